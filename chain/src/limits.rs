@@ -1,0 +1,51 @@
+//! Every bound of the ledger in one place (formats.md A.7). A value here is
+//! part of block validity: changing one is a protocol change.
+
+/// Largest item in bytes.
+pub const ITEM_BYTES_MAX: usize = 4 * 1024;
+/// Largest item that carries a proposal, in bytes.
+pub const PROPOSE_ITEM_BYTES_MAX: usize = 768 * 1024;
+/// Most items of one transaction.
+pub const TRANSACTION_ITEMS_MAX: usize = 256;
+/// Largest transaction (payload, signatures and items) in bytes.
+pub const TRANSACTION_BYTES_MAX: usize = 1024 * 1024;
+/// Most signatures of one transaction: the author's and second persons'.
+pub const TRANSACTION_SIGNATURES_MAX: usize = 4;
+/// Largest payload in bytes: 256 digests and the plain fields.
+pub const PAYLOAD_BYTES_MAX: usize = 10 * 1024;
+/// Largest block body in bytes.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most transactions of one block.
+pub const BODY_TRANSACTIONS_MAX: usize = 20_000;
+/// Bytes of a body that travel in one message.
+pub const PART_BYTES: usize = 128 * 1024;
+/// Most parts of one body.
+pub const PARTS_MAX: usize = BODY_BYTES_MAX.div_ceil(PART_BYTES) + 1;
+/// Most validators.
+pub const VALIDATORS_MAX: usize = 100;
+/// Most authorities.
+pub const AUTHORITIES_MAX: usize = 1_024;
+/// Most keys one authority ever has.
+pub const AUTHORITY_KEYS_MAX: usize = 64;
+/// How far ahead of block time a transaction may be valid, in milliseconds: 7 days.
+pub const VALID_UNTIL_AHEAD_MS_MAX: u64 = 7 * 24 * 3_600_000;
+/// How long outcomes are kept past the hour of `valid_until`, in milliseconds: 30 days.
+pub const OUTCOME_KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// Width of a submission bucket in milliseconds.
+pub const BUCKET_MS: u64 = 3_600_000;
+/// An idle network makes an empty block after this many milliseconds.
+pub const HEARTBEAT_MS: u64 = 60_000;
+/// Work one block may do: events applied plus events refolded.
+pub const BLOCK_WORK_MAX: u64 = 2_000_000;
+/// Length of an erasure epoch in milliseconds of block time.
+pub const EPOCH_MS: u64 = 24 * 3_600_000;
+/// Skips are remembered for this many heights (design 7.4).
+pub const SKIP_MEMORY_HEIGHTS: u64 = 1_024;
+/// Largest genesis file in bytes.
+pub const GENESIS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Tree versions kept for proofs at past heights when not an archive.
+pub const TREE_VERSIONS_KEPT: u64 = 1_000;
+
+const _: () = assert!(TRANSACTION_BYTES_MAX < BODY_BYTES_MAX);
+const _: () = assert!(PROPOSE_ITEM_BYTES_MAX < TRANSACTION_BYTES_MAX);
+const _: () = assert!(PAYLOAD_BYTES_MAX > TRANSACTION_ITEMS_MAX * 34 + 256);
