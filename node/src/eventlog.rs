@@ -65,22 +65,14 @@ pub struct Interpreted {
 }
 
 impl Interpreted {
-    /// One sentence for each kind that occurred.
+    /// One line for each kind that occurred.
     pub fn notes(&self) -> Vec<String> {
         let kinds = [
-            (self.zoneless, "have no zone; read as UTC, a day without a time as its midnight"),
-            (self.cut, "are finer than a millisecond; cut"),
+            ("times without a zone, read as UTC; a day without a time is its midnight", self.zoneless),
+            ("times finer than a millisecond, cut", self.cut),
+            ("blank records, left out", self.blank),
         ];
-        let mut notes: Vec<String> = Vec::new();
-        for (count, what) in kinds {
-            if count > 0 {
-                notes.push(format!("{count} times {what}"));
-            }
-        }
-        if self.blank > 0 {
-            notes.push(format!("{} records are blank; left out", self.blank));
-        }
-        notes
+        kinds.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")).collect()
     }
 }
 

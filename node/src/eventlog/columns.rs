@@ -30,15 +30,18 @@ impl Columns {
     pub(super) fn find(file: &str, text: &[u8]) -> Result<(Self, u8), LogError> {
         let mut best: Option<(usize, LogError)> = None;
         for delimiter in DELIMITERS {
-            let mut rows = Rows::new(file, text, delimiter);
-            let Some(header) = rows.next()? else { return Err(LogError::Empty { file: file.to_owned() }) };
-            let fault = match Self::of(file, &header) {
-                Ok(columns) => return Ok((columns, delimiter)),
-                Err(fault) => fault,
+            // A header that breaks with one delimiter may be whole with the next.
+            let (fields, fault) = match Rows::new(file, text, delimiter).next() {
+                Err(fault) => (0, fault),
+                Ok(None) => (0, LogError::Empty { file: file.to_owned() }),
+                Ok(Some(header)) => match Self::of(file, &header) {
+                    Ok(columns) => return Ok((columns, delimiter)),
+                    Err(fault) => (header.len(), fault),
+                },
             };
             // Of several faults, that of the delimiter which splits the header most is the one to tell.
-            if best.as_ref().is_none_or(|(fields, _)| *fields < header.len()) {
-                best = Some((header.len(), fault));
+            if best.as_ref().is_none_or(|(most, _)| *most < fields) {
+                best = Some((fields, fault));
             }
         }
         Err(best.map_or_else(|| LogError::Empty { file: file.to_owned() }, |(_, fault)| fault))

@@ -34,6 +34,12 @@ fn reads_a_log_without_groups() {
 }
 
 #[test]
+fn finds_the_delimiter_of_a_header_with_a_line_break() {
+    let log = parse("case;\"other,\nthing\";status;time\nc;x,y;made;1970-01-01T00:00:01Z\n");
+    assert_eq!(short(&log), [("c", "made", 1_000, None, 3)]);
+}
+
+#[test]
 fn sorts_by_time_and_keeps_ties() {
     let log = parse(concat!(
         "case,status,time,group\n",
@@ -59,8 +65,8 @@ fn counts_physical_lines() {
         let xyz = format!("x{line_break}y \"z\"");
         assert_eq!(short(&log), [("a", xyz.as_str(), 0, None, 3), ("a", "w", 0, None, 7)]);
         let notes = [
-            "1 times have no zone; read as UTC, a day without a time as its midnight",
-            "1 records are blank; left out",
+            "times without a zone, read as UTC; a day without a time is its midnight: 1",
+            "blank records, left out: 1",
         ];
         assert_eq!(log.interpreted.notes(), notes);
     }

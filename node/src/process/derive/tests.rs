@@ -5,9 +5,11 @@ use crate::eventlog::{LogCase, LogEvent, Names};
 use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Entry, Position, Report, When, accept};
 use proptest::prelude::*;
 
-/// A log of cases of (activity, time, group).
-fn log(cases: &[&[(&str, u64, Option<&str>)]]) -> EventLog {
-    let case = |(number, events): (usize, &&[(&str, u64, Option<&str>)])| LogCase {
+/// Activity, time, group.
+type Told<'t> = (&'t str, u64, Option<&'t str>);
+
+fn log(cases: &[&[Told<'_>]]) -> EventLog {
+    let case = |(number, events): (usize, &&[Told<'_>])| LogCase {
         name: number.to_string(),
         events: events.iter().map(|(activity, ms, group)| event(activity, *ms, *group)).collect(),
     };
