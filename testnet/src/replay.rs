@@ -7,3 +7,6 @@ pub(crate) mod fit;
 pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod report;
+
+#[cfg(test)]
+mod tests;

@@ -127,13 +127,16 @@ mod tests {
     use laufzettel_node::eventlog::EventLog;
     use std::collections::BTreeMap;
 
+    /// Instant, activity, group.
+    type Meant<'m> = (i64, &'m str, Option<&'m str>);
+
     #[test]
     fn the_reader_reads_what_was_meant() {
         for seed in 0..50 {
             let generated = generate(seed, 20);
             let log = EventLog::parse("generated.csv", &generated.csv).unwrap();
             assert_eq!(log.event_count(), generated.events.len(), "seed {seed}");
-            let mut meant: BTreeMap<&str, Vec<(i64, &str, Option<&str>)>> = BTreeMap::new();
+            let mut meant: BTreeMap<&str, Vec<Meant<'_>>> = BTreeMap::new();
             for event in &generated.events {
                 meant.entry(&event.case).or_default().push((event.instant_ms, event.activity, event.group));
             }
