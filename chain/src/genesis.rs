@@ -192,7 +192,8 @@ fn members(files: &[FileAuthority]) -> Result<Members, GenesisError> {
             let purpose = Purpose::parse(&key.purpose)
                 .ok_or_else(|| value(format!("{id} has a key of unknown purpose '{}'", key.purpose)))?;
             let public = hex32(&key.public).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-            let public = public.ok_or_else(|| value(format!("{id} has a {} key that is no Ed25519 key", key.purpose)))?;
+            let public =
+                public.ok_or_else(|| value(format!("{id} has a {} key that is no Ed25519 key", key.purpose)))?;
             let entry = Key { authority: id.clone(), purpose, public, from: 0, until: None };
             if keys.insert(KeyId::of(&public), entry).is_some() {
                 return Err(value(format!("the {} key of {id} is registered twice", key.purpose)));

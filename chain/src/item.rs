@@ -104,10 +104,10 @@ impl Item {
         let blinding = blinding.map_err(|_| ItemError::Field("blinding must have 16 bytes"))?;
         let action = match message.action.ok_or(ItemError::Field("an item has exactly one action"))? {
             Wire::OpenCase(open) => open_case(open)?,
-            Wire::Report(wire) => Action::Report(report(wire)?),
+            Wire::Report(wire) => Action::Report(report_from_proto(wire)?),
             Wire::Correct(wire) => Action::Correct {
                 slot: slot(&wire.slot)?,
-                report: report(wire.report.ok_or(ItemError::Field("correct needs a report"))?)?,
+                report: report_from_proto(wire.report.ok_or(ItemError::Field("correct needs a report"))?)?,
             },
             Wire::Retract(wire) => Action::Retract { slot: slot(&wire.slot)?, reason: code(&wire.reason)? },
             later => return Err(ItemError::NotYet(name(&later))),
@@ -190,7 +190,11 @@ fn when(wire: Option<proto::When>) -> Result<Option<When>, ItemError> {
     }
 }
 
-fn report(wire: proto::Report) -> Result<Report, ItemError> {
+/// A report from its message.
+///
+/// # Errors
+/// A field is missing or out of its range.
+pub fn report_from_proto(wire: proto::Report) -> Result<Report, ItemError> {
     if wire.r#override.is_some() {
         return Err(ItemError::NotYet("override"));
     }
@@ -208,7 +212,9 @@ fn report(wire: proto::Report) -> Result<Report, ItemError> {
         return Err(ItemError::Field("at most 8 documents are allowed"));
     }
     for document in &wire.documents {
-        report.documents.push(document.as_slice().try_into().map_err(|_| ItemError::Field("a commitment has 32 bytes"))?);
+        report
+            .documents
+            .push(document.as_slice().try_into().map_err(|_| ItemError::Field("a commitment has 32 bytes"))?);
     }
     if report.documents.windows(2).any(|pair| matches!(pair, [a, b] if a >= b)) {
         return Err(ItemError::Field("documents must be strictly ascending"));
@@ -234,9 +240,9 @@ fn attributes(wire: Vec<proto::Attribute>) -> Result<BTreeMap<Code, Value>, Item
             Wire::Authority(text) => Value::Authority(authority(&text)?),
             Wire::Integer(integer) => Value::Integer(integer),
             Wire::Bool(bool) => Value::Bool(bool),
-            Wire::Commitment(bytes) => {
-                Value::Commitment(bytes.as_slice().try_into().map_err(|_| ItemError::Field("a commitment has 32 bytes"))?)
-            }
+            Wire::Commitment(bytes) => Value::Commitment(
+                bytes.as_slice().try_into().map_err(|_| ItemError::Field("a commitment has 32 bytes"))?,
+            ),
         };
         attributes.insert(name, value);
     }
@@ -290,5 +296,10 @@ pub fn report_to_proto(report: &Report) -> proto::Report {
 #[must_use]
 pub fn when_to_proto(when: When) -> proto::When {
     use proto::when::At;
-    proto::When { at: Some(match when { When::Day(day) => At::Day(day), When::Instant(instant) => At::InstantMs(instant) }) }
+    proto::When {
+        at: Some(match when {
+            When::Day(day) => At::Day(day),
+            When::Instant(instant) => At::InstantMs(instant),
+        }),
+    }
 }

@@ -123,11 +123,15 @@ impl SignedTransaction {
     pub fn to_proto(&self) -> proto::SignedTransaction {
         proto::SignedTransaction {
             payload: self.payload.clone(),
-            signatures: self.signatures.iter().map(|signature| proto::Signature {
-                key_id: signature.key_id.0.to_vec(),
-                algorithm: proto::SignatureAlgorithm::Ed25519 as i32,
-                value: signature.value.to_vec(),
-            }).collect(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|signature| proto::Signature {
+                    key_id: signature.key_id.0.to_vec(),
+                    algorithm: proto::SignatureAlgorithm::Ed25519 as i32,
+                    value: signature.value.to_vec(),
+                })
+                .collect(),
             items: self.items.iter().flatten().cloned().collect(),
         }
     }
@@ -206,7 +210,8 @@ impl Payload {
         }
         let message: proto::TransactionPayload =
             canonical::decode(&canonical::PAYLOAD, bytes).map_err(TransactionError::Payload)?;
-        let network = NetworkId::from_slice(&message.network).ok_or(TransactionError::Field("network must have 32 bytes"))?;
+        let network =
+            NetworkId::from_slice(&message.network).ok_or(TransactionError::Field("network must have 32 bytes"))?;
         let id = TransactionId::from_slice(&message.id).ok_or(TransactionError::Field("id must have 16 bytes"))?;
         if message.version != 1 {
             return Err(TransactionError::Field("version must be 1"));

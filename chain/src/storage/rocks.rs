@@ -127,7 +127,7 @@ impl Store for RocksStore {
         }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        self.db.write_opt(&writes, &options).map_err(|error| failed(&error))
+        self.db.write_opt(writes, &options).map_err(|error| failed(&error))
     }
     fn snapshot(&self) -> Box<dyn Read + Send + '_> {
         Box::new(RocksSnapshot { store: self, snapshot: self.db.snapshot() })
