@@ -1,3 +1,19 @@
-//! node
+//! The node of one authority: what the binary `laufzettel` is made of, and
+//! what the test network may use.
+//!
+//! Here and nowhere else are tokio, sockets, the clock and the file system;
+//! what a block does to the ledger is `laufzettel-chain`'s.
+#![forbid(unsafe_code)]
+
+pub mod config;
 pub mod eventlog;
+pub mod genesis;
+pub mod keys;
+pub mod network;
 pub mod process;
+pub mod tls;
+
+/// The gRPC services.
+pub mod api {
+    pub mod reasons;
+}
