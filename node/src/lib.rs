@@ -5,13 +5,19 @@
 //! what a block does to the ledger is `laufzettel-chain`'s.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod config;
+pub mod consensus;
 pub mod eventlog;
 pub mod genesis;
 pub mod keys;
+pub mod mempool;
 pub mod network;
 pub mod process;
+pub mod runtime;
+pub mod slots;
 pub mod tls;
+pub mod worker;
 
 /// The gRPC services.
 pub mod api {
