@@ -5,9 +5,11 @@
 //! what a block does to the ledger is `laufzettel-chain`'s.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod endpoints;
 pub mod eventlog;
 pub mod genesis;
 pub mod keys;
