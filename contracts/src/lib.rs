@@ -1,1 +1,43 @@
-//! The process.
+//! The process of the ledger: what may be reported of a case, by whom, and what a case's reports add up to.
+//!
+//! Read `definition` first (what a process is), then `check` (how a text becomes one), `report` and `when` (what is
+//! reported), `fold` (what the reports give) and `accept` (what is not even recorded). `definitions/` holds the
+//! definition this project ships.
+//!
+//! This crate knows no block, signature, storage or wire format, and no clock, randomness or input and output. All
+//! validators must compute the same from the same reports: integers only, ordered collections only, every bound named
+//! in `limits`, no panic on anything a text or a report may hold.
+#![forbid(unsafe_code)]
+#![deny(
+    missing_docs,
+    clippy::float_arithmetic,
+    clippy::iter_over_hash_type,
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod accept;
+mod check;
+mod definition;
+mod finding;
+mod fold;
+pub mod limits;
+mod name;
+mod report;
+mod when;
+
+pub use accept::{Refusal, accept, accept_correction, accept_retraction};
+pub use check::Checked;
+pub use definition::{
+    After, Attribute, AttributeType, Definition, Kind, Labels, Language, Outcome, OutcomeList,
+    Precision, Role, Status, Track,
+};
+pub use finding::Finding;
+pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};
+pub use fold::{CaseFold, cost, fold};
+pub use name::{AuthorityId, Code, NameError};
+pub use report::{Entry, Position, Report, Sealed, Slot, Value};
+pub use when::When;
+
+/// The text of the shipped definition: the German asylum procedure, profile `flora-1`.
+pub const ASYL_DE: &str = include_str!("../definitions/asyl-de.toml");

@@ -77,7 +77,7 @@ impl Driver {
     }
 
     fn timer_of(&self, timer: CoreTimer) -> (TimerKey, u64) {
-        let timeouts = self.tip.timeouts;
+        let timeouts = self.tip.parameters;
         let grown = |base: u64, step: u64, round: u32| {
             base.saturating_add(step.saturating_mul(u64::from(round))).min(timeouts.cap_ms)
         };

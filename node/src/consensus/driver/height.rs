@@ -283,7 +283,7 @@ impl Driver {
         if durable && self.config.key.is_some() {
             self.actions.extend(messages.into_iter().map(broadcast));
         }
-        let at_ms = self.now_ms.saturating_add(self.tip.timeouts.rebroadcast_ms);
+        let at_ms = self.now_ms.saturating_add(self.tip.parameters.rebroadcast_ms);
         self.set_timer(TimerKey::Rebroadcast, at_ms);
         self.want_proposed_bodies(round);
     }

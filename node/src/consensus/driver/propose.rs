@@ -47,7 +47,7 @@ impl Driver {
         }
         // The heartbeat may come due within this round, where others' clocks are ahead of this one's.
         let due_ms = self.heartbeat_at();
-        if due_ms <= self.now_ms.saturating_add(self.tip.timeouts.propose_ms) {
+        if due_ms <= self.now_ms.saturating_add(self.tip.parameters.propose_ms) {
             self.set_timer(TimerKey::ProposerWait, due_ms);
         }
     }

@@ -1,0 +1,298 @@
+//! What a block does to the state. Pure: the same state and body give the same
+//! receipts and root on every node. Nothing is written here; the writes come
+//! back as a batch that the commit makes durable.
+
+use std::collections::BTreeMap;
+
+use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
+use laufzettel_contracts::{Code as ProcessCode, Entry};
+
+use crate::crypto::Hash;
+use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, TransactionId};
+use crate::index;
+use crate::item::{Action, Item};
+use crate::limits;
+use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
+use crate::registry::{Purpose, Registry};
+use crate::state::case::{OpenCase, Origin};
+use crate::state::order::ProposerOrder;
+use crate::state::submissions::{self, Bucket, Submission};
+use crate::storage::{Batch, Read, StoreError};
+use crate::transaction::{SignedTransaction, Transaction};
+use crate::tree::{self, StateKey};
+
+/// The block a transaction is executed in.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Height of the block.
+    pub height: Height,
+    /// Block time.
+    pub time_ms: u64,
+    /// Round in which it was first proposed.
+    pub round: u32,
+    /// Who proposed it first.
+    pub proposer: Address,
+}
+
+/// What became of one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The authority that acted.
+    pub authority: String,
+    /// Transaction id.
+    pub id: TransactionId,
+    /// Position in the block.
+    pub index: u32,
+    /// Receipts of its items.
+    pub receipts: Vec<Receipt>,
+}
+
+/// All that a block changes.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    /// Root over the receipts.
+    pub receipts_root: Hash,
+    /// Root of the state after the block.
+    pub state_root: Hash,
+    /// Outcomes in block order.
+    pub outcomes: Vec<Outcome>,
+    /// Proposer order after the block.
+    pub order: ProposerOrder,
+    /// The writes that make it so.
+    pub batch: Batch,
+}
+
+/// Executes transactions one by one on top of a state.
+pub struct Execution<'a> {
+    read: &'a dyn Read,
+    registry: &'a Registry,
+    place: Place,
+    cases: BTreeMap<CaseId, OpenCase>,
+    before: BTreeMap<CaseId, index::Standing>,
+    buckets: BTreeMap<u64, Bucket>,
+    outcomes: Vec<Outcome>,
+    batch: Batch,
+    work: u64,
+}
+
+impl<'a> Execution<'a> {
+    /// Starts a block.
+    #[must_use]
+    pub fn new(read: &'a dyn Read, registry: &'a Registry, place: Place) -> Self {
+        Self {
+            read,
+            registry,
+            place,
+            cases: BTreeMap::new(),
+            before: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            outcomes: Vec::new(),
+            batch: Batch::default(),
+            work: 0,
+        }
+    }
+    /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+    /// What a transaction would add to the work: its items, and one refold of
+    /// every case it touches.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn cost(&mut self, transaction: &Transaction) -> Result<u64, StoreError> {
+        let mut cost = transaction.items.len() as u64;
+        let mut touched: Vec<CaseId> = transaction.items.iter().flatten().map(|item| item.case).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        for case in touched {
+            let length = self.case(&case)?.map_or(0, |case| case.fold.slots());
+            cost = cost.saturating_add(laufzettel_contracts::cost(length));
+        }
+        Ok(cost)
+    }
+    fn case(&mut self, id: &CaseId) -> Result<Option<&mut OpenCase>, StoreError> {
+        if !self.cases.contains_key(id) {
+            let Some(case) = OpenCase::load(self.read, self.registry, id)? else { return Ok(None) };
+            self.before.insert(*id, index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision()));
+            self.cases.insert(*id, case);
+        }
+        Ok(self.cases.get_mut(id))
+    }
+    /// Executes a transaction that was checked to be valid in this block.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn run(&mut self, signed: &SignedTransaction, transaction: &Transaction) -> Result<(), StoreError> {
+        let index = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
+        self.work = self.work.saturating_add(self.cost(transaction)?);
+        let payload = &transaction.payload;
+        let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
+        let submits = keys.iter().filter_map(|id| self.registry.keys.get(id));
+        let submits = submits.into_iter().any(|key| matches!(key.purpose, Purpose::Service | Purpose::Person));
+        let author = AuthorityId::new(&payload.authority);
+        let mut receipts = Vec::with_capacity(transaction.items.len());
+        for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
+            let position = Position {
+                height: self.place.height,
+                transaction: index,
+                item: u16::try_from(item_index).unwrap_or(u16::MAX),
+            };
+            let result = match (item, &author) {
+                (Some(item), Ok(authority)) if submits => {
+                    let origin = Origin { position, payload: transaction.digest, authority, keys: &keys };
+                    self.run_item(item, &origin)?
+                }
+                _ => Err(Code::KeyPurpose),
+            };
+            receipts.push(receipt(*digest, result));
+        }
+        self.mark_deviations(transaction, &mut receipts);
+        self.record(transaction, index)?;
+        self.outcomes.push(Outcome { authority: payload.authority.clone(), id: payload.id, index, receipts });
+        Ok(())
+    }
+    fn run_item(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
+        let result = match &item.action {
+            Action::OpenCase { definition, version } => self.open(item, definition, *version, origin)?,
+            Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => self.event(item, origin)?,
+        };
+        if result.is_ok() {
+            index::put_item(&mut self.batch, item, &origin.position, result.unwrap_or(0));
+        }
+        Ok(result)
+    }
+    fn roles(&self, authority: &AuthorityId) -> &'a [ProcessCode] {
+        self.registry.authorities.get(authority.as_str()).map_or(&[], |authority| authority.roles.as_slice())
+    }
+    fn open(
+        &mut self,
+        item: &Item,
+        definition: &str,
+        version: u32,
+        origin: &Origin<'_>,
+    ) -> Result<Result<u64, Code>, StoreError> {
+        let Some(definition) = self.registry.definition(definition, version).cloned() else {
+            return Ok(Err(Code::DefinitionUnknown));
+        };
+        let entitled = self.roles(origin.authority).iter().any(|role| definition.role(role.as_str()).is_some());
+        if !entitled {
+            return Ok(Err(Code::RoleNotEntitled));
+        }
+        if self.case(&item.case)?.is_some() {
+            return Ok(Err(Code::CaseExists));
+        }
+        let mut case = OpenCase::new(definition, self.place.height);
+        case.accept(item, origin);
+        let revision = case.revision();
+        self.before.insert(item.case, index::Standing::default());
+        self.cases.insert(item.case, case);
+        Ok(Ok(revision))
+    }
+    fn event(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
+        let (roles, time_ms) = (self.roles(origin.authority), self.place.time_ms);
+        let Some(case) = self.case(&item.case)? else { return Ok(Err(Code::CaseUnknown)) };
+        if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
+            return Ok(Err(Code::TooManyEvents));
+        }
+        let definition = case.definition.clone();
+        let result = match &item.action {
+            Action::Report(_) if case.fold.knows(&item.digest.0) => return Ok(Err(Code::ItemRepeated)),
+            Action::Report(report) => accept(&definition, roles, report, time_ms, &case.fold).map(|()| {
+                let author = origin.authority.clone();
+                let entry = Entry { slot: item.digest.0, position: origin.position, author, report: report.clone() };
+                case.fold.report(&definition, entry);
+            }),
+            Action::Correct { slot, report } => {
+                accept_correction(&definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
+                    .and_then(|()| case.fold.correct(&definition, *slot, report.clone()))
+            }
+            Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold)
+                .and_then(|()| case.fold.retract(&definition, *slot)),
+            Action::OpenCase { .. } => return Ok(Err(Code::CaseExists)),
+        };
+        if let Err(refusal) = result {
+            return Ok(Err(Code::of(&refusal)));
+        }
+        case.accept(item, origin);
+        Ok(Ok(case.revision()))
+    }
+    /// A report is marked as deviating if it deviates once its transaction is through.
+    fn mark_deviations(&self, transaction: &Transaction, receipts: &mut [Receipt]) {
+        for (item, receipt) in transaction.items.iter().zip(receipts) {
+            let Some(item) = item else { continue };
+            let slot = match &item.action {
+                Action::Report(_) => item.digest.0,
+                Action::Correct { slot, .. } => *slot,
+                Action::OpenCase { .. } | Action::Retract { .. } => continue,
+            };
+            let deviates = self
+                .cases
+                .get(&item.case)
+                .is_some_and(|case| case.fold.state().deviations.iter().any(|deviation| deviation.slot == slot));
+            if receipt.code == Code::Accepted && deviates {
+                receipt.flags |= FLAG_DEVIATION;
+            }
+        }
+    }
+    fn record(&mut self, transaction: &Transaction, index: u32) -> Result<(), StoreError> {
+        let payload = &transaction.payload;
+        let hour = submissions::hour_of(payload.valid_until_ms);
+        let bucket = match self.buckets.get(&hour) {
+            Some(bucket) => *bucket,
+            None => submissions::bucket(self.read, hour)?,
+        };
+        let height = self.place.height;
+        let bucket = bucket.with(&payload.authority, &payload.id, &transaction.digest, height, index);
+        self.buckets.insert(hour, bucket);
+        let submission = Submission { digest: transaction.digest.0, height, index, hour };
+        submissions::put(&mut self.batch, &payload.authority, &payload.id, &submission);
+        Ok(())
+    }
+    /// Ends the block: roots, tree nodes and index rows.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
+        let height = self.place.height;
+        let mut values = Vec::new();
+        for (id, case) in std::mem::take(&mut self.cases) {
+            let stored = self.before.get(&id);
+            // A case that was only looked at, for its cost or for a refused item, stays as it is.
+            let touched = stored.is_none_or(|standing| standing.revision != case.revision());
+            if !touched {
+                continue;
+            }
+            let after = index::Standing::of(case.fold.state(), case.fold.entries());
+            index::put_standing(&mut self.batch, &id, stored, &after);
+            let root = case.close(&id, height, &mut self.batch);
+            values.push((StateKey::Case(id), Some(root.to_vec())));
+        }
+        for (hour, bucket) in &self.buckets {
+            submissions::put_bucket(&mut self.batch, *hour, bucket);
+            values.push((StateKey::Bucket(*hour), Some(bucket.value())));
+        }
+        let first_live = submissions::first_live_hour(self.place.time_ms);
+        for hour in submissions::drop_old(self.read, first_live, &mut self.batch)? {
+            values.push((StateKey::Bucket(hour), None));
+        }
+        let order = order.after(&self.registry.validators, self.place.round, &self.place.proposer);
+        values.push((StateKey::ProposerOrder, Some(crate::codec::encode(&order))));
+        let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0);
+        values.push((StateKey::Epoch, Some(epoch.to_be_bytes().to_vec())));
+        let (state_root, nodes) = tree::put(self.read, height, values)?;
+        self.batch.append(nodes);
+        let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
+        let receipts_root = receipts_root(receipts);
+        Ok(Executed { receipts_root, state_root, outcomes: self.outcomes, order, batch: self.batch })
+    }
+}
+
+fn receipt(item: ItemDigest, result: Result<u64, Code>) -> Receipt {
+    let (code, revision) = match result {
+        Ok(revision) => (Code::Accepted, revision),
+        Err(code) => (code, 0),
+    };
+    Receipt { item, code, flags: 0, revision, cause: None, answer: 0 }
+}

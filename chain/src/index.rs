@@ -1,0 +1,166 @@
+//! Derived rows, which no root covers: events in ledger order and by case,
+//! cases by status and by authority. All can be made again from blocks and
+//! cases; a test does it and compares.
+
+use std::collections::BTreeSet;
+
+use laufzettel_contracts::{CaseState, Entry, Position};
+
+use crate::ids::CaseId;
+use crate::item::{Action, Item};
+use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
+
+const EVENTS: u8 = 1;
+const BY_CASE: u8 = 2;
+const BY_STATUS: u8 = 3;
+const BY_AUTHORITY: u8 = 4;
+
+/// Bytes of a position: its order is the ledger's.
+#[must_use]
+pub fn position_bytes(position: &Position) -> [u8; 14] {
+    let mut bytes = [0; 14];
+    let parts = position.height.to_be_bytes().into_iter().chain(position.transaction.to_be_bytes());
+    for (to, from) in bytes.iter_mut().zip(parts.chain(position.item.to_be_bytes())) {
+        *to = from;
+    }
+    bytes
+}
+
+/// A position from its bytes.
+#[must_use]
+pub fn position_from(bytes: &[u8]) -> Option<Position> {
+    let (height, rest) = bytes.split_first_chunk::<8>()?;
+    let (transaction, rest) = rest.split_first_chunk::<4>()?;
+    Some(Position {
+        height: u64::from_be_bytes(*height),
+        transaction: u32::from_be_bytes(*transaction),
+        item: u16::from_be_bytes(rest.try_into().ok()?),
+    })
+}
+
+/// By what a case can be found: its current statuses and who reported in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    statuses: BTreeSet<String>,
+    authorities: BTreeSet<String>,
+    /// Revision at which it stood so.
+    pub revision: u64,
+}
+
+impl Standing {
+    /// Where a folded case stands.
+    #[must_use]
+    pub fn of(state: &CaseState, entries: &[Entry]) -> Self {
+        Self {
+            statuses: state.tracks.values().map(|track| track.status.to_string()).collect(),
+            authorities: entries.iter().map(|entry| entry.author.to_string()).collect(),
+            revision: 0,
+        }
+    }
+    /// The same at a revision.
+    #[must_use]
+    pub fn at(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+}
+
+fn named(kind: u8, name: &str, case: &[u8]) -> Vec<u8> {
+    [[kind].as_slice(), name.as_bytes(), &[0], case].concat()
+}
+
+/// Writes an accepted item's rows.
+pub(crate) fn put_item(batch: &mut Batch, item: &Item, position: &Position, revision: u64) {
+    let position = position_bytes(position);
+    let by_case = [[BY_CASE].as_slice(), &item.case.0, &revision.to_be_bytes()].concat();
+    batch.put(Family::Index, by_case, position.to_vec());
+    if !matches!(item.action, Action::OpenCase { .. }) {
+        let event = [[EVENTS].as_slice(), &position].concat();
+        let value = [item.case.0.as_slice(), &revision.to_be_bytes()].concat();
+        batch.put(Family::Index, event, value);
+    }
+}
+
+/// Writes what changed in where a case stands.
+pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Standing>, after: &Standing) {
+    let none = Standing::default();
+    let before = before.unwrap_or(&none);
+    let sets =
+        [(BY_STATUS, &before.statuses, &after.statuses), (BY_AUTHORITY, &before.authorities, &after.authorities)];
+    for (kind, before, after) in sets {
+        for gone in before.difference(after) {
+            batch.delete(Family::Index, named(kind, gone, &case.0));
+        }
+        for new in after.difference(before) {
+            batch.put(Family::Index, named(kind, new, &case.0), Vec::new());
+        }
+    }
+}
+
+/// Positions of a case's accepted items from a revision on.
+///
+/// # Errors
+/// The store failed.
+pub fn of_case(read: &dyn Read, case: &CaseId, from: u64, limit: usize) -> Result<Vec<(u64, Position)>, StoreError> {
+    let prefix = [[BY_CASE].as_slice(), &case.0].concat();
+    let start = [prefix.as_slice(), &from.to_be_bytes()].concat();
+    let rows = read.scan(Family::Index, &start, &prefix_end(&prefix), limit)?;
+    Ok(rows
+        .iter()
+        .filter_map(|(key, value)| {
+            let revision = key.get(17..)?.try_into().ok().map(u64::from_be_bytes)?;
+            Some((revision, position_from(value)?))
+        })
+        .collect())
+}
+
+/// An event's place, case and revision.
+pub type EventRow = (Position, CaseId, u64);
+
+/// Events after a position, in ledger order.
+///
+/// # Errors
+/// The store failed.
+pub fn events_after(read: &dyn Read, after: &Position, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+    let mut start = [[EVENTS].as_slice(), &position_bytes(after)].concat();
+    // The least key greater than the given one.
+    start.push(0);
+    let rows = read.scan(Family::Index, &start, &[BY_CASE], limit)?;
+    Ok(rows
+        .iter()
+        .filter_map(|(key, value)| {
+            let (case, revision) = value.split_at_checked(16)?;
+            let revision = revision.try_into().ok().map(u64::from_be_bytes)?;
+            Some((position_from(key.get(1..)?)?, CaseId::from_slice(case)?, revision))
+        })
+        .collect())
+}
+
+/// A way to find cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Find<'a> {
+    /// All cases.
+    All,
+    /// Cases with a track in this status.
+    Status(&'a str),
+    /// Cases in which this authority reported.
+    Authority(&'a str),
+}
+
+/// Cases found, ascending by id, after a given one.
+///
+/// # Errors
+/// The store failed.
+pub fn cases(read: &dyn Read, find: Find<'_>, after: Option<&CaseId>, limit: usize) -> Result<Vec<CaseId>, StoreError> {
+    let (family, prefix) = match find {
+        Find::All => (Family::Cases, Vec::new()),
+        Find::Status(status) => (Family::Index, named(BY_STATUS, status, &[])),
+        Find::Authority(authority) => (Family::Index, named(BY_AUTHORITY, authority, &[])),
+    };
+    let start = match after {
+        Some(case) => [prefix.as_slice(), &case.0, &[0]].concat(),
+        None => prefix.clone(),
+    };
+    let end = if prefix.is_empty() { vec![0xff; 17] } else { prefix_end(&prefix) };
+    let rows = read.scan(family, &start, &end, limit)?;
+    Ok(rows.iter().filter_map(|(key, _)| CaseId::from_slice(key.get(prefix.len()..)?)).collect())
+}

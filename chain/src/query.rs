@@ -1,0 +1,178 @@
+//! What a node answers from its store: blocks, outcomes, cases, events. Each
+//! function takes a snapshot, so that one answer is of one height.
+
+use std::sync::Arc;
+
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position};
+
+use crate::block::{Block, Body};
+use crate::certificate::Certificate;
+use crate::codec::{Reader, decode};
+use crate::header::Header;
+use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
+use crate::index;
+use crate::item::{Action, Item};
+use crate::ledger::{BlockRow, TransactionRow, item_row, transaction_row};
+use crate::limits::TRANSACTION_ITEMS_MAX;
+use crate::receipt::Receipt;
+use crate::registry::Registry;
+use crate::rows;
+use crate::state::case::CaseRow;
+use crate::storage::{Family, Read, StoreError};
+use crate::transaction::{Payload, SignedTransaction};
+
+fn damaged(family: Family, what: impl ToString) -> StoreError {
+    StoreError::Damaged { family: family.name(), what: what.to_string() }
+}
+
+/// Header and certificate of a committed height; none where it is not stored.
+///
+/// # Errors
+/// The store failed.
+pub fn header(read: &dyn Read, height: Height) -> Result<Option<(Header, Certificate)>, StoreError> {
+    let Some(row) = rows::get::<BlockRow>(read, Family::Blocks, &height.to_be_bytes())? else { return Ok(None) };
+    let header = decode(&row.header).map_err(|error| damaged(Family::Blocks, error))?;
+    let certificate = decode(&row.certificate).map_err(|error| damaged(Family::Blocks, error))?;
+    Ok(Some((header, certificate)))
+}
+
+/// A committed block with its certificate.
+///
+/// # Errors
+/// The store failed.
+pub fn block(read: &dyn Read, height: Height) -> Result<Option<(Block, Certificate)>, StoreError> {
+    let Some((header, certificate)) = header(read, height)? else { return Ok(None) };
+    let row: Option<BlockRow> = rows::get(read, Family::Blocks, &height.to_be_bytes())?;
+    let count = row.map_or(0, |row| row.transactions);
+    let mut body = Body::default();
+    for index in 0..count {
+        let (mut signed, _) =
+            bare(read, height, index)?.ok_or_else(|| damaged(Family::Blocks, "a transaction is gone"))?;
+        for (item_index, item) in signed.items.iter_mut().enumerate() {
+            *item = read.get(Family::Items, &item_row(height, index, item_index))?;
+        }
+        body.transactions.push(Arc::new(signed));
+    }
+    Ok(Some((Block { header, body }, certificate)))
+}
+
+/// A transaction without its items, and its receipts.
+fn bare(read: &dyn Read, height: Height, index: u32) -> Result<Option<(SignedTransaction, Vec<Receipt>)>, StoreError> {
+    let row = rows::get::<TransactionRow>(read, Family::Blocks, &transaction_row(height, index))?;
+    let Some(row) = row else { return Ok(None) };
+    let signed = decode(&row.signed).map_err(|error| damaged(Family::Blocks, error))?;
+    let receipts = Reader::new(&row.receipts).list(TRANSACTION_ITEMS_MAX);
+    Ok(Some((signed, receipts.map_err(|error| damaged(Family::Blocks, error))?)))
+}
+
+/// Receipts of a committed transaction.
+///
+/// # Errors
+/// The store failed.
+pub fn receipts(read: &dyn Read, height: Height, index: u32) -> Result<Option<Vec<Receipt>>, StoreError> {
+    Ok(bare(read, height, index)?.map(|(_, receipts)| receipts))
+}
+
+/// An event as it is shown and streamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Place on the ledger.
+    pub position: Position,
+    /// Time of its block.
+    pub time_ms: u64,
+    /// Revision of the case after it.
+    pub revision: u64,
+    /// The authority that acted.
+    pub authority: String,
+    /// Keys that signed.
+    pub keys: Vec<KeyId>,
+    /// Digest of the payload that lists it.
+    pub payload: PayloadDigest,
+    /// The item's bytes decoded; none once erased.
+    pub item: Option<Item>,
+    /// What became of it.
+    pub receipt: Receipt,
+}
+
+/// The item at a place on the ledger.
+///
+/// # Errors
+/// The store failed, or nothing is there.
+pub fn event(read: &dyn Read, position: &Position, revision: u64) -> Result<Event, StoreError> {
+    let (height, index, item) = (position.height, position.transaction, usize::from(position.item));
+    let gone = |what| damaged(Family::Blocks, what);
+    let (signed, receipts) = bare(read, height, index)?.ok_or_else(|| gone("a transaction is gone"))?;
+    let (block, _) = header(read, height)?.ok_or_else(|| gone("a header is gone"))?;
+    let payload = Payload::decode(&signed.payload).map_err(|error| damaged(Family::Blocks, error))?;
+    let bytes = read.get(Family::Items, &item_row(height, index, item))?;
+    let decoded = bytes.map(|bytes| Item::decode(&bytes)).transpose();
+    Ok(Event {
+        position: *position,
+        time_ms: block.time_ms,
+        revision,
+        authority: payload.authority,
+        keys: signed.signatures.iter().map(|signature| signature.key_id).collect(),
+        payload: PayloadDigest::of(&signed.payload),
+        item: decoded.map_err(|error| damaged(Family::Items, error))?,
+        receipt: receipts.get(item).cloned().ok_or_else(|| gone("a receipt is gone"))?,
+    })
+}
+
+/// A case as its readers see it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// Its definition.
+    pub definition: Arc<Definition>,
+    /// Its stored row.
+    pub row: CaseRow,
+    /// Its reports and where they bring it.
+    pub fold: CaseFold,
+}
+
+/// A case as it stands.
+///
+/// # Errors
+/// The store failed.
+pub fn case(read: &dyn Read, registry: &Registry, id: &CaseId) -> Result<Option<Case>, StoreError> {
+    let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
+    let definition = row.definition(registry, id)?.clone();
+    let fold = row.fold(&definition, id)?;
+    Ok(Some(Case { id: *id, definition, row, fold }))
+}
+
+/// Accepted items of a case from a revision on, in ledger order.
+///
+/// # Errors
+/// The store failed.
+pub fn case_events(read: &dyn Read, id: &CaseId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+    let positions = index::of_case(read, id, from, limit)?;
+    positions.iter().map(|(revision, position)| event(read, position, *revision)).collect()
+}
+
+/// The fold of a case as it was known at a height.
+///
+/// # Errors
+/// The store failed.
+pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold, StoreError> {
+    let mut fold = CaseFold::new();
+    for (revision, position) in index::of_case(read, &case.id, 0, usize::MAX)? {
+        if position.height > height {
+            break;
+        }
+        let event = event(read, &position, revision)?;
+        let Some(item) = event.item else { continue };
+        let author = AuthorityId::new(&event.authority).map_err(|error| damaged(Family::Blocks, error))?;
+        let refused = |error| damaged(Family::Items, error);
+        match item.action {
+            Action::OpenCase { .. } => {}
+            Action::Report(report) => {
+                fold.report(&case.definition, Entry { slot: item.digest.0, position, author, report });
+            }
+            Action::Correct { slot, report } => fold.correct(&case.definition, slot, report).map_err(refused)?,
+            Action::Retract { slot, .. } => fold.retract(&case.definition, slot).map_err(refused)?,
+        }
+    }
+    Ok(fold)
+}

@@ -1,0 +1,157 @@
+//! Receipts: what became of each item of a block (formats.md A.4). They hold
+//! no case id, authority or text. The codes are stable for ever.
+
+use crate::codec::{Canonical, CodecError, Reader, Writer, encode};
+use crate::crypto::Hash;
+use crate::ids::ItemDigest;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $reason:literal;)*) => {
+        /// Outcome of one item: accepted, or why it was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)*
+        }
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+            /// The stable name.
+            #[must_use]
+            pub fn reason(self) -> &'static str {
+                match self { $(Self::$name => $reason,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Applied.
+    Accepted = 0, "ACCEPTED";
+    /// No signature is of a key that may submit.
+    KeyPurpose = 2, "KEY_PURPOSE";
+    /// The case was never opened.
+    CaseUnknown = 3, "CASE_UNKNOWN";
+    /// The case is open already.
+    CaseExists = 4, "CASE_EXISTS";
+    /// The case was erased.
+    CaseErased = 5, "CASE_ERASED";
+    /// No such process definition.
+    DefinitionUnknown = 6, "DEFINITION_UNKNOWN";
+    /// The same item was applied before.
+    ItemRepeated = 7, "ITEM_REPEATED";
+    /// The definition has no such status.
+    StatusUnknown = 20, "STATUS_UNKNOWN";
+    /// The status appears on the ledger only as its class.
+    StatusRestricted = 21, "STATUS_RESTRICTED";
+    /// The authority has no role that may do this.
+    RoleNotEntitled = 22, "ROLE_NOT_ENTITLED";
+    /// A day where an instant is asked, or the reverse.
+    PrecisionWrong = 23, "PRECISION_WRONG";
+    /// More than 24 hours after block time.
+    OccurredInFuture = 24, "OCCURRED_IN_FUTURE";
+    /// Takes effect more than 10 years ahead.
+    EffectiveTooFar = 25, "EFFECTIVE_TOO_FAR";
+    /// Not an outcome of this status.
+    OutcomeUnknown = 26, "OUTCOME_UNKNOWN";
+    /// Not an attribute of this status.
+    AttributeUnknown = 27, "ATTRIBUTE_UNKNOWN";
+    /// Not a value of this attribute.
+    AttributeInvalid = 28, "ATTRIBUTE_INVALID";
+    /// The case has no such proceeding.
+    ProceedingUnknown = 29, "PROCEEDING_UNKNOWN";
+    /// The case has its 32 proceedings.
+    TooManyProceedings = 30, "TOO_MANY_PROCEEDINGS";
+    /// The case has its 4,096 events.
+    TooManyEvents = 31, "TOO_MANY_EVENTS";
+    /// The case has no such report.
+    SlotUnknown = 32, "SLOT_UNKNOWN";
+    /// The report is another authority's.
+    NotAuthor = 33, "NOT_AUTHOR";
+    /// The report was retracted.
+    SlotClosed = 34, "SLOT_CLOSED";
+    /// More than 8 documents.
+    TooManyDocuments = 35, "TOO_MANY_DOCUMENTS";
+    /// More than 32 recipients.
+    TooManyRecipients = 36, "TOO_MANY_RECIPIENTS";
+}
+
+impl Code {
+    /// From its number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| *code as u16 == number)
+    }
+    /// The code of a refusal by the process.
+    #[must_use]
+    pub fn of(refusal: &laufzettel_contracts::Refusal) -> Self {
+        use laufzettel_contracts::Refusal;
+        match refusal {
+            Refusal::StatusUnknown => Self::StatusUnknown,
+            Refusal::StatusRestricted => Self::StatusRestricted,
+            Refusal::RoleNotEntitled => Self::RoleNotEntitled,
+            Refusal::PrecisionWrong => Self::PrecisionWrong,
+            Refusal::OccurredInFuture => Self::OccurredInFuture,
+            Refusal::EffectiveTooFar => Self::EffectiveTooFar,
+            Refusal::OutcomeUnknown => Self::OutcomeUnknown,
+            Refusal::AttributeUnknown => Self::AttributeUnknown,
+            Refusal::AttributeInvalid => Self::AttributeInvalid,
+            Refusal::ProceedingUnknown => Self::ProceedingUnknown,
+            Refusal::TooManyProceedings => Self::TooManyProceedings,
+            Refusal::TooManyEvents => Self::TooManyEvents,
+            Refusal::SlotUnknown => Self::SlotUnknown,
+            Refusal::NotAuthor => Self::NotAuthor,
+            Refusal::SlotClosed => Self::SlotClosed,
+            Refusal::TooManyDocuments => Self::TooManyDocuments,
+            Refusal::TooManyRecipients => Self::TooManyRecipients,
+        }
+    }
+}
+
+/// Flag: the event lies outside the defined order or lacks something.
+pub const FLAG_DEVIATION: u16 = 1;
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The item.
+    pub item: ItemDigest,
+    /// Accepted, or why not.
+    pub code: Code,
+    /// 1 deviation, 2 overridden, 4 despite lock.
+    pub flags: u16,
+    /// Revision of the case after this item; 0 where it was refused.
+    pub revision: u64,
+    /// The lock or BLOCK that caused a refusal.
+    pub cause: Option<[u8; 16]>,
+    /// Answer to a clearance check: 0 none, 1 locked, 2 no lock recorded.
+    pub answer: u8,
+}
+
+impl Canonical for Receipt {
+    fn write(&self, out: &mut Writer) {
+        self.item.write(out);
+        out.u16(self.code as u16);
+        out.u16(self.flags);
+        out.u64(self.revision);
+        out.opt(self.cause.as_ref());
+        out.u8(self.answer);
+    }
+    fn read(input: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            item: ItemDigest::read(input)?,
+            code: Code::from_number(input.u16()?).ok_or(CodecError::Invalid("receipt code"))?,
+            flags: input.u16()?,
+            revision: input.u64()?,
+            cause: input.opt()?,
+            answer: input.u8()?,
+        })
+    }
+}
+
+/// `receipts_root` of a block.
+#[must_use]
+pub fn receipts_root<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Hash {
+    let leaves: Vec<Vec<u8>> = receipts.map(encode).collect();
+    crate::merkle::root("receipt", &leaves)
+}

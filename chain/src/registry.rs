@@ -1,0 +1,181 @@
+//! The members of the network as the state knows them: authorities, keys,
+//! definitions, parameters and validators. Changes take effect one height
+//! later; in protocol version 1 there are none after genesis.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use laufzettel_contracts::{Code, Definition};
+
+use crate::codec::Writer;
+use crate::crypto::{self, VerifyingKey};
+use crate::ids::{Height, KeyId};
+use crate::validators::ValidatorSet;
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// A case system or the node on its behalf.
+    Service,
+    /// A person.
+    Person,
+    /// A person who votes.
+    Governance,
+    /// Consensus votes.
+    Consensus,
+    /// The node's identity towards its peers.
+    Node,
+}
+
+impl Purpose {
+    /// From its name in the genesis file.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "service" => Self::Service,
+            "person" => Self::Person,
+            "governance" => Self::Governance,
+            "consensus" => Self::Consensus,
+            "node" => Self::Node,
+            _ => return None,
+        })
+    }
+    fn code(self) -> u8 {
+        match self {
+            Self::Service => 1,
+            Self::Person => 2,
+            Self::Governance => 3,
+            Self::Consensus => 4,
+            Self::Node => 5,
+        }
+    }
+}
+
+/// A registered key. Keys are kept for ever, so that old signatures verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The authority it belongs to.
+    pub authority: String,
+    /// What it may be used for.
+    pub purpose: Purpose,
+    /// The public key.
+    pub public: VerifyingKey,
+    /// First height at which it counts.
+    pub from: Height,
+    /// Last height at which it counts; none while it is in use.
+    pub until: Option<Height>,
+}
+
+impl Key {
+    /// Whether it counts for blocks of this height.
+    #[must_use]
+    pub fn counts_at(&self, height: Height) -> bool {
+        self.from <= height && self.until.is_none_or(|until| height <= until)
+    }
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.str(&self.authority);
+        out.u8(self.purpose.code());
+        out.u8(crypto::ALGORITHM_ED25519);
+        out.raw(self.public.as_bytes());
+        out.u64(self.from);
+        out.opt(self.until.as_ref());
+    }
+}
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// German name.
+    pub label_de: String,
+    /// English name.
+    pub label_en: String,
+    /// Roles it may act in.
+    pub roles: Vec<Code>,
+    /// The authority whose node hosts it: itself, or another.
+    pub hosted_by: String,
+}
+
+impl Authority {
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.str(&self.label_de);
+        out.str(&self.label_en);
+        out.length(self.roles.len());
+        for role in &self.roles {
+            out.str(role.as_str());
+        }
+        out.str(&self.hosted_by);
+    }
+}
+
+/// Consensus timeouts in milliseconds: base, step a round, and the cap of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters {
+    /// Propose timeout of round 0.
+    pub propose_ms: u64,
+    /// Added to it a round.
+    pub propose_step_ms: u64,
+    /// Prevote and precommit timeout of round 0.
+    pub vote_ms: u64,
+    /// Added to it a round.
+    pub vote_step_ms: u64,
+    /// No timeout is longer.
+    pub cap_ms: u64,
+    /// Held votes are sent again after this time.
+    pub rebroadcast_ms: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            propose_ms: 400,
+            propose_step_ms: 200,
+            vote_ms: 150,
+            vote_step_ms: 100,
+            cap_ms: 10_000,
+            rebroadcast_ms: 1_000,
+        }
+    }
+}
+
+impl Parameters {
+    pub(crate) fn write(&self, out: &mut Writer) {
+        for value in
+            [self.propose_ms, self.propose_step_ms, self.vote_ms, self.vote_step_ms, self.cap_ms, self.rebroadcast_ms]
+        {
+            out.u64(value);
+        }
+    }
+}
+
+/// Everything the state knows about members and rules.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Members by id.
+    pub authorities: BTreeMap<String, Authority>,
+    /// Keys by id.
+    pub keys: BTreeMap<KeyId, Key>,
+    /// Adopted definitions by id and version.
+    pub definitions: BTreeMap<(String, u32), Arc<Definition>>,
+    /// Who votes.
+    pub validators: ValidatorSet,
+    /// Consensus timeouts.
+    pub parameters: Parameters,
+}
+
+impl Registry {
+    /// A definition by id and version.
+    #[must_use]
+    pub fn definition(&self, id: &str, version: u32) -> Option<&Arc<Definition>> {
+        self.definitions.get(&(id.to_owned(), version))
+    }
+    /// Authorities that this authority's node hosts, itself included.
+    pub fn hosted_by<'a>(&'a self, authority: &'a str) -> impl Iterator<Item = &'a str> {
+        let hosted = self.authorities.iter().filter(move |(_, member)| member.hosted_by == authority);
+        hosted.map(|(id, _)| id.as_str())
+    }
+    /// The key of an authority for a purpose that is in use.
+    #[must_use]
+    pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {
+        self.keys.iter().find(|(_, key)| key.authority == authority && key.purpose == purpose && key.until.is_none())
+    }
+}

@@ -1,0 +1,248 @@
+//! A case as it is stored and as the execution of a block changes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report};
+use laufzettel_proto::v1 as proto;
+use prost::Message as _;
+
+use super::fields;
+use crate::codec::Writer;
+use crate::crypto::{Hash, hash_parts};
+use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
+use crate::item::{Item, report_from_proto, report_to_proto};
+use crate::registry::Registry;
+use crate::rows;
+use crate::storage::{Batch, Family, Read, StoreError};
+
+/// One standing report.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct EntryRow {
+    slot: [u8; 32],
+    height: Height,
+    transaction: u32,
+    item: u16,
+    author: String,
+    /// Protobuf of the report that stands.
+    report: Vec<u8>,
+}
+
+/// A case as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CaseRow {
+    /// Definition id.
+    pub definition: String,
+    /// Definition version.
+    pub version: u32,
+    /// Height at which it was opened.
+    pub opened: Height,
+    /// Height of its last change.
+    pub changed: Height,
+    /// Accepted items so far.
+    pub revision: u64,
+    /// Events so far.
+    pub history_count: u64,
+    /// Running hash of the events.
+    pub history: [u8; 32],
+    salt: [u8; 32],
+    /// Bytes of the 32 fields.
+    pub fields: Vec<Vec<u8>>,
+    /// Their blinders.
+    pub blinders: Vec<[u8; 32]>,
+    entries: Vec<EntryRow>,
+    retracted: Vec<([u8; 32], String)>,
+}
+
+fn damaged(case: &CaseId, what: &str) -> StoreError {
+    StoreError::Damaged { family: Family::Cases.name(), what: format!("case {case}: {what}") }
+}
+
+impl CaseRow {
+    /// The case's row.
+    ///
+    /// # Errors
+    /// The store failed or the row is damaged.
+    pub fn load(read: &dyn Read, case: &CaseId) -> Result<Option<Self>, StoreError> {
+        rows::get(read, Family::Cases, &case.0)
+    }
+    /// Its definition.
+    ///
+    /// # Errors
+    /// The registry does not have it, though the case was opened under it.
+    pub fn definition<'r>(&self, registry: &'r Registry, case: &CaseId) -> Result<&'r Arc<Definition>, StoreError> {
+        registry.definition(&self.definition, self.version).ok_or_else(|| damaged(case, "unknown definition"))
+    }
+    /// Its fold, made anew from the standing reports.
+    ///
+    /// # Errors
+    /// The row is damaged.
+    pub fn fold(&self, definition: &Definition, case: &CaseId) -> Result<CaseFold, StoreError> {
+        let author = |text: &str| AuthorityId::new(text).map_err(|_| damaged(case, "author"));
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for row in &self.entries {
+            let report =
+                proto::Report::decode(row.report.as_slice()).ok().and_then(|wire| report_from_proto(wire).ok());
+            entries.push(Entry {
+                slot: row.slot,
+                position: Position { height: row.height, transaction: row.transaction, item: row.item },
+                author: author(&row.author)?,
+                report: report.ok_or_else(|| damaged(case, "report"))?,
+            });
+        }
+        let mut retracted = BTreeMap::new();
+        for (slot, by) in &self.retracted {
+            retracted.insert(*slot, author(by)?);
+        }
+        Ok(CaseFold::restore(definition, entries, retracted))
+    }
+    /// Leaves of the 32 fields.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<Hash> {
+        let fields = self.blinders.iter().zip(&self.fields).enumerate();
+        fields.map(|(index, (blinder, bytes))| fields::leaf(blinder, index, bytes)).collect()
+    }
+    /// The case root.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        fields::root(&self.leaves())
+    }
+    /// Reports that stand.
+    #[must_use]
+    pub fn standing(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// A case while a block is executed.
+#[derive(Debug, Clone)]
+pub struct OpenCase {
+    /// Its definition.
+    pub definition: Arc<Definition>,
+    /// Its reports and what follows from them.
+    pub fold: CaseFold,
+    row: CaseRow,
+    fresh: bool,
+}
+
+/// Where an item stands and who signed it: what the history binds.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// Place on the ledger.
+    pub position: Position,
+    /// Digest of the payload that lists the item.
+    pub payload: PayloadDigest,
+    /// The authority that acted.
+    pub authority: &'a AuthorityId,
+    /// Keys that signed.
+    pub keys: &'a [KeyId],
+}
+
+impl OpenCase {
+    /// A case that is being opened at this height.
+    #[must_use]
+    pub fn new(definition: Arc<Definition>, height: Height) -> Self {
+        let row = CaseRow {
+            definition: definition.id().to_owned(),
+            version: definition.version(),
+            opened: height,
+            changed: height,
+            revision: 0,
+            history_count: 0,
+            history: [0; 32],
+            salt: [0; 32],
+            fields: vec![Vec::new(); fields::FIELDS],
+            blinders: vec![[0; 32]; fields::FIELDS],
+            entries: Vec::new(),
+            retracted: Vec::new(),
+        };
+        Self { definition, fold: CaseFold::new(), row, fresh: true }
+    }
+    /// A stored case, if there is one.
+    ///
+    /// # Errors
+    /// The store failed or the row is damaged.
+    pub fn load(read: &dyn Read, registry: &Registry, case: &CaseId) -> Result<Option<Self>, StoreError> {
+        let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
+        let definition = row.definition(registry, case)?.clone();
+        let fold = row.fold(&definition, case)?;
+        Ok(Some(Self { definition, fold, row, fresh: false }))
+    }
+    /// Accepted items so far.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.row.revision
+    }
+    /// Events so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.row.history_count
+    }
+    /// Counts an accepted item: revision, salt and, for an event, history.
+    pub fn accept(&mut self, item: &Item, origin: &Origin<'_>) {
+        let row = &mut self.row;
+        row.revision = row.revision.saturating_add(1);
+        row.salt = fields::next_salt(&row.salt, &item.blinding, &item.digest);
+        if matches!(item.action, crate::item::Action::OpenCase { .. }) {
+            return;
+        }
+        let mut out = Writer::default();
+        out.u64(origin.position.height);
+        out.u32(origin.position.transaction);
+        out.u16(origin.position.item);
+        out.raw(&origin.payload.0);
+        out.raw(&item.digest.0);
+        out.str(origin.authority.as_str());
+        out.list(origin.keys);
+        out.u16(item.action.tag());
+        row.history = hash_parts("history", &[&row.history, &out.into_bytes()]);
+        row.history_count = row.history_count.saturating_add(1);
+    }
+    /// Brings fields, blinders and entries up to the fold at the end of a
+    /// block, and writes the row; the case root.
+    pub fn close(mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
+        let mut wanted = vec![Vec::new(); fields::FIELDS];
+        let identity = fields::identity(case, &self.row.definition, self.row.version, self.row.opened);
+        let own = [
+            (fields::IDENTITY, identity),
+            (fields::HISTORY, fields::history(self.row.history_count, &self.row.history)),
+            (fields::REVISION, fields::revision(self.row.revision)),
+        ];
+        for (index, bytes) in own.into_iter().chain(fields::of_state(self.fold.state())) {
+            if let Some(field) = wanted.get_mut(index) {
+                *field = bytes;
+            }
+        }
+        let row = &mut self.row;
+        for (index, bytes) in wanted.into_iter().enumerate() {
+            let (Some(field), Some(blinder)) = (row.fields.get_mut(index), row.blinders.get_mut(index)) else {
+                continue;
+            };
+            if self.fresh || *field != bytes {
+                *blinder = fields::blinder(&row.salt, index, height);
+                *field = bytes;
+            }
+        }
+        row.changed = height;
+        row.entries = self.fold.entries().iter().map(entry_row).collect();
+        row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
+        rows::put(batch, Family::Cases, case.0.to_vec(), row);
+        row.root()
+    }
+}
+
+fn entry_row(entry: &Entry) -> EntryRow {
+    EntryRow {
+        slot: entry.slot,
+        height: entry.position.height,
+        transaction: entry.position.transaction,
+        item: entry.position.item,
+        author: entry.author.to_string(),
+        report: encode_report(&entry.report),
+    }
+}
+
+fn encode_report(report: &Report) -> Vec<u8> {
+    report_to_proto(report).encode_to_vec()
+}

@@ -1,0 +1,135 @@
+//! The store on disk. The only file that knows RocksDB.
+
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode,
+    Options, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+};
+
+use super::{Batch, Durability, Family, Read, Row, Store, StoreError};
+
+const BLOCK_CACHE_BYTES: usize = 64 * 1024 * 1024;
+const WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+
+/// A RocksDB database with one column family a [`Family`].
+#[derive(Debug)]
+pub struct RocksStore {
+    db: DB,
+}
+
+fn failed(error: &rocksdb::Error) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+fn family_options(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options
+}
+
+impl RocksStore {
+    /// Opens the database in this directory, or makes it.
+    ///
+    /// # Errors
+    /// RocksDB cannot open it; its message says why.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_max_open_files(512);
+        options.set_max_total_wal_size(64 * 1024 * 1024);
+        options.set_keep_log_file_num(4);
+        options.set_max_background_jobs(2);
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(&cache)));
+        let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| failed(&error))?;
+        Ok(Self { db })
+    }
+    fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
+        let found = self.db.cf_handle(family.name());
+        found.ok_or_else(|| StoreError::Failed(format!("column family {} is missing", family.name())))
+    }
+    fn iterate(
+        &self,
+        family: Family,
+        mut options: ReadOptions,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Vec<Row>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        options.set_iterate_lower_bound(from);
+        options.set_iterate_upper_bound(to);
+        let mode = match direction {
+            Direction::Forward => IteratorMode::Start,
+            Direction::Reverse => IteratorMode::End,
+        };
+        let rows = self.db.iterator_cf_opt(self.family(family)?, options, mode);
+        let rows = rows.take(limit).map(|row| row.map(|(key, value)| (key.into_vec(), value.into_vec())));
+        rows.collect::<Result<_, _>>().map_err(|error| failed(&error))
+    }
+}
+
+impl Read for RocksStore {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get_cf(self.family(family)?, key).map_err(|error| failed(&error))
+    }
+    fn scan(&self, family: Family, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.iterate(family, ReadOptions::default(), from, to, limit, Direction::Forward)
+    }
+    fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
+        Ok(self.iterate(family, ReadOptions::default(), from, to, 1, Direction::Reverse)?.pop())
+    }
+}
+
+struct RocksSnapshot<'a> {
+    store: &'a RocksStore,
+    snapshot: Snapshot<'a>,
+}
+
+impl RocksSnapshot<'_> {
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.snapshot);
+        options
+    }
+}
+
+impl Read for RocksSnapshot<'_> {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.snapshot.get_cf(self.store.family(family)?, key).map_err(|error| failed(&error))
+    }
+    fn scan(&self, family: Family, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.store.iterate(family, self.options(), from, to, limit, Direction::Forward)
+    }
+    fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {
+        Ok(self.store.iterate(family, self.options(), from, to, 1, Direction::Reverse)?.pop())
+    }
+}
+
+impl Store for RocksStore {
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let mut writes = WriteBatch::default();
+        for (family, key, value) in batch.writes {
+            match value {
+                Some(value) => writes.put_cf(self.family(family)?, key, value),
+                None => writes.delete_cf(self.family(family)?, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.db.write_opt(writes, &options).map_err(|error| failed(&error))
+    }
+    fn snapshot(&self) -> Box<dyn Read + Send + '_> {
+        Box::new(RocksSnapshot { store: self, snapshot: self.db.snapshot() })
+    }
+}

@@ -1,0 +1,191 @@
+//! The state tree: which keys are in it, how it is stored, and its pruning.
+//! `jmt` over BLAKE3; the version of a node is the height that wrote it.
+
+use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
+use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
+
+use crate::codec::Writer;
+use crate::crypto::Hash;
+use crate::ids::{CaseId, Height};
+use crate::storage::{Batch, Family, Read, StoreError};
+
+/// Plain BLAKE3 for the tree.
+#[derive(Debug, Clone)]
+pub struct TreeHasher(blake3::Hasher);
+
+impl SimpleHasher for TreeHasher {
+    fn new() -> Self {
+        Self(blake3::Hasher::new())
+    }
+    fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+    fn finalize(self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
+/// A key of the state (formats.md A.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateKey {
+    /// Root of a case's fields.
+    Case(CaseId),
+    /// Submissions whose `valid_until` lies in this hour.
+    Bucket(u64),
+    /// A value of the registry: kind and name.
+    Registry(u8, String),
+    /// Proposer order.
+    ProposerOrder,
+    /// Erasure epoch.
+    Epoch,
+    /// Consensus parameters.
+    Parameters,
+    /// Protocol version.
+    ProtocolVersion,
+}
+
+impl StateKey {
+    /// The key's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        match self {
+            Self::Case(case) => {
+                out.u8(1);
+                out.raw(&case.0);
+            }
+            Self::Bucket(hour) => {
+                out.u8(2);
+                out.u64(*hour);
+            }
+            Self::Registry(kind, name) => {
+                out.u8(3);
+                out.u8(*kind);
+                out.str(name);
+            }
+            Self::ProposerOrder => out.raw(&[5, 1]),
+            Self::Epoch => out.raw(&[5, 2]),
+            Self::Parameters => out.raw(&[5, 3]),
+            Self::ProtocolVersion => out.raw(&[5, 4]),
+        }
+        out.into_bytes()
+    }
+    /// Where the key stands in the tree.
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(*blake3::hash(&self.bytes()).as_bytes())
+    }
+}
+
+const NODE: u8 = 0;
+const VALUE: u8 = 1;
+
+fn node_row(key: &NodeKey) -> Vec<u8> {
+    let mut row = vec![NODE];
+    // Writing to memory cannot fail.
+    let _ = borsh::to_writer(&mut row, key);
+    row
+}
+
+fn value_row(key: &KeyHash, version: Version) -> Vec<u8> {
+    [[VALUE].as_slice(), &key.0, &version.to_be_bytes()].concat()
+}
+
+/// The tree as stored.
+pub(crate) struct StoredTree<'a>(pub(crate) &'a dyn Read);
+
+fn damaged(what: impl ToString) -> StoreError {
+    StoreError::Damaged { family: Family::Tree.name(), what: what.to_string() }
+}
+
+impl TreeReader for StoredTree<'_> {
+    fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
+        let bytes = self.0.get(Family::Tree, &node_row(key))?;
+        bytes.map(|bytes| borsh::from_slice(&bytes).map_err(Into::into)).transpose()
+    }
+    fn get_value_option(&self, version: Version, key: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
+        let end = value_row(&key, version.saturating_add(1));
+        let row = self.0.last(Family::Tree, &value_row(&key, 0), &end)?;
+        row.map(|(_, value)| borsh::from_slice(&value).map_err(Into::into)).transpose().map(Option::flatten)
+    }
+    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
+        // Asked only while a tree is restored from a snapshot, which starts with an empty one.
+        Ok(None)
+    }
+}
+
+/// Writes one height's values; the new root and the writes that make it.
+///
+/// # Errors
+/// The stored tree is damaged or cannot be read.
+pub(crate) fn put(
+    read: &dyn Read,
+    height: Height,
+    values: Vec<(StateKey, Option<Vec<u8>>)>,
+) -> Result<(Hash, Batch), StoreError> {
+    let stored = StoredTree(read);
+    let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
+    let values = values.into_iter().map(|(key, value)| (key.hash(), value));
+    let (root, update) = tree.put_value_set(values, height).map_err(damaged)?;
+    let mut batch = Batch::default();
+    for (key, node) in update.node_batch.nodes() {
+        batch.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
+    }
+    for ((version, key), value) in update.node_batch.values() {
+        let row = value_row(key, *version);
+        if let Some((older, _)) = read.last(Family::Tree, &value_row(key, 0), &row)? {
+            batch.put(Family::TreeStale, stale_row(height, &older), Vec::new());
+        }
+        batch.put(Family::Tree, row, borsh::to_vec(value).map_err(damaged)?);
+    }
+    for stale in &update.stale_node_index_batch {
+        batch.put(Family::TreeStale, stale_row(stale.stale_since_version, &node_row(&stale.node_key)), Vec::new());
+    }
+    Ok((root.0, batch))
+}
+
+fn stale_row(since: Version, row: &[u8]) -> Vec<u8> {
+    [since.to_be_bytes().as_slice(), row].concat()
+}
+
+/// Rows pruned with one height at the most, so that a commit stays short.
+const PRUNED_MAX: usize = 50_000;
+
+/// Deletes the rows that no tree of version `keep_from` or later needs.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn prune(read: &dyn Read, keep_from: Height, batch: &mut Batch) -> Result<(), StoreError> {
+    let end = keep_from.saturating_add(1).to_be_bytes();
+    for (row, _) in read.scan(Family::TreeStale, &[], &end, PRUNED_MAX)? {
+        if let Some((_, tree_row)) = row.split_at_checked(8) {
+            batch.delete(Family::Tree, tree_row.to_vec());
+        }
+        batch.delete(Family::TreeStale, row);
+    }
+    Ok(())
+}
+
+/// A value at a height with the proof that it is there, or that nothing is.
+///
+/// # Errors
+/// The height's tree is pruned or damaged.
+pub(crate) fn prove(read: &dyn Read, height: Height, key: &StateKey) -> Result<(Option<Vec<u8>>, Vec<u8>), StoreError> {
+    let stored = StoredTree(read);
+    let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
+    let (value, proof) = tree.get_with_proof(key.hash(), height).map_err(damaged)?;
+    Ok((value, borsh::to_vec(&proof).map_err(damaged)?))
+}
+
+/// Largest proof: 64 nibbles of four siblings each, and the leaf.
+const PROOF_BYTES_MAX: usize = 64 * 1024;
+
+/// Whether the proof shows that the state with this root has this value, or none, at the key.
+#[must_use]
+pub fn verify(root: &Hash, key: &StateKey, value: Option<&[u8]>, proof: &[u8]) -> bool {
+    if proof.len() > PROOF_BYTES_MAX {
+        return false;
+    }
+    let Ok(proof) = borsh::from_slice::<jmt::proof::SparseMerkleProof<TreeHasher>>(proof) else { return false };
+    proof.verify(jmt::RootHash(*root), key.hash(), value).is_ok()
+}

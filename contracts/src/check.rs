@@ -1,0 +1,133 @@
+//! The checker: from a definition's text to a `Definition`, or to everything that is wrong with the text. The text
+//! comes from a proposal of any member, so it is read with limits and must never cause a panic.
+
+mod attribute;
+mod classes;
+mod document;
+mod order;
+mod section;
+mod status;
+
+use crate::definition::Definition;
+use crate::finding::{Finding, Findings};
+use crate::limits::TEXT_BYTES_MAX;
+use document::Profile;
+use section::Section;
+use status::{Draft, Known};
+use toml::de::DeTable;
+
+/// A text that passed, with what its author should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The definition.
+    pub definition: Definition,
+    /// What is not wrong but worth knowing.
+    pub notes: Vec<Finding>,
+}
+
+impl Definition {
+    /// Checks a text and makes a definition of it.
+    ///
+    /// # Errors
+    /// All that is wrong with the text, in its order. A text that is no TOML is told its syntax errors only.
+    pub fn check(text: &str) -> Result<Checked, Vec<Finding>> {
+        let mut findings = Findings::default();
+        if text.len() > TEXT_BYTES_MAX {
+            let message = format!(
+                "the text has {} bytes, more than {TEXT_BYTES_MAX}",
+                text.len()
+            );
+            findings.error(0, message, "shorten it");
+            return Err(findings.into_errors(text));
+        }
+        let (document, syntax) = DeTable::parse_recoverable(text);
+        for error in &syntax {
+            let at = error.span().map_or(text.len(), |span| span.start);
+            findings.error(
+                at,
+                format!("not TOML: {}", error.message()),
+                "see https://toml.io",
+            );
+        }
+        let top = Section::new(document.get_ref(), 0, String::new());
+        let definition = if syntax.is_empty() {
+            read(top, &mut findings)
+        } else {
+            None
+        };
+        match definition {
+            Some(definition) if !findings.has_errors() => Ok(Checked {
+                definition,
+                notes: findings.into_notes(text),
+            }),
+            Some(_) | None => Err(findings.into_errors(text)),
+        }
+    }
+}
+
+fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {
+    document::read_language(&mut top, findings);
+    document::refuse_later_parts(&mut top, findings);
+    let process = document::read_process(&mut top, findings);
+    let profile = document::read_profile(&mut top, findings);
+    let mut tracks = document::read_tracks(&mut top, findings);
+    let roles = document::read_roles(&mut top, findings);
+    let outcome_lists = document::read_outcome_lists(&mut top, findings);
+    let mut known = Known {
+        tracks: &tracks,
+        roles: &roles,
+        outcome_lists: &outcome_lists,
+        ..Known::default()
+    };
+    if let Some(profile) = &profile {
+        known.profile = &profile.id;
+        known.outside = profile
+            .outside
+            .iter()
+            .map(|name| (name.value.clone(), false))
+            .collect();
+    }
+    let drafts = status::read_statuses(&mut top, &mut known, findings);
+    top.finish(findings);
+    check_outside(profile.as_ref(), &known, findings);
+    classes::check_classes(&drafts, findings);
+    order::check_order(&drafts, findings);
+
+    let process = process?;
+    tracks.sort_by_key(|track| track.number);
+    let statuses: Vec<_> = drafts
+        .into_iter()
+        .map(|Draft { status, .. }| status)
+        .collect();
+    let ranks = statuses
+        .iter()
+        .map(|status| (status.code.clone(), status.rank))
+        .collect();
+    Some(Definition {
+        id: process.id,
+        version: process.version,
+        labels: process.labels,
+        profile: profile.map(|profile| profile.id),
+        tracks,
+        roles,
+        outcome_lists,
+        statuses,
+        ranks,
+    })
+}
+
+/// A name outside the profile is neither declared in it nor without use.
+fn check_outside(profile: Option<&Profile>, known: &Known<'_>, findings: &mut Findings) {
+    for name in profile.into_iter().flat_map(|profile| &profile.outside) {
+        if known.statuses.contains(&name.value) {
+            let message = format!("`{}` is both declared and outside the profile", name.value);
+            findings.error(name.at, message, "take it out of `outside`");
+        } else if known.outside.get(&name.value) == Some(&false) {
+            let message = format!(
+                "`{}` is outside the profile, and no `after` names it",
+                name.value
+            );
+            findings.note(name.at, message, "it may go from `outside`");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Every bound of this crate, in one place. What a text, a report or a case may grow to is named here and
+//! nowhere else. Must never hold anything but constants. The values are those of formats A.7.
+
+/// Bytes of a definition's text.
+pub const TEXT_BYTES_MAX: usize = 512 * 1024;
+/// Findings told at once; a text with more is told so.
+pub const FINDINGS_MAX: usize = 100;
+/// Notes told at once; further ones are left out.
+pub const NOTES_MAX: usize = 1_024;
+
+/// Tracks of a definition, one for each number there is.
+pub const TRACKS_MAX: usize = 16;
+/// Lowest track number: the fields below it in a case's tree have other uses (formats A.5).
+pub const TRACK_NUMBER_MIN: u8 = 16;
+/// Highest track number.
+pub const TRACK_NUMBER_MAX: u8 = 31;
+/// Statuses of a definition, restricted ones and classes included.
+pub const STATUSES_MAX: usize = 256;
+/// Roles of a definition.
+pub const ROLES_MAX: usize = 64;
+/// Outcome lists of a definition.
+pub const OUTCOME_LISTS_MAX: usize = 16;
+/// Codes of one outcome list or of one attribute.
+pub const CODES_MAX: usize = 64;
+/// Names a profile may leave outside.
+pub const OUTSIDE_MAX: usize = 256;
+/// Characters of a label.
+pub const LABEL_CHARACTERS_MAX: usize = 200;
+/// Characters of a legal basis.
+pub const BASIS_CHARACTERS_MAX: usize = 500;
+
+/// Characters of a code (status, role, track, outcome, attribute).
+pub const CODE_LENGTH_MAX: usize = 48;
+/// Characters of an authority, process or profile id, at least.
+pub const ID_LENGTH_MIN: usize = 2;
+/// Characters of an authority, process or profile id, at most.
+pub const ID_LENGTH_MAX: usize = 32;
+
+/// Attributes of a report, and so of a status.
+pub const ATTRIBUTES_MAX: usize = 16;
+/// Documents of a report.
+pub const DOCUMENTS_MAX: usize = 8;
+/// Recipients of a report's sealed part.
+pub const RECIPIENTS_MAX: usize = 32;
+/// Proceedings of a case.
+pub const PROCEEDINGS_MAX: u32 = 32;
+/// Slots of a case, standing and retracted. The ledger counts corrections as events, too, and bounds the sum alike.
+pub const EVENTS_MAX: usize = 4_096;
+
+/// How far ahead of block time a report may say that something occurred.
+pub const OCCURRED_AHEAD_MS_MAX: i64 = 24 * 3_600_000;
+/// How far ahead of block time an effective day may begin: ten years, of which at most three have a leap day.
+pub const EFFECTIVE_AHEAD_MS_MAX: i64 = (10 * 365 + 3) * 24 * 3_600_000;
