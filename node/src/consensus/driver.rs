@@ -184,8 +184,10 @@ impl Driver {
             tip,
         };
         driver.recover(log, blocks);
-        if driver.signing == SigningState::Ready && driver.watermark_sequence == 0 {
-            // The first watermark exists before anything is signed, so that a later loss of it is noticed.
+        // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
+        // crash left in the log above the watermark is covered before it is sent again.
+        let uncovered = driver.watermark_sequence == 0 || driver.signer.mark != mark;
+        if uncovered && matches!(driver.signing, SigningState::Ready | SigningState::Above(_)) {
             driver.persist(Vec::new(), None);
         }
         driver.begin_idle();
