@@ -5,14 +5,18 @@
 //! what a block does to the ledger is `laufzettel-chain`'s.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod endpoints;
 pub mod eventlog;
 pub mod genesis;
 pub mod keys;
+pub mod localnet;
 pub mod mempool;
 pub mod network;
+pub mod node;
 pub mod process;
 pub mod runtime;
 pub mod slots;

@@ -6,8 +6,9 @@ use laufzettel_chain::ids::{KeyId, NetworkId};
 use proptest::prelude::*;
 
 use super::*;
+use laufzettel_chain::transaction::Signature;
+
 use crate::consensus::ledger::{Block, Body};
-use laufzettel_chain::transaction::Signature as TransactionSignature;
 use crate::consensus::record::{LogEntry, LogRecord, TimeoutStep};
 
 fn block_id() -> impl Strategy<Value = BlockId> {
@@ -79,8 +80,11 @@ fn round_certificate() -> impl Strategy<Value = RoundCertificate> {
     })
 }
 fn transaction() -> impl Strategy<Value = Arc<SignedTransaction>> {
-    let signature = (any::<[u8; 16]>(), signature());
-    let signature = signature.prop_map(|(key_id, value)| TransactionSignature { key_id: KeyId(key_id), value });
+    let signature = (any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 64));
+    let signature = signature.prop_map(|(key_id, value)| Signature {
+        key_id: KeyId(key_id),
+        value: value.try_into().unwrap_or([0; 64]),
+    });
     let items = prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..40)), 0..4);
     (prop::collection::vec(any::<u8>(), 0..100), prop::collection::vec(signature, 0..3), items)
         .prop_map(|(payload, signatures, items)| Arc::new(SignedTransaction { payload, signatures, items }))
