@@ -1,6 +1,7 @@
 //! The command line of `testnet`. Exit status 0 only where everything held.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, replay, restart};
+use crate::{bench, demo, replay, restart, sim};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -57,6 +58,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Simulates networks in one thread each, from seeds.
+    Sim {
+        /// First seed and the one after the last, as A..B.
+        #[arg(long, default_value = "0..200", value_parser = seeds)]
+        seeds: Range<u64>,
+        /// One line of JSON per seed.
+        #[arg(long)]
+        json: bool,
+    },
     /// Measures a network of four processes.
     Bench {
         /// First figures in at most 90 seconds.
@@ -66,6 +76,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let (first, end) = text.split_once("..").ok_or("write A..B")?;
+    let number = |part: &str| part.parse::<u64>().map_err(|error| error.to_string());
+    Ok(number(first)?..number(end)?)
 }
 
 fn print<T: Serialize + std::fmt::Display>(result: &T, json: bool) -> Result<(), Fault> {
@@ -96,6 +112,7 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
+            Command::Sim { seeds, json } => sim::run_all(seeds, json),
             Command::Bench { quick: _, json } => {
                 print(&bench::quick().await?, json)?;
                 true

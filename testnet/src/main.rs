@@ -10,6 +10,7 @@ mod load;
 mod replay;
 mod restart;
 mod roots;
+mod sim;
 mod submit;
 
 use std::process::ExitCode;

@@ -211,12 +211,11 @@ impl Core {
         votes: &Votes,
     ) -> Result<Wishes, CoreFailure> {
         let mut answers = Answers {
-            verifier: StrictVerifier(self.ledger),
+            verifier: StrictVerifier { ledger: self.ledger, known: votes },
             wishes: Wishes::default(),
             refused: false,
             fresh: Vec::new(),
             signer,
-            votes,
         };
         let (state, metrics) = (&mut self.state, &self.metrics);
         let result = catch_unwind(AssertUnwindSafe(|| -> Result<(), Error<Ledger>> {
@@ -260,13 +259,12 @@ impl Core {
 
 /// Answers effects by collecting them.
 struct Answers<'a> {
-    verifier: StrictVerifier,
+    verifier: StrictVerifier<'a>,
     wishes: Wishes,
     refused: bool,
     /// Own signatures of this step: the core asks to verify what it just had signed.
     fresh: Vec<Signature>,
     signer: &'a mut Signer,
-    votes: &'a Votes,
 }
 
 type Answer = Result<Resume<Ledger>, core::convert::Infallible>;
@@ -325,7 +323,7 @@ impl Answers<'_> {
 
     /// Effects that are answered with a signature or a verdict.
     fn judge(&mut self, effect: Effect<Ledger>) -> Answer {
-        let (verifier, ledger) = (self.verifier, self.verifier.0);
+        let (verifier, ledger) = (self.verifier, self.verifier.ledger);
         Ok(match effect {
             Effect::SignVote(vote, r) => match self.sign_vote(&vote) {
                 Some(signed) => r.resume_with(signed),
@@ -338,12 +336,7 @@ impl Answers<'_> {
             Effect::VerifySignature(message, _, r) if self.fresh.contains(&message.signature) => r.resume_with(true),
             Effect::VerifySignature(message, key, r) => {
                 let valid = match &message.message {
-                    ConsensusMsg::Vote(vote) => {
-                        let signed = SignedMessage::new(vote.clone(), message.signature);
-                        let known = convert::signed_vote_out(&ledger, &signed);
-                        known.is_some_and(|vote| self.votes.has(&vote))
-                            || verifier.vote(vote, &message.signature, &key)
-                    }
+                    ConsensusMsg::Vote(vote) => verifier.vote(vote, &message.signature, &key),
                     ConsensusMsg::Proposal(proposal) => verifier.proposal(proposal, &message.signature, &key),
                 };
                 r.resume_with(valid)
@@ -380,7 +373,7 @@ impl Answers<'_> {
     }
 
     fn sign_vote(&mut self, vote: &CoreVote) -> Option<CoreSignedVote> {
-        let message = convert::vote_out(&self.verifier.0, vote)?;
+        let message = convert::vote_out(&self.verifier.ledger, vote)?;
         let step = match message.vote_type {
             VoteType::Prevote => Step::Prevote,
             VoteType::Precommit => Step::Precommit,
@@ -392,7 +385,7 @@ impl Answers<'_> {
     }
 
     fn sign_proposal(&mut self, proposal: &CoreProposal) -> Option<CoreSignedProposal> {
-        let message = convert::proposal_out(&self.verifier.0, proposal)?;
+        let message = convert::proposal_out(&self.verifier.ledger, proposal)?;
         let (height, round) = (message.height, message.round);
         let mark = Mark { height, round, step: Step::Proposal, value: Some(message.value) };
         let signature = Signature(Signed::new(message, self.signer.permit(mark)?).signature);
@@ -401,7 +394,7 @@ impl Answers<'_> {
     }
 
     fn publish(&mut self, message: SignedConsensusMsg<Ledger>) {
-        let ledger = self.verifier.0;
+        let ledger = self.verifier.ledger;
         match message {
             SignedConsensusMsg::Vote(vote) => {
                 self.wishes.own_votes.extend(convert::signed_vote_out(&ledger, &vote));
@@ -414,7 +407,7 @@ impl Answers<'_> {
 
     fn liveness(&self, message: &LivenessMsg<Ledger>) -> Option<Message> {
         Some(match message {
-            LivenessMsg::Vote(vote) => Message::Votes(vec![convert::signed_vote_out(&self.verifier.0, vote)?]),
+            LivenessMsg::Vote(vote) => Message::Votes(vec![convert::signed_vote_out(&self.verifier.ledger, vote)?]),
             LivenessMsg::PolkaCertificate(polka) => Message::PolkaCertificate(convert::polka_out(polka)?),
             LivenessMsg::SkipRoundCertificate(certificate) => {
                 Message::RoundCertificate(convert::round_out(certificate)?)
@@ -423,7 +416,7 @@ impl Answers<'_> {
     }
 
     fn entry_out(&self, input: Input<Ledger>) -> Option<LogEntry> {
-        let ledger = &self.verifier.0;
+        let ledger = &self.verifier.ledger;
         match input {
             Input::Vote(vote) => convert::signed_vote_out(ledger, &vote).map(LogEntry::Vote),
             Input::Proposal(proposal) => convert::signed_proposal_out(ledger, &proposal).map(LogEntry::Proposal),
@@ -447,7 +440,7 @@ impl Answers<'_> {
     }
 
     fn collect_evidence(&mut self, evidence: &MisbehaviorEvidence<Ledger>) {
-        let ledger = self.verifier.0;
+        let ledger = self.verifier.ledger;
         for (_, pairs) in evidence.votes.iter() {
             for (first, second) in pairs {
                 let pair = convert::signed_vote_out(&ledger, first).zip(convert::signed_vote_out(&ledger, second));

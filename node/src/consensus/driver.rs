@@ -35,10 +35,12 @@ use crate::mempool::{Mempool, PoolLimits};
 use sync::Sync;
 use transactions::{Admission, Waiter};
 
-/// Core inputs that wait for a barrier; more are dropped and come again by rebroadcast.
+/// Core inputs of peers that wait for a barrier; more are dropped and come again by rebroadcast.
 const QUEUE_MAX: usize = 4_096;
-/// Messages kept for the height after the next one.
-const FUTURE_MAX: usize = 512;
+/// Messages of one peer kept for the height after the next one.
+const FUTURE_MAX: usize = 128;
+/// A clock that goes back by less only makes timers late by as much.
+const CLOCK_BACK_MS: u64 = 100;
 
 /// Who this node is.
 #[derive(Debug, Clone)]
@@ -184,8 +186,10 @@ impl Driver {
             tip,
         };
         driver.recover(log, blocks);
-        if driver.signing == SigningState::Ready && driver.watermark_sequence == 0 {
-            // The first watermark exists before anything is signed, so that a later loss of it is noticed.
+        // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
+        // crash left in the log above the watermark is covered before it is sent again.
+        let uncovered = driver.watermark_sequence == 0 || driver.signer.mark != mark;
+        if uncovered && matches!(driver.signing, SigningState::Ready | SigningState::Above(_)) {
             driver.persist(Vec::new(), None);
         }
         driver.begin_idle();
@@ -197,7 +201,7 @@ impl Driver {
 
     /// Takes one input at this time and returns what to do, in order.
     pub fn step(&mut self, now_ms: u64, input: Input) -> Vec<Action> {
-        self.now_ms = now_ms;
+        self.clock_to(now_ms);
         if self.halted.is_none() || matches!(input, Input::HealthRequest { .. }) {
             self.take(input);
             self.pump();
@@ -222,6 +226,21 @@ impl Driver {
             Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
             Input::CommitFailed { ticket, height, reason } => self.on_commit_failed(ticket, height, &reason),
             Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
+        }
+    }
+
+    /// Takes the new time. A clock that was set back would hold every timer up: they all move with it.
+    fn clock_to(&mut self, now_ms: u64) {
+        let back_ms = self.now_ms.saturating_sub(now_ms);
+        self.now_ms = now_ms;
+        if back_ms > CLOCK_BACK_MS {
+            for (key, at_ms) in &mut self.timers {
+                *at_ms = at_ms.saturating_sub(back_ms);
+                self.actions.push(Action::SetTimer { key: *key, at_ms: *at_ms });
+            }
+            self.tip_since_ms = self.tip_since_ms.min(now_ms);
+            self.offered_at_ms = self.offered_at_ms.min(now_ms);
+            self.peers.clock_back(now_ms);
         }
     }
 
@@ -283,9 +302,13 @@ impl Driver {
     }
 
     fn enqueue(&mut self, input: CoreInput) {
-        if self.undecided.core.is_some() && self.undecided.queue.len() < QUEUE_MAX {
+        if self.undecided.core.is_some() {
             self.undecided.queue.push_back(input);
         }
+    }
+    /// Whether the queue takes more from peers; what it does not take comes again by rebroadcast.
+    fn queue_has_room(&self) -> bool {
+        self.undecided.queue.len() < QUEUE_MAX
     }
     fn ticket(&mut self) -> Ticket {
         let ticket = self.next_ticket;

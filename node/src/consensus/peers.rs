@@ -26,6 +26,8 @@ pub struct PeerState {
     pub garbage: u64,
     /// When it was last helped with a block it lacks.
     pub(crate) helped_at_ms: u64,
+    /// When it last got an undecided block it asked for.
+    pub(crate) answered_at_ms: u64,
     /// Transactions of its that are being admitted.
     pub(crate) admissions: usize,
 }
@@ -43,6 +45,14 @@ impl Peers {
     }
     pub(crate) fn all(&self) -> &BTreeMap<Peer, PeerState> {
         &self.0
+    }
+    /// This node's clock was set back: nothing noted may lie ahead of it.
+    pub(crate) fn clock_back(&mut self, now_ms: u64) {
+        for state in self.0.values_mut() {
+            state.beat_at_ms = state.beat_at_ms.min(now_ms);
+            state.helped_at_ms = state.helped_at_ms.min(now_ms);
+            state.answered_at_ms = state.answered_at_ms.min(now_ms);
+        }
     }
     /// Notes a height, whether or not it is the peer's own beat that tells.
     pub(crate) fn saw_height(&mut self, peer: &Peer, height: Height) {

@@ -13,6 +13,7 @@ use malachite_types::{SigningScheme, ValidatorProof, VoteExtensionScope};
 
 use super::context::{CoreProposal, CoreVote, Ledger};
 use super::convert;
+use super::votes::Votes;
 
 /// The one signature scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,16 +48,23 @@ impl SigningScheme for StrictEd25519 {
     }
 }
 
-/// Verifies for one network and incarnation.
+/// Verifies for one network and incarnation. A vote among those known was
+/// verified when it came and is not verified again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StrictVerifier(pub(crate) Ledger);
+pub(crate) struct StrictVerifier<'a> {
+    pub(crate) ledger: Ledger,
+    pub(crate) known: &'a Votes,
+}
 
-impl StrictVerifier {
+impl StrictVerifier<'_> {
     pub(crate) fn vote(&self, vote: &CoreVote, signature: &Signature, key: &PublicKey) -> bool {
-        convert::vote_out(&self.0, vote).is_some_and(|vote| check(&vote, signature, key))
+        let Some(message) = convert::vote_out(&self.ledger, vote) else { return false };
+        let held = self.known.at(&message);
+        held.is_some_and(|held| held.message == message && held.signature == signature.0)
+            || check(&message, signature, key)
     }
     pub(crate) fn proposal(&self, proposal: &CoreProposal, signature: &Signature, key: &PublicKey) -> bool {
-        convert::proposal_out(&self.0, proposal).is_some_and(|proposal| check(&proposal, signature, key))
+        convert::proposal_out(&self.ledger, proposal).is_some_and(|proposal| check(&proposal, signature, key))
     }
 }
 
@@ -71,7 +79,7 @@ fn verdict<'a>(valid: bool) -> Verdict<'a> {
 }
 
 // The trait is declared with `async_trait`; these are the signatures it expands to.
-impl Verifier<Ledger> for StrictVerifier {
+impl Verifier<Ledger> for StrictVerifier<'_> {
     fn verify_signed_vote<'a, 'b, 'c, 'd, 'e>(
         &'a self,
         vote: &'b CoreVote,

@@ -18,6 +18,7 @@ const ROUNDS_BEHIND: u32 = 20;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Votes {
     held: BTreeMap<(u32, VoteType, Address), Signed<Vote>>,
+    changed: bool,
 }
 
 impl Votes {
@@ -31,6 +32,11 @@ impl Votes {
     pub(crate) fn insert(&mut self, vote: Signed<Vote>) {
         let place = (vote.message.round, vote.message.vote_type, vote.message.address);
         self.held.entry(place).or_insert(vote);
+        self.changed = true;
+    }
+    /// Whether votes came since the last time this was asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed)
     }
     pub(crate) fn prune(&mut self, round: u32) {
         let first = round.saturating_sub(ROUNDS_BEHIND);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use laufzettel_chain::codec::encode;
 use laufzettel_chain::ids::{Address, BlockId};
 use laufzettel_chain::limits::HEARTBEAT_MS;
-use laufzettel_chain::vote::VoteType;
+use laufzettel_chain::vote::{Proposal, Signed, VoteType};
 
 use super::{Action, Driver, LogEntry, LogRecord, Undecided, broadcast};
 use crate::consensus::action::TimerKey;
@@ -70,7 +70,7 @@ impl Driver {
     fn wake_reason(&self) -> Option<&'static str> {
         let undecided = &self.undecided;
         let first = self.tip.proposer(0);
-        let proposed = |message: &laufzettel_chain::vote::Proposal| message.round == 0 && Some(message.address) == first;
+        let proposed = |message: &Proposal| message.round == 0 && Some(message.address) == first;
         if !undecided.durable.is_empty() {
             Some("restart")
         } else if !self.pool.is_empty() {
@@ -288,7 +288,7 @@ impl Driver {
         self.want_proposed_bodies(round);
     }
 
-    fn own_proposal(&self, round: u32) -> Option<laufzettel_chain::vote::Signed<laufzettel_chain::vote::Proposal>> {
+    fn own_proposal(&self, round: u32) -> Option<Signed<Proposal>> {
         let own = self.own_address()?;
         self.undecided.durable.iter().find_map(|entry| match entry {
             LogEntry::Proposal(proposal) if proposal.message.address == own && proposal.message.round == round => {
@@ -300,7 +300,7 @@ impl Driver {
 
     /// Fetches blocks that honest validators voted for and that are not here.
     pub(super) fn want_supported_bodies(&mut self) {
-        if self.undecided.votes.round_max().is_none() {
+        if !self.undecided.votes.take_changed() {
             return;
         }
         let mut wanted = false;

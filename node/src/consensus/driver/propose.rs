@@ -26,7 +26,7 @@ impl Driver {
 
     /// The core wants a value for this round.
     pub(super) fn propose(&mut self, round: u32) {
-        let asked = matches!(self.undecided.proposing, Some(Proposing::Waiting { round: waiting, asked: true }) if waiting == round);
+        let asked = self.undecided.proposing == Some(Proposing::Waiting { round, asked: true });
         if self.pool.is_empty() && !self.may_be_empty(round) {
             self.wait_for_transactions(round, asked);
             return;

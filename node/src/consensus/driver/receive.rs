@@ -73,7 +73,8 @@ impl Driver {
             Message::BlockPart(part) => part.bytes.len(),
             _ => 256,
         };
-        if self.future.len() < FUTURE_MAX && self.future_bytes.saturating_add(bytes) <= MESSAGE_BYTES_MAX {
+        let of_peer = self.future.iter().filter(|(peer, _)| peer == from).count();
+        if of_peer < FUTURE_MAX && self.future_bytes.saturating_add(bytes) <= MESSAGE_BYTES_MAX {
             self.future_bytes = self.future_bytes.saturating_add(bytes);
             self.future.push((from.clone(), message));
         }
@@ -112,7 +113,9 @@ impl Driver {
 
     fn keep_vote(&mut self, from: &Peer, vote: Signed<Vote>) {
         // Far rounds are normal for a node that fell behind; a round certificate brings it near.
-        if self.undecided.votes.has(&vote) || !self.is_near(vote.message.round) {
+        // What finds no room in the queue must not be kept either, or it would never reach the core.
+        let room = self.queue_has_room() && self.is_near(vote.message.round);
+        if self.undecided.votes.has(&vote) || !room {
             return;
         }
         let Some(validator) = self.tip.validators.get(&vote.message.address) else {
@@ -158,7 +161,7 @@ impl Driver {
     }
 
     fn on_polka(&mut self, from: &Peer, polka: PolkaCertificate) {
-        if !matches!(self.place(from, polka.height), Place::Current) {
+        if !matches!(self.place(from, polka.height), Place::Current) || !self.queue_has_room() {
             return;
         }
         for (address, signature) in &polka.signatures {
@@ -177,7 +180,7 @@ impl Driver {
     }
 
     fn on_round_certificate(&mut self, from: &Peer, certificate: RoundCertificate) {
-        if matches!(self.place(from, certificate.height), Place::Current) {
+        if matches!(self.place(from, certificate.height), Place::Current) && self.queue_has_room() {
             self.enqueue(CoreInput::RoundCertificate(certificate));
         }
     }
@@ -215,6 +218,13 @@ impl Driver {
         if !matches!(self.place(from, height), Place::Current) {
             return;
         }
+        let now_ms = self.now_ms;
+        let state = self.peers.entry(from);
+        // One question must not buy megabytes over and over.
+        if now_ms < state.answered_at_ms.saturating_add(BODY_RETRY_MS / 2) {
+            return;
+        }
+        state.answered_at_ms = now_ms;
         let pieces = self.undecided.bodies.get(&id).map(|block| parts(block, id, None));
         for piece in pieces.into_iter().flatten() {
             self.send(from, piece);

@@ -27,8 +27,8 @@ impl Driver {
     /// Asks a peer for the blocks this node lacks, if it knows of any.
     pub(super) fn sync_if_behind(&mut self) {
         let tip = self.tip.height();
-        let busy = self.sync.asked.is_some() || !self.sync.entries.is_empty() || matches!(self.flight, Flight::Commit { .. });
-        if busy || self.peers.best() <= tip {
+        let waits = self.sync.asked.is_some() || !self.sync.entries.is_empty();
+        if waits || matches!(self.flight, Flight::Commit { .. }) || self.peers.best() <= tip {
             return;
         }
         let due_ms = self.tip_since_ms.saturating_add(PATIENCE_MS);

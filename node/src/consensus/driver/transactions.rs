@@ -120,8 +120,10 @@ impl Driver {
         if wait {
             self.waiters.entry(payload_digest).or_default().push(Waiter { request });
         }
-        if inserted == Inserted::New {
+        if self.pool.has_offers() {
             self.offer_soon();
+        }
+        if inserted == Inserted::New {
             self.propose_again();
         }
     }
