@@ -160,7 +160,7 @@ pub struct Ledger {
     genesis: Arc<Genesis>,
     tip: Arc<Tip>,
     order: ProposerOrder,
-    verified: Verified,
+    verified: Arc<Verified>,
     archive: bool,
 }
 
@@ -280,7 +280,7 @@ impl Ledger {
             return Err(OpenError::OtherNetwork { found, expected: genesis.network.to_string() });
         }
         let (tip, order) = stored_tip(store.as_ref(), &genesis.registry)?;
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified: Verified::default(), archive })
+        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified: Arc::default(), archive })
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;
@@ -313,6 +313,11 @@ impl Ledger {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+    /// Signatures verified so far, to share with those who admit.
+    #[must_use]
+    pub fn verified(&self) -> &Arc<Verified> {
+        &self.verified
     }
     /// Judges transactions for the next height at this time.
     #[must_use]

@@ -2,16 +2,16 @@
 //! what the test network may use.
 //!
 //! Here and nowhere else are tokio, sockets, the clock and the file system;
-//! what a block does to the ledger is `laufzettel-chain`'s.
+//! what a block does to the ledger is `laufzettel-chain`'s. Read [`config`]
+//! for what an operator sets, [`network`] for the links to other nodes,
+//! [`api`] for what clients see.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod config;
+pub mod eventlog;
 pub mod genesis;
 pub mod keys;
 pub mod network;
+pub mod process;
 pub mod tls;
-
-/// The gRPC services.
-pub mod api {
-    pub mod reasons;
-}
