@@ -55,8 +55,8 @@ macro_rules! reasons {
 }
 
 use Code::{
-    Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
-    ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
+    AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
+    ResourceExhausted, Unauthenticated, Unavailable,
 };
 use Place::{Error, Receipt};
 
@@ -162,18 +162,9 @@ reasons! {
     NotInSync "NOT_IN_SYNC" Error(Unavailable),
         "The node is behind the network and does not serve this call.",
         "Repeat the call; GetHealth shows the progress.";
-    NoQuorum "NO_QUORUM" Error(Unavailable),
-        "Too few validators are reachable; nothing can become final.",
-        "Repeat the call later. Do not record the event as reported.";
     Stopping "STOPPING" Error(Unavailable),
         "The node is stopping, or the connection has reached its age.",
         "Connect again; continue feeds with the last cursor.";
-    FellBehind "FELL_BEHIND" Error(Aborted),
-        "The client reads a feed more slowly than events come.",
-        "Open the feed again with the last cursor.";
-    NotServed "NOT_SERVED" Error(Unimplemented),
-        "This node does not offer the call.",
-        "Ask the operator; the node may be an older version.";
     InternalFault "INTERNAL_FAULT" Error(Internal),
         "The node met a fault of its own; its log has the details.",
         "Tell the operator the time and the call. Repeating a submission is safe.";
