@@ -68,8 +68,9 @@ pub fn now_ms() -> u64 {
 pub async fn run(setup: Setup, stop: CancellationToken) -> Result<(), NodeError> {
     let data = setup.config.node.data.clone();
     fs::create_dir_all(&data).map_err(|source| NodeError::Folder { path: data.clone(), source })?;
-    Endpoints::remove(&data);
+    // The store's lock first: the endpoints in the folder may be those of a running node.
     let store = Arc::new(RocksStore::open(&data.join("ledger"))?);
+    Endpoints::remove(&data);
     let ledger = Ledger::open(store.clone(), setup.genesis.clone(), setup.config.node.archive)?;
     let (network, mut events) = Network::start(setup.network()).await?;
     // The driver takes these four: tip and state it publishes, submits and events it takes.

@@ -1,6 +1,7 @@
 //! `laufzettel start`: runs the node in the foreground until it is told to
 //! stop by SIGTERM or SIGINT. Logs go to standard error.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -40,6 +41,7 @@ fn log(section: &LogSection) -> Result<(), Fault> {
     let filter = EnvFilter::try_new(&section.filter)
         .map_err(|error| Fault::usage(format!("log.filter {:?} is not understood: {error}", section.filter)))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(std::io::stderr().is_terminal());
     let set = match section.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
