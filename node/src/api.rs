@@ -98,7 +98,7 @@ impl Api {
         let (health, health_service) = tonic_health::server::health_reporter();
         let watcher = tokio::spawn(report_health(health, backend.clone()));
         let reflection = reflection(config.reflection)?;
-        let server = |error: tonic::transport::Error| ApiError::Server(chain(&error));
+        let server = |error: tonic::transport::Error| ApiError::Server(causes(&error));
         let mut builder = Server::builder()
             .tls_config(tls)
             .map_err(server)?
@@ -123,7 +123,7 @@ impl Api {
         let task = tokio::spawn(async move {
             let ended = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
             watcher.abort();
-            ended.map_err(|error| ApiError::Server(chain(&error)))
+            ended.map_err(|error| ApiError::Server(causes(&error)))
         });
         Ok(Self { address, task })
     }
@@ -170,7 +170,7 @@ async fn report_health(health: HealthReporter, backend: Arc<Backend>) {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod node;
 pub mod process;
 pub mod runtime;
 pub mod service;
+pub mod setup;
 pub mod slots;
 pub mod tls;
 pub mod worker;

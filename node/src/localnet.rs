@@ -236,6 +236,8 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;
+    let endpoints = format!("../../nodes/{}/data/endpoints.json", member.hosted_by);
+    write(&profile.join("profile.toml"), &format!("endpoints_file = \"{endpoints}\"\nserver_name = \"localhost\"\n"))?;
     Ok(AuthorityCard {
         id: member.id.clone(),
         label_de: member.label_de.clone(),

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::api::backend::{Backend, BackendParts, NodeState, PeerState, PoolRefusal, Submit, Sync};
 use crate::api::{Api, ApiError};
 use crate::clock;
-use crate::config::Config;
 use crate::consensus::watermark::SigningState;
 use crate::consensus::{Health, RefusalReason, Reply};
 use crate::endpoints::Endpoints;
 use crate::node::{Node, StartError};
 use crate::runtime::Handle;
+use crate::setup::Setup;
 
 /// Calls on their way to the driver at once.
 const SUBMITS_WAITING_MAX: usize = 4_096;
@@ -51,13 +51,14 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// A part does not start, or the API fails.
-pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), ServiceError> {
-    let node = Node::start(config).await?;
+pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceError> {
+    let config = &setup.config;
+    let node = Node::start(setup).await?;
     let handle = node.runtime.handle().clone();
     let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
     let (state, state_seen) = watch::channel(NodeState::default());
     let service_keys: BTreeMap<_, _> =
-        node.keys.service.iter().map(|key| (config.node.authority.clone(), key.clone())).collect();
+        setup.keys.service.iter().map(|key| (config.node.authority.clone(), key.clone())).collect();
     let backend = Arc::new(Backend::new(BackendParts {
         authority: config.node.authority.clone(),
         store: handle.store().clone(),
@@ -86,6 +87,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<(), Service
         ended = &mut task => Some(ended),
         () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut task).await.ok(),
     };
+    stop.cancel();
+    Endpoints::remove(&config.node.data);
     bridge.abort();
     watcher.abort();
     // The driver stops between two steps; whatever it promised is durable.

@@ -353,11 +353,13 @@ impl Backend {
     /// This node does not know it.
     pub fn outcome(&self, authority: &str, id: &TransactionId) -> Result<Outcome, Failure> {
         let (found, position) = self.read(|read, _| committed(read, authority, id))?;
+        let key = (authority.to_owned(), *id);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = found {
+            pending.remove(&key);
             return Ok(outcome);
         }
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = pending.get(&(authority.to_owned(), *id)).copied();
+        let entry = pending.get(&key).copied();
         drop(pending);
         let entry = entry.ok_or_else(|| Failure::new(Reason::TransactionNotFound).and("transaction_id", id))?;
         let expired = entry.valid_until_ms < position.block_time_ms;

@@ -63,7 +63,7 @@ impl Failure {
     }
     /// The node's own fault: logged here, once; the client gets the reason only.
     pub fn internal(error: &dyn std::error::Error) -> Self {
-        tracing::error!(error = super::chain(error), "a call failed by a fault of this node");
+        tracing::error!(error = super::causes(error), "a call failed by a fault of this node");
         Self::new(Reason::InternalFault)
     }
 }
