@@ -1,3 +1,30 @@
-//! node
+//! The node of one authority: what the binary `laufzettel` is made of, and
+//! what the test network may use.
+//!
+//! Here and nowhere else are tokio, sockets, the clock and the file system;
+//! what a block does to the ledger is `laufzettel-chain`'s.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod consensus;
+pub mod dev;
+pub mod endpoints;
 pub mod eventlog;
+pub mod genesis;
+pub mod keys;
+pub mod localnet;
+pub mod mempool;
+pub mod network;
+pub mod node;
 pub mod process;
+pub mod runtime;
+pub mod slots;
+pub mod tls;
+pub mod worker;
+
+/// The gRPC services.
+pub mod api {
+    pub mod reasons;
+}

@@ -1,1 +1,2 @@
+//! The binary `laufzettel`: arguments, runtime, exit code.
 fn main() {}

@@ -1,0 +1,347 @@
+//! The one catalogue of reasons: every refusal and error an API client can
+//! meet, with its gRPC code, its meaning and what to do about it.
+//!
+//! A reason's name is stable: clients switch on it. `docs/ERRORS.md` is the
+//! rendering of this table; a test holds the two together. Must never carry a
+//! case id or any other data in its texts: those go into an error's metadata.
+
+use std::fmt::Write as _;
+
+use tonic::Code;
+
+/// Where a client meets a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// As the `reason` of an error's ErrorInfo, with this gRPC code.
+    Error(Code),
+    /// As the `reason` of a receipt: the item is in a block, refused.
+    Receipt,
+}
+
+/// One line of the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Stable name.
+    pub name: &'static str,
+    /// Where it appears.
+    pub place: Place,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $place:expr, $meaning:literal, $remedy:literal;)*) => {
+        /// Why a call failed or an item was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Reason {
+            /// All reasons, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its line of the catalogue.
+            #[must_use]
+            pub const fn entry(self) -> Entry {
+                match self {
+                    $(Self::$variant => Entry { name: $name, place: $place, meaning: $meaning, remedy: $remedy },)*
+                }
+            }
+        }
+    };
+}
+
+use Code::{
+    Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
+    ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
+};
+use Place::{Error, Receipt};
+
+reasons! {
+    // The caller.
+    CertificateMissing "CERTIFICATE_MISSING" Error(Unauthenticated),
+        "The connection has no client certificate.",
+        "Connect with the client certificate that the node's operator issued for your authority.";
+    CertificateUnusable "CERTIFICATE_UNUSABLE" Error(Unauthenticated),
+        "The client certificate names no authority: it has no URI laufzettel://authority/<id> among its alternative names.",
+        "Have a client certificate issued with `laufzettel certificates client`.";
+    AuthorityNotHosted "AUTHORITY_NOT_HOSTED" Error(PermissionDenied),
+        "This node does not serve the authority of the client certificate.",
+        "Connect to the node of your own authority, or to the one that hosts it.";
+    AuthorityMismatch "AUTHORITY_MISMATCH" Error(PermissionDenied),
+        "The call is about an authority other than the client certificate's.",
+        "Sign and ask in the name of the certificate's authority.";
+    ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
+        "The node has no service key for this authority and cannot sign in its name.",
+        "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";
+    // The request.
+    FieldInvalid "FIELD_INVALID" Error(InvalidArgument),
+        "A field of the request is missing or malformed; the field violations name it.",
+        "Correct the field. Repeating the call unchanged cannot succeed.";
+    PageTokenInvalid "PAGE_TOKEN_INVALID" Error(InvalidArgument),
+        "The page token is not one this node gave for this request.",
+        "Send next_page_token unchanged and with the same filter, or start without a token.";
+    CursorInvalid "CURSOR_INVALID" Error(InvalidArgument),
+        "The cursor is not one a node of this network gave.",
+        "Send the cursor of the last event, checkpoint or page unchanged.";
+    // Admission of a transaction.
+    Undecodable "UNDECODABLE" Error(InvalidArgument),
+        "The transaction, its payload or an item is no protobuf of the schema, or a field is out of its range.",
+        "Build it with the published schema; the message names the place.";
+    UnknownField "UNKNOWN_FIELD" Error(InvalidArgument),
+        "Payload or item carry a field that this protocol version does not have.",
+        "Use the schema of the network's protocol version; GetHealth tells it.";
+    NonCanonical "NON_CANONICAL" Error(InvalidArgument),
+        "Payload or item are not in the one canonical encoding; offset names the first difference.",
+        "Follow docs/SIGNING.md: fields in ascending order, no defaults written, repeated messages sorted.";
+    LimitExceeded "LIMIT_EXCEEDED" Error(InvalidArgument),
+        "The transaction or one of its parts is larger than allowed.",
+        "Split it; the limits are in formats.md A.7.";
+    NetworkMismatch "NETWORK_MISMATCH" Error(FailedPrecondition),
+        "The transaction is for another network.",
+        "Take the network id from GetHealth, and check that you are connected to the right network.";
+    IncarnationMismatch "INCARNATION_MISMATCH" Error(FailedPrecondition),
+        "The transaction is for another incarnation: the network was recovered after a lost quorum.",
+        "Take the incarnation from GetHealth and sign anew, under the same transaction id.";
+    VersionUnsupported "VERSION_UNSUPPORTED" Error(FailedPrecondition),
+        "The transaction uses something of a protocol version that is not in force.",
+        "Take the protocol version from GetHealth.";
+    AuthorityUnknown "AUTHORITY_UNKNOWN" Error(PermissionDenied),
+        "The registry has no such authority.",
+        "Check the authority id; a new authority is admitted by vote.";
+    KeyUnknown "KEY_UNKNOWN" Error(Unauthenticated),
+        "The registry has no such key for this authority.",
+        "Sign with a registered key of the authority, or register the key by vote.";
+    KeyRevoked "KEY_REVOKED" Error(Unauthenticated),
+        "The key is revoked, or not yet in force.",
+        "Sign with a key that is in force.";
+    KeyPurposeWrong "KEY_PURPOSE_WRONG" Error(PermissionDenied),
+        "The key is registered for another purpose.",
+        "Sign reports with a service or person key, votes with a governance key.";
+    SignatureInvalid "SIGNATURE_INVALID" Error(Unauthenticated),
+        "A signature does not verify over the payload's bytes.",
+        "Sign \"laufzettel/tx/v1\", a zero byte and exactly the payload bytes you send (docs/SIGNING.md).";
+    ItemMismatch "ITEM_MISMATCH" Error(InvalidArgument),
+        "The items are not those whose digests the payload lists.",
+        "Send every item the payload lists, in the same order and with the same bytes.";
+    TransactionExpired "TRANSACTION_EXPIRED" Error(FailedPrecondition),
+        "Block time has passed valid_until.",
+        "Check whether it was committed (GetTransaction); if not, sign anew.";
+    ValidUntilTooFar "VALID_UNTIL_TOO_FAR" Error(InvalidArgument),
+        "valid_until lies more than 7 days after block time.",
+        "Choose an earlier valid_until.";
+    TransactionIdReused "TRANSACTION_ID_REUSED" Error(AlreadyExists),
+        "The authority has used this transaction id for another payload; the metadata name both digests.",
+        "Use a new id for a new transaction; repeat a call with the same bytes.";
+    MempoolFull "MEMPOOL_FULL" Error(ResourceExhausted),
+        "The mempool is full.",
+        "Repeat the same call after the retry delay.";
+    QuotaExceeded "QUOTA_EXCEEDED" Error(ResourceExhausted),
+        "This authority has too much pending at once, or calls too often.",
+        "Repeat the same call after the retry delay; send fewer at a time.";
+    // Reading.
+    TransactionNotFound "TRANSACTION_NOT_FOUND" Error(NotFound),
+        "This node knows no transaction of this id, or its outcome is no longer kept.",
+        "Check authority and id. If it was just submitted elsewhere, wait or ask there.";
+    CaseNotFound "CASE_NOT_FOUND" Error(NotFound),
+        "There is no such case, or it is not yours to see.",
+        "Check the case id; its last character is a check character.";
+    BlockNotFound "BLOCK_NOT_FOUND" Error(NotFound),
+        "There is no block of this height yet.",
+        "Ask for a height up to the position of the last answer.";
+    Pruned "PRUNED" Error(OutOfRange),
+        "The height is older than this node keeps.",
+        "Start anew at a newer height (lists: without page token), or ask an archive node.";
+    HeightAhead "HEIGHT_AHEAD" Error(OutOfRange),
+        "The height to read at is above the newest block.",
+        "Ask for height 0 with min_height to wait for a block.";
+    // The node.
+    NotInSync "NOT_IN_SYNC" Error(Unavailable),
+        "The node is behind the network and does not serve this call.",
+        "Repeat the call; GetHealth shows the progress.";
+    NoQuorum "NO_QUORUM" Error(Unavailable),
+        "Too few validators are reachable; nothing can become final.",
+        "Repeat the call later. Do not record the event as reported.";
+    Stopping "STOPPING" Error(Unavailable),
+        "The node is stopping, or the connection has reached its age.",
+        "Connect again; continue feeds with the last cursor.";
+    FellBehind "FELL_BEHIND" Error(Aborted),
+        "The client reads a feed more slowly than events come.",
+        "Open the feed again with the last cursor.";
+    NotServed "NOT_SERVED" Error(Unimplemented),
+        "This node does not offer the call.",
+        "Ask the operator; the node may be an older version.";
+    InternalFault "INTERNAL_FAULT" Error(Internal),
+        "The node met a fault of its own; its log has the details.",
+        "Tell the operator the time and the call. Repeating a submission is safe.";
+    // Receipts: refused in a block.
+    CaseUnknown "CASE_UNKNOWN" Receipt,
+        "There is no such case at this point of the ledger.",
+        "Open the case first, or check the case id.";
+    CaseErased "CASE_ERASED" Receipt,
+        "The case is erased.",
+        "Nothing can be reported on it any more.";
+    CaseExists "CASE_EXISTS" Receipt,
+        "A case of this id is open already.",
+        "Report on it, or choose a new random id.";
+    DefinitionUnknown "DEFINITION_UNKNOWN" Receipt,
+        "The network has no such version of a process definition.",
+        "Use a definition and version that is in force.";
+    StatusUnknown "STATUS_UNKNOWN" Receipt,
+        "The case's definition has no such status.",
+        "Check the code, and the version of the definition.";
+    StatusRestricted "STATUS_RESTRICTED" Receipt,
+        "The status is restricted; only its class may stand on the ledger.",
+        "Report the class and seal the exact code to the recipients.";
+    RoleNotEntitled "ROLE_NOT_ENTITLED" Receipt,
+        "No role of the authority may do this.",
+        "Check the definition's reported_by and the roles in the registry.";
+    PurposeNotEntitled "PURPOSE_NOT_ENTITLED" Receipt,
+        "A key of this purpose may not do this.",
+        "Sign with a key of the purpose the action asks for.";
+    PrecisionWrong "PRECISION_WRONG" Receipt,
+        "An instant where the status has days, or a day where it has instants.",
+        "Follow the status's precision.";
+    OccurredInFuture "OCCURRED_IN_FUTURE" Receipt,
+        "It happened more than 24 hours after block time.",
+        "Check date and clock; a planned act is reported by its announcement.";
+    EffectiveTooFar "EFFECTIVE_TOO_FAR" Receipt,
+        "It takes effect more than ten years after block time.",
+        "Check the date.";
+    OutcomeUnknown "OUTCOME_UNKNOWN" Receipt,
+        "The status has no such outcome, or none at all.",
+        "Use an outcome from the status's list.";
+    AttributeUnknown "ATTRIBUTE_UNKNOWN" Receipt,
+        "The status has no such attribute.",
+        "Leave it out, or check its name.";
+    AttributeInvalid "ATTRIBUTE_INVALID" Receipt,
+        "An attribute's value is of another type, not on its list or out of its bounds.",
+        "Follow the attribute's declaration.";
+    TooManyDocuments "TOO_MANY_DOCUMENTS" Receipt,
+        "More documents than a report may have.",
+        "Split the report, or commit to a list of documents.";
+    TooManyRecipients "TOO_MANY_RECIPIENTS" Receipt,
+        "More recipients than a sealed part may have.",
+        "Name only those that need it.";
+    ProceedingUnknown "PROCEEDING_UNKNOWN" Receipt,
+        "It names a proceeding that is not there.",
+        "Use 0, or a number that GetCase shows.";
+    TooManyProceedings "TOO_MANY_PROCEEDINGS" Receipt,
+        "It would open one proceeding too many.",
+        "Check whether the report is meant for this case.";
+    TooManyEvents "TOO_MANY_EVENTS" Receipt,
+        "The case has had as many reports as it may.",
+        "Check for a client that repeats itself; then ask the network's governance.";
+    SlotUnknown "SLOT_UNKNOWN" Receipt,
+        "The case has no such report.",
+        "The slot is the item digest of the report's first version.";
+    NotAuthor "NOT_AUTHOR" Receipt,
+        "The report is another authority's.",
+        "Ask its author for the correction.";
+    SlotClosed "SLOT_CLOSED" Receipt,
+        "The report is retracted.",
+        "Report anew.";
+    Locked "LOCKED" Receipt,
+        "A lock stands against this announcement; cause names it.",
+        "Wait until it is released. If the act has happened nevertheless, report the fact: that is never refused.";
+    Blocked "BLOCKED" Receipt,
+        "A rule blocks this announcement; cause names it.",
+        "Supply what the rule misses, or have a second person override it with a reason.";
+    OverrideInvalid "OVERRIDE_INVALID" Receipt,
+        "The override names no second person entitled to it, or stands against a lock.",
+        "Have a second person of the authority sign; a lock cannot be overridden.";
+    EffectUnknown "EFFECT_UNKNOWN" Receipt,
+        "The case has no such task or notice for this authority.",
+        "Take the effect id from GetCase; it may have been withdrawn.";
+    NotInForce "NOT_IN_FORCE" Receipt,
+        "The action belongs to a protocol version that is not in force.",
+        "Wait for the network's upgrade.";
+}
+
+impl Reason {
+    /// The reason of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.entry().name == name)
+    }
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+    /// The gRPC code it comes with. A receipt's reason, met in a dry run, is a failed precondition.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self.entry().place {
+            Error(code) => code,
+            Receipt => FailedPrecondition,
+        }
+    }
+}
+
+/// A gRPC code as it is written in documentation.
+fn code_name(code: Code) -> String {
+    let mut out = String::new();
+    for (index, symbol) in format!("{code:?}").chars().enumerate() {
+        if index > 0 && symbol.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(symbol.to_ascii_uppercase());
+    }
+    out
+}
+
+/// The text of `docs/ERRORS.md`.
+#[must_use]
+pub fn render() -> String {
+    let mut out = String::from(
+        "# Errors\n\n\
+         Rendered from `node/src/api/reasons.rs`; a test compares. Reasons are stable: switch on them, never on messages.\n\n\
+         ## Errors of a call\n\n\
+         Every gRPC error carries a `google.rpc.ErrorInfo` with domain `laufzettel`, one of these reasons, and metadata.\n\
+         Only `UNAVAILABLE` and `RESOURCE_EXHAUSTED` are to be repeated unchanged, after the `RetryInfo` delay.\n\n\
+         | reason | gRPC code | meaning | what to do |\n|--|--|--|--|\n",
+    );
+    let entries = || Reason::ALL.iter().map(|reason| reason.entry());
+    for entry in entries() {
+        if let Error(code) = entry.place {
+            let (name, code) = (entry.name, code_name(code));
+            let _ = writeln!(out, "| `{name}` | {code} | {} | {} |", entry.meaning, entry.remedy);
+        }
+    }
+    out.push_str(
+        "\n## Refusals in receipts\n\n\
+         The transaction is final, this item of it was refused. `SimulateTransaction` foretells them.\n\n\
+         | reason | meaning | what to do |\n|--|--|--|\n",
+    );
+    for entry in entries().filter(|entry| entry.place == Receipt) {
+        let _ = writeln!(out, "| `{}` | {} | {} |", entry.name, entry.meaning, entry.remedy);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_the_rendering() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ERRORS.md");
+        if std::env::var_os("LAUFZETTEL_RENDER").is_some() {
+            std::fs::write(path, render()).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(found == render(), "docs/ERRORS.md is stale: run the test once with LAUFZETTEL_RENDER=1");
+    }
+
+    #[test]
+    fn names_are_unique_and_upper_snake() {
+        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')));
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}

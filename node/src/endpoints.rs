@@ -1,0 +1,44 @@
+//! `endpoints.json`: where a running node listens. Ports may be 0 in the
+//! configuration; this file says which ones the system gave.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// The authority that runs the node.
+    pub authority: String,
+    /// Address of the gRPC services, `ip:port`.
+    pub api: String,
+    /// Address for peers, a multiaddr.
+    pub peer: String,
+    /// Process id.
+    pub pid: u32,
+}
+
+impl Endpoints {
+    /// Name of the file in the data folder.
+    pub const FILE: &'static str = "endpoints.json";
+
+    /// Writes the file; readers see the old one or the new one, never half.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, data: &Path) -> io::Result<()> {
+        let part = data.join("endpoints.json.part");
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        fs::write(&part, text + "\n")?;
+        fs::rename(part, data.join(Self::FILE))
+    }
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It is not there or not readable.
+    pub fn read(data: &Path) -> io::Result<Self> {
+        serde_json::from_str(&fs::read_to_string(data.join(Self::FILE))?).map_err(io::Error::other)
+    }
+}

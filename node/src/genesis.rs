@@ -1,0 +1,372 @@
+//! Making the genesis file: the text all nodes of a network start from, whose
+//! hash is the network's id.
+//!
+//! It is put together from authority cards, which each authority makes with
+//! `laufzettel init` and hands over: public keys only. The meaning of the file
+//! is the ledger's (`laufzettel-chain`); here it is written, never executed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::config::{is_authority, parse_key};
+use crate::keys::KeyPurpose;
+
+/// The content of a genesis file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Version of the file's format, 1.
+    pub version: u32,
+    /// Name of the network, for people.
+    pub name: String,
+    /// Block time of height 0, milliseconds UTC.
+    pub time_ms: u64,
+    /// Root of the state at height 0, hexadecimal.
+    pub state_root: String,
+    /// First values of the parameters in state.
+    pub parameters: Parameters,
+    /// The authorities, ascending by id.
+    #[serde(rename = "authority")]
+    pub authorities: Vec<AuthorityCard>,
+    /// The validators, ascending by authority.
+    #[serde(rename = "validator")]
+    pub validators: Vec<ValidatorEntry>,
+    /// The process definitions.
+    #[serde(rename = "definition", default)]
+    pub definitions: Vec<DefinitionEntry>,
+}
+
+/// Timeouts of consensus, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Parameters {
+    /// Waiting for a proposal in round 0.
+    pub propose_ms: u64,
+    /// More in each further round.
+    pub propose_step_ms: u64,
+    /// Waiting for votes in round 0.
+    pub vote_ms: u64,
+    /// More in each further round.
+    pub vote_step_ms: u64,
+    /// No timeout is longer.
+    pub cap_ms: u64,
+    /// Votes are sent again after this time.
+    pub rebroadcast_ms: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            propose_ms: 400,
+            propose_step_ms: 200,
+            vote_ms: 150,
+            vote_step_ms: 100,
+            cap_ms: 10_000,
+            rebroadcast_ms: 1_000,
+        }
+    }
+}
+
+/// One authority: the public card it hands over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityCard {
+    /// Its id.
+    pub id: String,
+    /// Its name in German.
+    pub label_de: String,
+    /// Its name in English.
+    pub label_en: String,
+    /// Roles it may act in.
+    pub roles: Vec<String>,
+    /// Authority whose node serves it: itself, or the one it is a tenant of.
+    pub hosted_by: String,
+    /// Its public keys.
+    #[serde(rename = "key")]
+    pub keys: Vec<KeyEntry>,
+}
+
+/// One public key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEntry {
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// The public key, 64 hexadecimal digits.
+    pub public: String,
+}
+
+/// One validator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorEntry {
+    /// Its authority, which has one consensus key.
+    pub authority: String,
+    /// Its voting power.
+    pub power: u64,
+}
+
+/// One process definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefinitionEntry {
+    /// The whole text.
+    pub text: String,
+}
+
+/// Why a genesis file cannot be made or used.
+#[derive(Debug, Error)]
+pub enum GenesisError {
+    /// A file cannot be read or written.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not understood; the message shows line and column.
+    #[error("{path} is not understood: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        message: String,
+    },
+    /// The content contradicts itself.
+    #[error("{subject}: {message}")]
+    Invalid {
+        /// What it is about.
+        subject: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+}
+
+fn invalid(subject: impl Into<String>, message: impl Into<String>) -> GenesisError {
+    GenesisError::Invalid { subject: subject.into(), message: message.into() }
+}
+
+impl Genesis {
+    /// Puts a genesis together. The state root is left empty: it is filled
+    /// once the ledger has computed it from this text.
+    ///
+    /// # Errors
+    /// The content contradicts itself.
+    pub fn new(
+        name: &str,
+        time_ms: u64,
+        mut authorities: Vec<AuthorityCard>,
+        validators: &[String],
+        definitions: Vec<String>,
+    ) -> Result<Self, GenesisError> {
+        authorities.sort_by(|a, b| a.id.cmp(&b.id));
+        for authority in &mut authorities {
+            authority.keys.sort();
+        }
+        let validators: BTreeSet<_> = validators.iter().cloned().collect();
+        let genesis = Self {
+            version: 1,
+            name: name.into(),
+            time_ms,
+            state_root: String::new(),
+            parameters: Parameters::default(),
+            authorities,
+            validators: validators.into_iter().map(|authority| ValidatorEntry { authority, power: 1 }).collect(),
+            definitions: definitions.into_iter().map(|text| DefinitionEntry { text }).collect(),
+        };
+        genesis.validate()?;
+        Ok(genesis)
+    }
+
+    /// Reads a genesis text.
+    ///
+    /// # Errors
+    /// The text is not understood or contradicts itself.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, GenesisError> {
+        let genesis: Self = toml::from_str(text)
+            .map_err(|error| GenesisError::Parse { path: path.into(), message: error.to_string() })?;
+        genesis.validate()?;
+        Ok(genesis)
+    }
+
+    /// Checks that the parts fit together.
+    ///
+    /// # Errors
+    /// Names the part that does not.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        if self.version != 1 {
+            return Err(invalid("version", format!("{} is not understood; this program reads version 1", self.version)));
+        }
+        if self.name.is_empty() || self.name.len() > 64 {
+            return Err(invalid("name", "must have 1 to 64 characters"));
+        }
+        let ids: BTreeSet<_> = self.authorities.iter().map(|authority| authority.id.as_str()).collect();
+        if ids.len() != self.authorities.len() {
+            return Err(invalid("authorities", "one id is named twice; give one card an authority"));
+        }
+        let mut keys = BTreeSet::new();
+        for authority in &self.authorities {
+            authority.validate()?;
+            if !ids.contains(authority.hosted_by.as_str()) {
+                let message = format!("hosted_by names {}, which has no card", authority.hosted_by);
+                return Err(invalid(&authority.id, message));
+            }
+            if let Some(twice) = authority.keys.iter().find(|key| !keys.insert(key.public.clone())) {
+                let message = format!("key {} is used twice; every key has one owner and one purpose", twice.public);
+                return Err(invalid(&authority.id, message));
+            }
+        }
+        if self.validators.is_empty() {
+            return Err(invalid("validators", "name at least one authority that validates; four survive one failure"));
+        }
+        let mut seen = BTreeSet::new();
+        for validator in &self.validators {
+            self.validate_validator(validator)?;
+            if !seen.insert(&validator.authority) {
+                return Err(invalid(&validator.authority, "is a validator twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_validator(&self, validator: &ValidatorEntry) -> Result<(), GenesisError> {
+        let id = &validator.authority;
+        let authority = self.authorities.iter().find(|authority| authority.id == *id);
+        let authority = authority.ok_or_else(|| invalid(id, "is to validate and has no card"))?;
+        let count = |purpose| authority.keys.iter().filter(|key| key.purpose == purpose).count();
+        if validator.power == 0 {
+            return Err(invalid(id, "a validator's power is at least 1"));
+        }
+        if count(KeyPurpose::Consensus) != 1 || count(KeyPurpose::Node) != 1 {
+            return Err(invalid(id, "a validator's card needs exactly one consensus key and one node key"));
+        }
+        if authority.hosted_by != *id {
+            return Err(invalid(id, "a validator runs its own node: hosted_by must be itself"));
+        }
+        Ok(())
+    }
+
+    /// The file's text. Its exact bytes are hashed: write them once, copy them unchanged.
+    ///
+    /// # Errors
+    /// The content cannot be written as TOML.
+    pub fn render(&self) -> Result<String, GenesisError> {
+        let body = toml::to_string_pretty(self).map_err(|error| invalid("genesis", error.to_string()))?;
+        let head = "# Genesis of a Laufzettel network. The network's id is the hash of this file:\n\
+                    # copy it unchanged, byte for byte, to every node.\n";
+        Ok(format!("{head}{body}"))
+    }
+}
+
+impl AuthorityCard {
+    /// Reads a card.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not understood, or contradicts itself.
+    pub fn load(path: &Path) -> Result<Self, GenesisError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| GenesisError::Io { doing: "read", path: path.into(), source })?;
+        let card: Self = toml::from_str(&text)
+            .map_err(|error| GenesisError::Parse { path: path.into(), message: error.to_string() })?;
+        card.validate()?;
+        Ok(card)
+    }
+
+    /// Checks the card by itself.
+    ///
+    /// # Errors
+    /// Names what is wrong.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        let code = |text: &str| {
+            (1..=48).contains(&text.len())
+                && text.starts_with(|first: char| first.is_ascii_lowercase())
+                && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        if !is_authority(&self.id) {
+            return Err(invalid(&self.id, "no authority id: 2 to 32 of [a-z0-9-], a letter first"));
+        }
+        if let Some(role) = self.roles.iter().find(|role| !code(role)) {
+            return Err(invalid(&self.id, format!("role {role:?} is no code: 1 to 48 of [a-z0-9_], a letter first")));
+        }
+        match self.keys.iter().find(|key| parse_key(&key.public).is_none()) {
+            Some(key) => Err(invalid(&self.id, format!("the {} key is no Ed25519 key in 64 hexadecimal digits", key.purpose))),
+            None => Ok(()),
+        }
+    }
+
+    /// The card's text.
+    ///
+    /// # Errors
+    /// The content cannot be written as TOML.
+    pub fn render(&self) -> Result<String, GenesisError> {
+        let body = toml::to_string_pretty(self).map_err(|error| invalid(&self.id, error.to_string()))?;
+        Ok(format!("# Public card of an authority, to be handed to whoever makes the genesis file.\n{body}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(id: &str, seed: u8) -> AuthorityCard {
+        let key = |purpose, seed: u8| {
+            let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]).verifying_key();
+            KeyEntry { purpose, public: data_encoding::HEXLOWER.encode(key.as_bytes()) }
+        };
+        AuthorityCard {
+            id: id.into(),
+            label_de: "Behörde".into(),
+            label_en: "Authority".into(),
+            roles: vec!["asylum_office".into()],
+            hosted_by: id.into(),
+            keys: vec![key(KeyPurpose::Consensus, seed), key(KeyPurpose::Node, seed + 1)],
+        }
+    }
+
+    fn genesis(cards: Vec<AuthorityCard>, validators: &[&str]) -> Result<Genesis, GenesisError> {
+        let validators: Vec<_> = validators.iter().map(|&id| id.to_owned()).collect();
+        let definition = "[process]\nid = \"asyl-de\"\nnote = '''a\\b'''\n".to_owned();
+        Genesis::new("demo", 1_790_000_000_000, cards, &validators, vec![definition])
+    }
+
+    #[test]
+    fn the_text_reads_back() {
+        let made = genesis(vec![card("sn-zab", 3), card("de-bamf", 1)], &["de-bamf"]).unwrap();
+        let text = made.render().unwrap();
+        assert_eq!(Genesis::parse(Path::new("g"), &text).unwrap(), made);
+        assert_eq!(made.authorities[0].id, "de-bamf", "sorted");
+        assert!(text.find("state_root").unwrap() < text.find("[parameters]").unwrap());
+    }
+
+    #[test]
+    fn a_card_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card.toml");
+        fs::write(&path, card("de-bamf", 1).render().unwrap()).unwrap();
+        assert_eq!(AuthorityCard::load(&path).unwrap(), card("de-bamf", 1));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let check = |made: Result<Genesis, GenesisError>, part: &str| {
+            let error = made.unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        check(genesis(vec![card("de-bamf", 1)], &[]), "at least one");
+        check(genesis(vec![card("de-bamf", 1)], &["sn-zab"]), "no card");
+        check(genesis(vec![card("de-bamf", 1), card("sn-zab", 1)], &["de-bamf"]), "used twice");
+        let mut tenant = card("sn-zab", 3);
+        tenant.hosted_by = "nobody".into();
+        check(genesis(vec![card("de-bamf", 1), tenant.clone()], &["de-bamf"]), "hosted_by");
+        tenant.hosted_by = "de-bamf".into();
+        check(genesis(vec![card("de-bamf", 1), tenant], &["sn-zab"]), "runs its own node");
+    }
+}
