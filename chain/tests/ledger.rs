@@ -17,6 +17,7 @@ use fixture::{
     item, ledger, on_day, open, opens, slot_of, transaction,
 };
 use laufzettel_chain::check::Refusal;
+use laufzettel_chain::execute::{Execution, Place};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::item::Action;
 use laufzettel_chain::ledger::Ledger;
@@ -219,7 +220,7 @@ fn block_time_never_stands_still() {
 fn an_empty_block_waits_for_its_time_or_a_later_round() {
     let (ledger, _) = ledger();
     let valid = |round: u32, after_ms| {
-        let proposer = ledger.tip().order[round as usize % 4];
+        let proposer = ledger.tip().order[usize::try_from(round).expect("small") % 4];
         let built = ledger.build(round, GENESIS_MS + after_ms, proposer, &[]).expect("memory");
         ledger.validate(&built.block).is_ok()
     };
@@ -251,6 +252,36 @@ fn the_work_budget_fills_a_block_and_no_more() {
     let refused = ledger.validate(&over).expect_err("over the budget");
     assert_eq!(refused.to_string(), "the body exceeds the work budget");
     commit(&mut ledger, &built.block, built.executed);
+}
+
+#[test]
+fn every_refold_that_a_transaction_can_cause_is_paid_for() {
+    let (mut ledger, _) = ledger();
+    let moment = |number: u64| item(number, case(1), &Action::Report(at_ms("moment", number)));
+    advance(&mut ledger, &[transaction(BAMF, 1, vec![item(1, case(1), &opens("toy"))])]);
+    advance(&mut ledger, &[transaction(BAMF, 2, (100..300).map(moment).collect())]);
+    let work = |items: Vec<Vec<u8>>| {
+        let tip = ledger.tip();
+        let (height, time_ms) = (tip.header.height + 1, tip.header.time_ms + 1);
+        let place = Place { height, time_ms, round: 0, proposer: tip.order[0] };
+        let mut execution = Execution::new(ledger.store().as_ref(), ledger.registry(), place);
+        let signed = transaction(BAMF, 3, items);
+        let decoded = signed.decode().expect("decodes");
+        let foretold = execution.cost(&decoded).expect("memory");
+        execution.run(&signed, &decoded).expect("memory");
+        assert_eq!(execution.work(), foretold);
+        foretold
+    };
+    assert_eq!(work(vec![moment(300)]), 1 + 201);
+    // Each of these puts the whole case in another order.
+    let slot = slot_of(&moment(100));
+    let correct = |number: u64| {
+        let report = at_ms("moment", if number.is_multiple_of(2) { 1 } else { 999 });
+        item(number, case(1), &Action::Correct { slot, report })
+    };
+    assert_eq!(work((300..400).map(correct).collect()), 100 + 100 * 201 + 99 * 100 / 2);
+    // A case not there yet has nothing to fold but what comes with it.
+    assert_eq!(work(vec![item(300, case(2), &opens("toy")), moment(301)]), 2 + 1 + 201);
 }
 
 fn stored_index(store: &dyn Read) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -330,7 +361,7 @@ fn play(blocks: &[Vec<Vec<Step>>], ledger: &mut Ledger, mut after: impl FnMut(&L
     for block in blocks {
         let mut candidates = Vec::new();
         for steps in block {
-            let author = (number % 2) as usize;
+            let author = usize::from(number % 2 == 1);
             let mut items = Vec::new();
             for step in steps {
                 number += 1;
@@ -341,7 +372,7 @@ fn play(blocks: &[Vec<Vec<Step>>], ledger: &mut Ledger, mut after: impl FnMut(&L
                     }
                     Step::Moment(of, ms) => (*of, Action::Report(at_ms("moment", *ms))),
                     Step::Correct(slot, _) | Step::Retract(slot) if reports.is_empty() => {
-                        (1 + (*slot % 3) as u8, opens("toy"))
+                        ([1, 2, 3][slot % 3], opens("toy"))
                     }
                     Step::Correct(slot, day) => {
                         let (of, slot) = reports[slot % reports.len()];
@@ -404,12 +435,12 @@ proptest! {
         let mut roots = Vec::new();
         play(&blocks, &mut ledger, |ledger| roots.push(ledger.tip().header.state_root));
         let faulty = Arc::new(FaultyStore::default());
-        for height in 1..=ledger.tip().header.height {
+        for (height, root) in (1..).zip(roots) {
             // Every block on a ledger that was opened for it.
             let mut reopened = open(faulty.clone());
             let (block, _) = query::block(store.as_ref(), height).expect("memory").expect("stored");
             let executed = reopened.validate(&block).expect("valid");
-            prop_assert_eq!(executed.state_root, roots[height as usize - 1]);
+            prop_assert_eq!(executed.state_root, root);
             commit(&mut reopened, &block, executed);
         }
         prop_assert_eq!(&*faulty.rows(), &*store.rows());
