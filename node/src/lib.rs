@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod consensus;
+pub mod dev;
 pub mod endpoints;
 pub mod eventlog;
 pub mod genesis;

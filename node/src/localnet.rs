@@ -32,6 +32,56 @@ pub struct Member {
     pub hosted_by: String,
 }
 
+/// An authority as a template of a local network's member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Template {
+    /// Authority id.
+    pub id: &'static str,
+    /// German name.
+    pub label_de: &'static str,
+    /// English name.
+    pub label_en: &'static str,
+    /// Roles.
+    pub roles: &'static [&'static str],
+}
+
+/// Four authorities that share a case in Saxony, each with a node of its own.
+pub const FOUR_AUTHORITIES: [Template; 4] = [
+    Template {
+        id: "de-bamf",
+        label_de: "Bundesamt für Migration und Flüchtlinge",
+        label_en: "Federal Office for Migration and Refugees",
+        roles: &["asylum_office"],
+    },
+    Template {
+        id: "sn-lds",
+        label_de: "Landesdirektion Sachsen",
+        label_en: "Saxony State Directorate",
+        roles: &["reception", "central_foreigners_authority", "allocation_office"],
+    },
+    Template {
+        id: "sn-dresden",
+        label_de: "Landeshauptstadt Dresden",
+        label_en: "City of Dresden",
+        roles: &["foreigners_authority", "health_office", "youth_office", "benefits_office"],
+    },
+    Template { id: "de-bpol", label_de: "Bundespolizei", label_en: "Federal Police", roles: &["federal_police"] },
+];
+
+impl Template {
+    /// The member with a node of its own.
+    #[must_use]
+    pub fn member(&self) -> Member {
+        Member {
+            id: self.id.to_owned(),
+            label_de: self.label_de.to_owned(),
+            label_en: self.label_en.to_owned(),
+            roles: self.roles.iter().map(|role| (*role).to_owned()).collect(),
+            hosted_by: self.id.to_owned(),
+        }
+    }
+}
+
 /// Why the files cannot be made or a node not be started.
 #[derive(Debug, Error)]
 pub enum LocalNetError {
