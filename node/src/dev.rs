@@ -121,9 +121,8 @@ fn supervise(
 }
 
 fn hint(net: &LocalNet, program: &Path, tell: &mut dyn FnMut(&str)) {
-    let (program, profile) = (program.display(), net.profile("sn-lds"));
-    let api = Endpoints::read(&net.node_folder("sn-lds").join("data")).map(|endpoints| endpoints.api);
-    let connection = format!("--node {} --profile {}", api.unwrap_or_default(), profile.display());
+    let program = program.display();
+    let connection = format!("--profile {}", net.profile("sn-lds").display());
     tell("\nWhat to try, in another terminal:");
     tell(&format!("  {program} status {connection}"));
     tell(&format!("  {program} submit --open asyl-de@1 --status application_made {connection}"));

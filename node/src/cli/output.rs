@@ -80,6 +80,16 @@ impl Output {
         }
     }
 
+    /// A text that is the result itself, whatever the format.
+    pub(super) fn text(&self, text: &str) {
+        line(text.trim_end());
+    }
+
+    /// A remark beside the result, on standard error.
+    pub(super) fn note(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Why the command failed.
     pub(super) fn fault(&self, fault: &Fault) {
         let text = match self.format {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fault::Fault;
 use super::init::write;
 use super::output::Output;
-use crate::eventlog::EventLog;
+use crate::eventlog::{self, EventLog};
 use crate::process;
 
 /// Subcommands of `process`.
@@ -25,12 +25,12 @@ pub(super) enum Process {
     Derive {
         /// The log.
         log: PathBuf,
-        /// Id of the process.
+        /// Id of the process; made from the file's name if not given.
         #[arg(long)]
-        id: String,
-        /// The definition to write.
+        id: Option<String>,
+        /// The definition to write; standard output if not given.
         #[arg(long)]
-        out: PathBuf,
+        out: Option<PathBuf>,
     },
 }
 
@@ -40,13 +40,20 @@ impl Process {
             Self::Check { file } => check(file, output),
             Self::Derive { log, id, out } => {
                 let read = EventLog::read(log).map_err(Fault::failed)?;
-                let text = process::derive(&read, id)
+                let name = log.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let id = id.clone().unwrap_or_else(|| eventlog::id_of(&name));
+                let text = process::derive(&read, &id)
                     .map_err(|error| Fault::failed(format!("{}: {error}", log.display())))?;
-                write(out, &text)?;
                 for note in read.interpreted.notes() {
-                    output.say(&format!("note: {note}"));
+                    output.note(&format!("note: {note}"));
                 }
-                output.say(&format!("written to {}; read it before it is proposed", out.display()));
+                match out {
+                    None => output.text(&text),
+                    Some(out) => {
+                        write(out, &text)?;
+                        output.note(&format!("written to {}; read it before it is proposed", out.display()));
+                    }
+                }
                 Ok(())
             }
         }
