@@ -352,7 +352,7 @@ impl Ledger {
         }
     }
     /// Builds the next block from candidates, in their order, as far as limits
-    /// and work budget allow.
+    /// and `work_max` allow; the first one goes in even if it takes more work.
     ///
     /// # Errors
     /// The store failed.
@@ -362,6 +362,7 @@ impl Ledger {
         time_ms: u64,
         proposer: Address,
         candidates: &[Arc<SignedTransaction>],
+        work_max: u64,
     ) -> Result<Built, StoreError> {
         let time_ms = time_ms.max(self.tip.header.time_ms.saturating_add(1));
         let judge = self.judge(time_ms);
@@ -382,7 +383,9 @@ impl Ledger {
                         continue;
                     }
                     let cost = execution.cost(&transaction)?;
-                    if execution.work().saturating_add(cost) > limits::BLOCK_WORK_MAX {
+                    let work = execution.work().saturating_add(cost);
+                    let alone = body.transactions.is_empty() && work <= limits::BLOCK_WORK_MAX;
+                    if work > work_max.min(limits::BLOCK_WORK_MAX) && !alone {
                         break;
                     }
                     execution.run(signed, &transaction)?;

@@ -37,6 +37,9 @@ pub const BUCKET_MS: u64 = 3_600_000;
 pub const HEARTBEAT_MS: u64 = 60_000;
 /// Work one block may do: events applied plus events refolded.
 pub const BLOCK_WORK_MAX: u64 = 2_000_000;
+/// Work a proposer packs into one block, a single transaction apart: what is executed well within the propose timeout
+/// on a small machine. Not part of validity.
+pub const PROPOSAL_WORK: u64 = 10_000;
 /// Length of an erasure epoch in milliseconds of block time.
 pub const EPOCH_MS: u64 = 24 * 3_600_000;
 /// Skips are remembered for this many heights (design 7.4).

@@ -178,7 +178,7 @@ pub struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Text }
+        Self { filter: "info,arc_malachitebft_core_consensus=warn".into(), format: LogFormat::Text }
     }
 }
 

@@ -14,6 +14,7 @@ use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
 use laufzettel_chain::item::Action as ItemAction;
 use laufzettel_chain::ledger::{Ledger, ValidateError};
+use laufzettel_chain::limits::PROPOSAL_WORK;
 use laufzettel_chain::query;
 use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
@@ -142,7 +143,7 @@ impl Worker {
             return Ok(BuildOutcome { block: None, dropped: Vec::new() });
         };
         let build = |candidates: &[Arc<SignedTransaction>]| {
-            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates)))
+            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, PROPOSAL_WORK)))
         };
         match build(candidates) {
             Ok(built) => {

@@ -6,6 +6,8 @@ mod bench;
 mod cli;
 mod cluster;
 mod demo;
+#[cfg(test)]
+mod e2e;
 mod load;
 mod replay;
 mod restart;

@@ -80,7 +80,7 @@ async fn decide(mut ledger: Ledger, mut submits: mpsc::Receiver<Submit>, tip: wa
     let address = Address::of(&consensus.verifying_key());
     while let Some(submit) = submits.recv().await {
         let _ = submit.answer.send(Ok(()));
-        let built = ledger.build(0, now_ms(), address, &[submit.signed]).unwrap();
+        let built = ledger.build(0, now_ms(), address, &[submit.signed], laufzettel_chain::limits::PROPOSAL_WORK).unwrap();
         let header = &built.block.header;
         let vote = Vote {
             network: header.network,
