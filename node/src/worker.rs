@@ -336,13 +336,14 @@ fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {
     match unfit {
         Unfit::Repeated { height, index } => {
             let mut refusal = Refusal::new(RefusalReason::AlreadyExists);
-            refusal.earlier = signed.decode().ok().map(|transaction| FinalOutcome {
+            let earlier = signed.decode().ok().map(|transaction| FinalOutcome {
                 authority: transaction.payload.authority,
                 id: transaction.payload.id,
                 payload_digest: transaction.digest,
                 height: *height,
                 index: *index,
             });
+            refusal.earlier = earlier.map(Box::new);
             refusal
         }
         Unfit::IdTaken { .. } => Refusal::new(RefusalReason::AlreadyExists),
