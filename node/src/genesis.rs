@@ -10,6 +10,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use laufzettel_chain::crypto::Hash;
+use laufzettel_chain::genesis as ledger;
+use laufzettel_chain::ledger::genesis_state;
+use laufzettel_chain::storage::mem::MemStore;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -155,8 +159,7 @@ fn invalid(subject: impl Into<String>, message: impl Into<String>) -> GenesisErr
 }
 
 impl Genesis {
-    /// Puts a genesis together. The state root is left empty: it is filled
-    /// once the ledger has computed it from this text.
+    /// Puts a genesis together. The state root is filled by [`Genesis::text`].
     ///
     /// # Errors
     /// The content contradicts itself.
@@ -182,17 +185,6 @@ impl Genesis {
             validators: validators.into_iter().map(|authority| ValidatorEntry { authority, power: 1 }).collect(),
             definitions: definitions.into_iter().map(|text| DefinitionEntry { text }).collect(),
         };
-        genesis.validate()?;
-        Ok(genesis)
-    }
-
-    /// Reads a genesis text.
-    ///
-    /// # Errors
-    /// The text is not understood or contradicts itself.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, GenesisError> {
-        let genesis: Self = toml::from_str(text)
-            .map_err(|error| GenesisError::Parse { path: path.into(), message: error.to_string() })?;
         genesis.validate()?;
         Ok(genesis)
     }
@@ -254,16 +246,50 @@ impl Genesis {
         Ok(())
     }
 
-    /// The file's text. Its exact bytes are hashed: write them once, copy them unchanged.
+    /// The file's text, with the root of the state that the ledger computes from
+    /// it. Its exact bytes are hashed: write them once, copy them unchanged.
     ///
     /// # Errors
-    /// The content cannot be written as TOML.
-    pub fn render(&self) -> Result<String, GenesisError> {
+    /// The ledger refuses the content, a definition for example.
+    pub fn text(mut self) -> Result<String, GenesisError> {
+        self.state_root = data_encoding::HEXLOWER.encode(&[0; 32]);
+        let (root, _) = state_root(self.render()?.as_bytes())?;
+        self.state_root = data_encoding::HEXLOWER.encode(&root);
+        self.render()
+    }
+
+    fn render(&self) -> Result<String, GenesisError> {
         let body = toml::to_string_pretty(self).map_err(|error| invalid("genesis", error.to_string()))?;
         let head = "# Genesis of a Laufzettel network. The network's id is the hash of this file:\n\
                     # copy it unchanged, byte for byte, to every node.\n";
         Ok(format!("{head}{body}"))
     }
+}
+
+/// The root of the state a genesis text describes, and what the ledger read.
+fn state_root(bytes: &[u8]) -> Result<(Hash, ledger::Genesis), GenesisError> {
+    let genesis = ledger::Genesis::parse(bytes).map_err(|error| invalid("genesis", error.to_string()))?;
+    let (root, _) = genesis_state(&genesis, &MemStore::default()).map_err(|error| invalid("genesis", error.to_string()))?;
+    Ok((root, genesis))
+}
+
+/// Reads a genesis file and compares the state root it claims.
+///
+/// # Errors
+/// The file cannot be read, the ledger refuses it, or its root is wrong.
+pub fn load(path: &Path) -> Result<ledger::Genesis, GenesisError> {
+    let bytes = fs::read(path).map_err(|source| GenesisError::Io { doing: "read", path: path.into(), source })?;
+    let (root, genesis) = state_root(&bytes).map_err(|error| invalid(path.display().to_string(), error.to_string()))?;
+    if root == genesis.state_root {
+        return Ok(genesis);
+    }
+    let hex = |root: &Hash| data_encoding::HEXLOWER.encode(root);
+    let (claimed, computed) = (hex(&genesis.state_root), hex(&root));
+    let message = format!(
+        "state_root is {claimed}, its content gives {computed}; the file was edited after it was made, or by another \
+         version of this program: compare network ids with the other authorities"
+    );
+    Err(invalid(path.display().to_string(), message))
 }
 
 impl AuthorityCard {
@@ -333,17 +359,30 @@ mod tests {
 
     fn genesis(cards: Vec<AuthorityCard>, validators: &[&str]) -> Result<Genesis, GenesisError> {
         let validators: Vec<_> = validators.iter().map(|&id| id.to_owned()).collect();
-        let definition = "[process]\nid = \"asyl-de\"\nnote = '''a\\b'''\n".to_owned();
+        let definition = laufzettel_contracts::ASYL_DE.to_owned();
         Genesis::new("demo", 1_790_000_000_000, cards, &validators, vec![definition])
     }
 
     #[test]
-    fn the_text_reads_back() {
+    fn the_ledger_takes_the_text_and_its_root() {
         let made = genesis(vec![card("sn-zab", 3), card("de-bamf", 1)], &["de-bamf"]).unwrap();
-        let text = made.render().unwrap();
-        assert_eq!(Genesis::parse(Path::new("g"), &text).unwrap(), made);
         assert_eq!(made.authorities[0].id, "de-bamf", "sorted");
-        assert!(text.find("state_root").unwrap() < text.find("[parameters]").unwrap());
+        let text = made.clone().text().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("genesis.toml");
+        fs::write(&path, &text).unwrap();
+        let read = load(&path).unwrap();
+        assert_eq!(read.network, laufzettel_chain::ids::network_id(text.as_bytes()));
+        assert_eq!(read.registry.authorities.len(), 2);
+        fs::write(&path, text.replace("Authority", "Another")).unwrap();
+        assert!(load(&path).unwrap_err().to_string().contains("state_root"));
+    }
+
+    #[test]
+    fn a_definition_with_a_fault_is_refused() {
+        let mut made = genesis(vec![card("de-bamf", 1)], &["de-bamf"]).unwrap();
+        made.definitions[0].text.push_str("\nnonsense");
+        assert!(made.text().unwrap_err().to_string().contains("definition"));
     }
 
     #[test]

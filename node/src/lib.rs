@@ -2,9 +2,14 @@
 //! what the test network may use.
 //!
 //! Here and nowhere else are tokio, sockets, the clock and the file system;
-//! what a block does to the ledger is `laufzettel-chain`'s.
+//! what a block does to the ledger is `laufzettel-chain`'s. Read [`node`] for
+//! how the parts are put together, [`consensus`] for how nodes agree,
+//! [`runtime`] and [`worker`] for what carries that out, [`network`] for the
+//! links to other nodes, [`api`] for what clients see.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -20,11 +25,8 @@ pub mod network;
 pub mod node;
 pub mod process;
 pub mod runtime;
+pub mod service;
+pub mod setup;
 pub mod slots;
 pub mod tls;
 pub mod worker;
-
-/// The gRPC services.
-pub mod api {
-    pub mod reasons;
-}

@@ -1,2 +1,8 @@
-//! The binary `laufzettel`: arguments, runtime, exit code.
-fn main() {}
+//! The binary `laufzettel`: arguments in, exit code out.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    laufzettel_node::cli::run()
+}

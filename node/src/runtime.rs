@@ -123,6 +123,11 @@ impl Handle {
     pub fn genesis(&self) -> &Arc<Genesis> {
         &self.0.genesis
     }
+    /// Signatures verified so far.
+    #[must_use]
+    pub fn verified(&self) -> &Arc<Verified> {
+        &self.0.verified
+    }
     /// Judges transactions by the state and clock of now.
     #[must_use]
     pub fn judge(&self) -> Judge<'_> {

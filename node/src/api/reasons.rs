@@ -55,8 +55,8 @@ macro_rules! reasons {
 }
 
 use Code::{
-    Aborted, AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
-    ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
+    AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied,
+    ResourceExhausted, Unauthenticated, Unavailable,
 };
 use Place::{Error, Receipt};
 
@@ -88,7 +88,7 @@ reasons! {
         "The cursor is not one a node of this network gave.",
         "Send the cursor of the last event, checkpoint or page unchanged.";
     // Admission of a transaction.
-    Undecodable "UNDECODABLE" Error(InvalidArgument),
+    Malformed "MALFORMED" Error(InvalidArgument),
         "The transaction, its payload or an item is no protobuf of the schema, or a field is out of its range.",
         "Build it with the published schema; the message names the place.";
     UnknownField "UNKNOWN_FIELD" Error(InvalidArgument),
@@ -97,43 +97,40 @@ reasons! {
     NonCanonical "NON_CANONICAL" Error(InvalidArgument),
         "Payload or item are not in the one canonical encoding; offset names the first difference.",
         "Follow docs/SIGNING.md: fields in ascending order, no defaults written, repeated messages sorted.";
-    LimitExceeded "LIMIT_EXCEEDED" Error(InvalidArgument),
+    TooLarge "TOO_LARGE" Error(InvalidArgument),
         "The transaction or one of its parts is larger than allowed.",
         "Split it; the limits are in formats.md A.7.";
-    NetworkMismatch "NETWORK_MISMATCH" Error(FailedPrecondition),
+    OtherNetwork "OTHER_NETWORK" Error(FailedPrecondition),
         "The transaction is for another network.",
         "Take the network id from GetHealth, and check that you are connected to the right network.";
-    IncarnationMismatch "INCARNATION_MISMATCH" Error(FailedPrecondition),
+    OtherIncarnation "OTHER_INCARNATION" Error(FailedPrecondition),
         "The transaction is for another incarnation: the network was recovered after a lost quorum.",
         "Take the incarnation from GetHealth and sign anew, under the same transaction id.";
-    VersionUnsupported "VERSION_UNSUPPORTED" Error(FailedPrecondition),
+    NotInProtocolVersion "NOT_IN_PROTOCOL_VERSION" Error(FailedPrecondition),
         "The transaction uses something of a protocol version that is not in force.",
         "Take the protocol version from GetHealth.";
     AuthorityUnknown "AUTHORITY_UNKNOWN" Error(PermissionDenied),
         "The registry has no such authority.",
         "Check the authority id; a new authority is admitted by vote.";
     KeyUnknown "KEY_UNKNOWN" Error(Unauthenticated),
-        "The registry has no such key for this authority.",
-        "Sign with a registered key of the authority, or register the key by vote.";
-    KeyRevoked "KEY_REVOKED" Error(Unauthenticated),
-        "The key is revoked, or not yet in force.",
-        "Sign with a key that is in force.";
-    KeyPurposeWrong "KEY_PURPOSE_WRONG" Error(PermissionDenied),
-        "The key is registered for another purpose.",
-        "Sign reports with a service or person key, votes with a governance key.";
+        "The registry has no such key for this authority, or the key is not in force.",
+        "Sign with a key of the authority that is in force, or register the key by vote.";
     SignatureInvalid "SIGNATURE_INVALID" Error(Unauthenticated),
         "A signature does not verify over the payload's bytes.",
         "Sign \"laufzettel/tx/v1\", a zero byte and exactly the payload bytes you send (docs/SIGNING.md).";
-    ItemMismatch "ITEM_MISMATCH" Error(InvalidArgument),
+    ItemDigestMismatch "ITEM_DIGEST_MISMATCH" Error(InvalidArgument),
         "The items are not those whose digests the payload lists.",
         "Send every item the payload lists, in the same order and with the same bytes.";
-    TransactionExpired "TRANSACTION_EXPIRED" Error(FailedPrecondition),
+    Expired "EXPIRED" Error(FailedPrecondition),
         "Block time has passed valid_until.",
         "Check whether it was committed (GetTransaction); if not, sign anew.";
-    ValidUntilTooFar "VALID_UNTIL_TOO_FAR" Error(InvalidArgument),
+    ValidTooLong "VALID_TOO_LONG" Error(InvalidArgument),
         "valid_until lies more than 7 days after block time.",
         "Choose an earlier valid_until.";
-    TransactionIdReused "TRANSACTION_ID_REUSED" Error(AlreadyExists),
+    ItemMissing "ITEM_MISSING" Error(InvalidArgument),
+        "An item that the payload lists was not sent.",
+        "Send every item the payload lists.";
+    IdTaken "ID_TAKEN" Error(AlreadyExists),
         "The authority has used this transaction id for another payload; the metadata name both digests.",
         "Use a new id for a new transaction; repeat a call with the same bytes.";
     MempoolFull "MEMPOOL_FULL" Error(ResourceExhausted),
@@ -155,6 +152,9 @@ reasons! {
     Pruned "PRUNED" Error(OutOfRange),
         "The height is older than this node keeps.",
         "Start anew at a newer height (lists: without page token), or ask an archive node.";
+    ProofUnavailable "PROOF_UNAVAILABLE" Error(OutOfRange),
+        "Proofs are made at the newest block only, and there must be one above genesis.",
+        "Ask without a height to read at.";
     HeightAhead "HEIGHT_AHEAD" Error(OutOfRange),
         "The height to read at is above the newest block.",
         "Ask for height 0 with min_height to wait for a block.";
@@ -162,18 +162,9 @@ reasons! {
     NotInSync "NOT_IN_SYNC" Error(Unavailable),
         "The node is behind the network and does not serve this call.",
         "Repeat the call; GetHealth shows the progress.";
-    NoQuorum "NO_QUORUM" Error(Unavailable),
-        "Too few validators are reachable; nothing can become final.",
-        "Repeat the call later. Do not record the event as reported.";
     Stopping "STOPPING" Error(Unavailable),
         "The node is stopping, or the connection has reached its age.",
         "Connect again; continue feeds with the last cursor.";
-    FellBehind "FELL_BEHIND" Error(Aborted),
-        "The client reads a feed more slowly than events come.",
-        "Open the feed again with the last cursor.";
-    NotServed "NOT_SERVED" Error(Unimplemented),
-        "This node does not offer the call.",
-        "Ask the operator; the node may be an older version.";
     InternalFault "INTERNAL_FAULT" Error(Internal),
         "The node met a fault of its own; its log has the details.",
         "Tell the operator the time and the call. Repeating a submission is safe.";
@@ -187,6 +178,9 @@ reasons! {
     CaseExists "CASE_EXISTS" Receipt,
         "A case of this id is open already.",
         "Report on it, or choose a new random id.";
+    ItemRepeated "ITEM_REPEATED" Receipt,
+        "The same item was applied before.",
+        "Nothing: it counts once. A new report needs new blinding bytes.";
     DefinitionUnknown "DEFINITION_UNKNOWN" Receipt,
         "The network has no such version of a process definition.",
         "Use a definition and version that is in force.";
@@ -199,7 +193,7 @@ reasons! {
     RoleNotEntitled "ROLE_NOT_ENTITLED" Receipt,
         "No role of the authority may do this.",
         "Check the definition's reported_by and the roles in the registry.";
-    PurposeNotEntitled "PURPOSE_NOT_ENTITLED" Receipt,
+    KeyPurpose "KEY_PURPOSE" Receipt,
         "A key of this purpose may not do this.",
         "Sign with a key of the purpose the action asks for.";
     PrecisionWrong "PRECISION_WRONG" Receipt,
@@ -244,21 +238,6 @@ reasons! {
     SlotClosed "SLOT_CLOSED" Receipt,
         "The report is retracted.",
         "Report anew.";
-    Locked "LOCKED" Receipt,
-        "A lock stands against this announcement; cause names it.",
-        "Wait until it is released. If the act has happened nevertheless, report the fact: that is never refused.";
-    Blocked "BLOCKED" Receipt,
-        "A rule blocks this announcement; cause names it.",
-        "Supply what the rule misses, or have a second person override it with a reason.";
-    OverrideInvalid "OVERRIDE_INVALID" Receipt,
-        "The override names no second person entitled to it, or stands against a lock.",
-        "Have a second person of the authority sign; a lock cannot be overridden.";
-    EffectUnknown "EFFECT_UNKNOWN" Receipt,
-        "The case has no such task or notice for this authority.",
-        "Take the effect id from GetCase; it may have been withdrawn.";
-    NotInForce "NOT_IN_FORCE" Receipt,
-        "The action belongs to a protocol version that is not in force.",
-        "Wait for the network's upgrade.";
 }
 
 impl Reason {
@@ -335,6 +314,15 @@ mod tests {
         }
         let found = std::fs::read_to_string(path).unwrap_or_default();
         assert!(found == render(), "docs/ERRORS.md is stale: run the test once with LAUFZETTEL_RENDER=1");
+    }
+
+    #[test]
+    fn the_ledgers_reasons_are_in_it() {
+        use laufzettel_chain::receipt::Code;
+        for code in Code::ALL.iter().filter(|code| **code != Code::Accepted) {
+            let found = Reason::of_name(code.reason()).unwrap_or_else(|| panic!("{} is missing", code.reason()));
+            assert_eq!(found.entry().place, Receipt, "{}", code.reason());
+        }
     }
 
     #[test]

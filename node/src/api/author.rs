@@ -1,0 +1,89 @@
+//! What the node signs for a case system: one report, by the authority's
+//! service key.
+//!
+//! The item's bytes are a pure function of the request and of the service key:
+//! its blinding is derived from the key, the transaction id and the item's
+//! place, so that a repeated call makes the same item and counts once.
+
+use laufzettel_chain::crypto;
+use laufzettel_chain::ids::{ItemDigest, TransactionId};
+use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_proto::v1;
+use prost::Message as _;
+
+use super::backend::Backend;
+use super::callers::Caller;
+use super::convert;
+use super::reasons::Reason;
+use super::status::Failure;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Makes and signs the transaction of a request.
+pub(super) fn sign(
+    backend: &Backend,
+    caller: &Caller,
+    source_system: &str,
+    request: v1::ReportStatusRequest,
+) -> Result<SignedTransaction, Failure> {
+    let authority = caller.authority();
+    let key = backend.service_key(authority).ok_or_else(|| {
+        let message = format!("this node has no service key of {authority} and cannot sign in its name");
+        Failure::with(Reason::ServiceKeyMissing, message)
+    })?;
+    let id = convert::transaction_id(&request.transaction_id)?;
+    let case_id = convert::case_id(&request.case_id)?.0.to_vec();
+    let valid_until_ms = match request.valid_until_ms {
+        // The end of the next full hour: calls repeated soon get the same payload.
+        0 => backend.now_ms().div_euclid(HOUR_MS).saturating_add(2).saturating_mul(HOUR_MS),
+        given => given,
+    };
+    let source_system = if request.source_system.is_empty() { source_system } else { &request.source_system };
+    let source_system = source_system.to_owned();
+    let open = request.open.clone().map(v1::item::Action::OpenCase);
+    let report = v1::item::Action::Report(report(request));
+    let mut items = Vec::new();
+    for action in open.into_iter().chain([report]) {
+        let blinding = blinding(key, &id, items.len());
+        items.push(v1::Item { blinding, case_id: case_id.clone(), action: Some(action) }.encode_to_vec());
+    }
+    let incarnation = backend.subscribe().borrow().header.incarnation;
+    let payload = Payload {
+        network: backend.genesis().network,
+        incarnation,
+        id,
+        authority: authority.to_owned(),
+        valid_until_ms,
+        source_system,
+        item_digests: items.iter().map(|item| ItemDigest::of(item)).collect(),
+    };
+    Ok(payload.sign(items, key))
+}
+
+/// The report, with lists in the order the canonical rules ask for.
+fn report(request: v1::ReportStatusRequest) -> v1::Report {
+    let (mut attributes, mut documents, mut sealed) = (request.attributes, request.documents, request.sealed);
+    attributes.sort_by(|a, b| a.name.cmp(&b.name));
+    documents.sort();
+    if let Some(sealed) = &mut sealed {
+        sealed.recipients.sort();
+    }
+    v1::Report {
+        status: request.status,
+        occurred: request.occurred,
+        effective: request.effective,
+        proceeding: request.proceeding,
+        outcome: request.outcome,
+        attributes,
+        documents,
+        sealed,
+        r#override: None,
+    }
+}
+
+/// 16 bytes that only the holder of the key can tell.
+fn blinding(key: &crypto::SigningKey, id: &TransactionId, index: usize) -> Vec<u8> {
+    let index = u32::try_from(index).unwrap_or(u32::MAX).to_be_bytes();
+    let secret = key.to_bytes();
+    crypto::hash_parts("report blinding", &[&secret, &id.0, &index]).split_at(16).0.to_vec()
+}

@@ -1,0 +1,419 @@
+//! What the services ask of the node: one struct, wired in one place.
+//!
+//! Reads go to a snapshot of the store, so that one answer is of one height;
+//! writes go through [`Submit`] to whoever keeps the mempool. Must never write
+//! to the store, and never answer "final" before a block is durable: it knows
+//! of a block only from the store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use laufzettel_chain::check::{Judge, Refusal, Verified};
+use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ids::{Height, PayloadDigest, TransactionId};
+use laufzettel_chain::ledger::{Tip, stored_tip};
+use laufzettel_chain::query;
+use laufzettel_chain::receipt::Receipt;
+use laufzettel_chain::state::submissions;
+use laufzettel_chain::storage::{Read, Store};
+use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
+use laufzettel_proto::v1;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::reasons::Reason;
+use super::status::Failure;
+
+/// Submissions remembered to tell pending from unknown; the oldest limits go first.
+const PENDING_MAX: usize = 200_000;
+
+/// How the node is, as its driver reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// In sync and able to decide.
+    InSync,
+    /// Behind the network.
+    #[default]
+    CatchingUp,
+    /// In sync, but too few validators are reachable.
+    NoQuorum,
+    /// Stopped by a fault.
+    Stopped,
+}
+
+/// What the node knows of a peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerState {
+    /// Its authority.
+    pub authority: String,
+    /// It votes.
+    pub validator: bool,
+    /// It is connected.
+    pub connected: bool,
+    /// Height of its newest beat; 0 = none yet.
+    pub height: Height,
+    /// Age of that beat.
+    pub beat_age_ms: u64,
+}
+
+/// The node's state, published by its driver.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeState {
+    /// How it is.
+    pub sync: Sync,
+    /// Consensus round at the next height.
+    pub round: u32,
+    /// Transactions in the mempool.
+    pub mempool_transactions: u64,
+    /// Bytes in the mempool.
+    pub mempool_bytes: u64,
+    /// How many more validators may fail before writing stops.
+    pub quorum_margin: u32,
+    /// All peers, ascending.
+    pub peers: Vec<PeerState>,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why the mempool did not take an admitted transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolRefusal {
+    /// It is full.
+    Full {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The authority has too much in it.
+    Quota {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// Another payload of this id is pending.
+    IdTaken,
+    /// Admission by the driver found something newer than the store showed.
+    Refused(Refusal),
+}
+
+/// An admitted transaction on its way to the mempool. Its signatures are verified.
+#[derive(Debug)]
+pub struct Submit {
+    /// The transaction.
+    pub signed: Arc<SignedTransaction>,
+    /// Decoded.
+    pub transaction: Transaction,
+    /// Whether it was taken. Not answering counts as stopping.
+    pub answer: oneshot::Sender<Result<(), PoolRefusal>>,
+}
+
+/// What a backend is made of.
+pub struct BackendParts {
+    /// Authority of this node.
+    pub authority: String,
+    /// The ledger's store.
+    pub store: Arc<dyn Store>,
+    /// The genesis file.
+    pub genesis: Arc<Genesis>,
+    /// Signatures verified, shared with the ledger.
+    pub verified: Arc<Verified>,
+    /// The newest durable block. Sent after the commit, never before.
+    pub tip: watch::Receiver<Arc<Tip>>,
+    /// How the node is.
+    pub state: watch::Receiver<NodeState>,
+    /// Takes admitted transactions.
+    pub submit: mpsc::Sender<Submit>,
+    /// Service keys by authority; `ReportStatus` signs with them.
+    pub service_keys: BTreeMap<String, SigningKey>,
+    /// The node's clock, milliseconds UTC.
+    pub now_ms: fn() -> u64,
+}
+
+/// How far a transaction is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// In the mempool.
+    Pending,
+    /// In a durable block.
+    Final {
+        /// Its height.
+        height: Height,
+        /// Its place.
+        index: u32,
+        /// Its time.
+        time_ms: u64,
+        /// One an item.
+        receipts: Vec<Receipt>,
+    },
+    /// Too late for any block.
+    Expired,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Who signed it.
+    pub authority: String,
+    /// Its id.
+    pub id: TransactionId,
+    /// Digest of its payload.
+    pub digest: PayloadDigest,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    digest: PayloadDigest,
+    valid_until_ms: u64,
+}
+
+/// The node as its services see it.
+pub struct Backend {
+    parts: BackendParts,
+    pending: Mutex<BTreeMap<(String, TransactionId), Pending>>,
+}
+
+impl Backend {
+    /// A backend of these parts.
+    #[must_use]
+    pub fn new(parts: BackendParts) -> Self {
+        Self { parts, pending: Mutex::default() }
+    }
+    /// Authority of this node.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.parts.authority
+    }
+    /// The genesis file.
+    #[must_use]
+    pub fn genesis(&self) -> &Arc<Genesis> {
+        &self.parts.genesis
+    }
+    /// How the node is.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<NodeState> {
+        self.parts.state.clone()
+    }
+    /// The newest durable block, as it changes.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Tip>> {
+        self.parts.tip.clone()
+    }
+    /// The service key of an authority.
+    #[must_use]
+    pub fn service_key(&self, authority: &str) -> Option<&SigningKey> {
+        self.parts.service_keys.get(authority)
+    }
+    /// The node's clock.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        (self.parts.now_ms)()
+    }
+    /// Whether this node serves an authority: its own, or a tenant's.
+    #[must_use]
+    pub fn hosts(&self, authority: &str) -> bool {
+        let entry = self.parts.genesis.registry.authorities.get(authority);
+        entry.is_some_and(|entry| entry.hosted_by == self.parts.authority)
+    }
+    /// Where an answer from this tip comes from.
+    #[must_use]
+    pub fn position(&self, tip: &Tip) -> v1::Position {
+        v1::Position {
+            height: tip.header.height,
+            block_time_ms: tip.header.time_ms,
+            staleness_ms: self.now_ms().saturating_sub(tip.header.time_ms),
+        }
+    }
+
+    /// Answers from one snapshot and says from which height it is.
+    ///
+    /// # Errors
+    /// The answer's, or the store failed.
+    pub fn read<T>(
+        &self,
+        answer: impl FnOnce(&dyn Read, &Tip) -> Result<T, Failure>,
+    ) -> Result<(T, v1::Position), Failure> {
+        let snapshot = self.parts.store.snapshot();
+        let (tip, _) = stored_tip(snapshot.as_ref(), &self.parts.genesis.registry)?;
+        let answer = answer(snapshot.as_ref(), &tip)?;
+        Ok((answer, self.position(&tip)))
+    }
+
+    /// As [`Backend::read`], on a thread that may wait for the disk.
+    ///
+    /// # Errors
+    /// The answer's, or the store failed.
+    pub async fn read_long<T: Send + 'static>(
+        self: &Arc<Self>,
+        answer: impl FnOnce(&dyn Read, &Tip) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<(T, v1::Position), Failure> {
+        let backend = self.clone();
+        let done = tokio::task::spawn_blocking(move || backend.read(answer)).await;
+        done.map_err(|error| Failure::internal(&error))?
+    }
+
+    /// Waits until a height is there.
+    ///
+    /// # Errors
+    /// It is not there in time.
+    pub async fn reach(&self, height: Height, until: Instant) -> Result<(), Failure> {
+        let mut tip = self.subscribe();
+        let reached = timeout_at(until, tip.wait_for(|tip| tip.header.height >= height)).await;
+        match reached {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Failure::new(Reason::Stopping)),
+            Err(_) => {
+                let found = self.parts.tip.borrow().header.height;
+                let message = format!("height {height} was not reached in time; this node is at {found}");
+                Err(Failure::with(Reason::NotInSync, message).and("height", found))
+            }
+        }
+    }
+
+    fn judge<'a>(&'a self, read: &'a dyn Read, tip: &Tip) -> Judge<'a> {
+        Judge {
+            read,
+            registry: &self.parts.genesis.registry,
+            network: self.parts.genesis.network,
+            incarnation: tip.header.incarnation,
+            height: tip.header.height.saturating_add(1),
+            time_ms: tip.header.time_ms.max(self.now_ms()),
+            verified: &self.parts.verified,
+        }
+    }
+
+    /// Admits a transaction and hands it to the mempool. A repeat gets the first outcome.
+    ///
+    /// # Errors
+    /// It is refused, or the mempool does not take it.
+    pub async fn submit(&self, signed: SignedTransaction) -> Result<Outcome, Failure> {
+        if matches!(self.parts.state.borrow().sync, Sync::CatchingUp | Sync::Stopped) {
+            return Err(Failure::new(Reason::NotInSync));
+        }
+        let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
+        let digest = PayloadDigest::of(&signed.payload);
+        let checked = self.read(|read, tip| match self.judge(read, tip).check(&signed) {
+            Ok(transaction) => Ok(Ok(transaction)),
+            Err(laufzettel_chain::check::CheckError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error.into()),
+        })?;
+        let transaction = match checked.0 {
+            Ok(transaction) => transaction,
+            Err(Refusal::Repeated { .. }) => return self.outcome(&payload.authority, &payload.id),
+            Err(Refusal::IdTaken { .. }) => return Err(self.id_taken(&payload, &digest)),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let (answer, taken) = oneshot::channel();
+        let submit = Submit { signed: Arc::new(signed), transaction, answer };
+        let stopping = || Failure::new(Reason::Stopping);
+        self.parts.submit.send(submit).await.map_err(|_| stopping())?;
+        match taken.await.map_err(|_| stopping())? {
+            Ok(()) => {}
+            Err(PoolRefusal::Full { retry_after }) => {
+                return Err(Failure::new(Reason::MempoolFull).retry_after(retry_after));
+            }
+            Err(PoolRefusal::Quota { retry_after }) => {
+                return Err(Failure::new(Reason::QuotaExceeded).retry_after(retry_after));
+            }
+            Err(PoolRefusal::IdTaken) => return Err(self.id_taken(&payload, &digest)),
+            Err(PoolRefusal::Refused(Refusal::Repeated { .. })) => {
+                return self.outcome(&payload.authority, &payload.id);
+            }
+            Err(PoolRefusal::Refused(refusal)) => return Err(refusal.into()),
+        }
+        self.remember(&payload, digest);
+        Ok(Outcome { authority: payload.authority, id: payload.id, digest, progress: Progress::Pending })
+    }
+
+    fn id_taken(&self, payload: &Payload, digest: &PayloadDigest) -> Failure {
+        let failure = Failure::new(Reason::IdTaken).and("payload_digest", digest);
+        match self.outcome(&payload.authority, &payload.id) {
+            Ok(first) => failure.and("first_payload_digest", first.digest),
+            Err(_) => failure,
+        }
+    }
+
+    fn remember(&self, payload: &Payload, digest: PayloadDigest) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.len() >= PENDING_MAX {
+            let now = self.now_ms();
+            pending.retain(|_, entry| entry.valid_until_ms >= now);
+            if pending.len() >= PENDING_MAX {
+                pending.clear(); // Costs "unknown" instead of "pending" for some, never an outcome.
+            }
+        }
+        let entry = Pending { digest, valid_until_ms: payload.valid_until_ms };
+        pending.insert((payload.authority.clone(), payload.id), entry);
+    }
+
+    /// What became of a transaction.
+    ///
+    /// # Errors
+    /// This node does not know it.
+    pub fn outcome(&self, authority: &str, id: &TransactionId) -> Result<Outcome, Failure> {
+        let (found, position) = self.read(|read, _| committed(read, authority, id))?;
+        let key = (authority.to_owned(), *id);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = found {
+            pending.remove(&key);
+            return Ok(outcome);
+        }
+        let entry = pending.get(&key).copied();
+        drop(pending);
+        let entry = entry.ok_or_else(|| Failure::new(Reason::TransactionNotFound).and("transaction_id", id))?;
+        let expired = entry.valid_until_ms < position.block_time_ms;
+        let progress = if expired { Progress::Expired } else { Progress::Pending };
+        Ok(Outcome { authority: authority.to_owned(), id: *id, digest: entry.digest, progress })
+    }
+
+    /// Waits until a transaction is final or expired; pending if it takes too long.
+    ///
+    /// # Errors
+    /// This node does not know it even then.
+    pub async fn wait(&self, authority: &str, id: &TransactionId, until: Instant) -> Result<Outcome, Failure> {
+        let mut tip = self.subscribe();
+        loop {
+            tip.mark_unchanged();
+            let found = self.outcome(authority, id);
+            let waits = match &found {
+                Ok(outcome) => outcome.progress == Progress::Pending,
+                Err(failure) => failure.reason() == Reason::TransactionNotFound,
+            };
+            if !waits {
+                return found;
+            }
+            match timeout_at(until, tip.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Failure::new(Reason::Stopping)),
+                Err(_) => return found,
+            }
+        }
+    }
+
+    /// What a transaction would do at the newest block: its refusal by the
+    /// ledger, or the reason of the first item that would be refused.
+    ///
+    /// # Errors
+    /// The store failed, or it can never be committed.
+    pub fn simulate(
+        &self,
+        signed: &SignedTransaction,
+    ) -> Result<((Transaction, Option<laufzettel_chain::receipt::Code>), v1::Position), Failure> {
+        self.read(|read, tip| {
+            let transaction = signed.decode().map_err(Refusal::Malformed)?;
+            let foretold = self.judge(read, tip).foretell(&transaction)?;
+            Ok((transaction, foretold))
+        })
+    }
+}
+
+/// A committed transaction's outcome.
+fn committed(read: &dyn Read, authority: &str, id: &TransactionId) -> Result<Option<Outcome>, Failure> {
+    let Some(found) = submissions::find(read, authority, id)? else { return Ok(None) };
+    let receipts = query::receipts(read, found.height, found.index)?.unwrap_or_default();
+    let time_ms = query::header(read, found.height)?.map_or(0, |(header, _)| header.time_ms);
+    let (height, index) = (found.height, found.index);
+    let progress = Progress::Final { height, index, time_ms, receipts };
+    Ok(Some(Outcome { authority: authority.to_owned(), id: *id, digest: PayloadDigest(found.digest), progress }))
+}

@@ -1,0 +1,230 @@
+//! CaseService: single cases, lists, counts, events and proofs.
+
+mod list;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use laufzettel_chain::ids::{CaseId, Height};
+use laufzettel_chain::ledger::Tip;
+use laufzettel_chain::proof;
+use laufzettel_chain::state::fields::FIELDS;
+use laufzettel_chain::storage::Read;
+use laufzettel_contracts::Position;
+use laufzettel_proto::v1;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::backend::Backend;
+use super::callers::Caller;
+use super::convert;
+use super::feed::{self, EventFeed};
+use super::paging;
+use super::reasons::Reason;
+use super::status::Failure;
+
+const CHECKPOINT_DEFAULT: Duration = Duration::from_secs(10);
+const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
+
+pub(super) struct Cases {
+    backend: Arc<Backend>,
+    stop: CancellationToken,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Cases {
+    pub(super) fn new(backend: Arc<Backend>, stop: CancellationToken) -> Self {
+        Self { backend, stop }
+    }
+
+    /// Waits for `min_height`; the height to read at, 0 for the newest.
+    async fn read_at(&self, read_at: Option<v1::ReadAt>, until: Instant) -> Result<Height, Failure> {
+        let read_at = read_at.unwrap_or_default();
+        if read_at.min_height > 0 {
+            self.backend.reach(read_at.min_height, until).await?;
+        }
+        Ok(read_at.height)
+    }
+}
+
+/// The height to answer at.
+fn height_of(asked: Height, tip: &Tip) -> Result<Height, Failure> {
+    match asked {
+        0 => Ok(tip.header.height),
+        asked if asked > tip.header.height => Err(Failure::new(Reason::HeightAhead).and("height", tip.header.height)),
+        asked => Ok(asked),
+    }
+}
+
+/// Where the answer comes from when it is about an earlier height.
+fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Result<v1::Position, Failure> {
+    if height == position.height {
+        return Ok(position);
+    }
+    let header = laufzettel_chain::query::header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?.0;
+    let aged = position.block_time_ms.saturating_sub(header.time_ms);
+    let staleness_ms = position.staleness_ms.saturating_add(aged);
+    Ok(v1::Position { height, block_time_ms: header.time_ms, staleness_ms })
+}
+
+/// Proof of fields at the newest block.
+fn prove(backend: &Backend, read: &dyn Read, tip: &Tip, case: &CaseId, fields: &[usize]) -> Result<v1::Proof, Failure> {
+    let certificate = tip.certificate.clone().ok_or_else(|| Failure::new(Reason::ProofUnavailable))?;
+    let proof = proof::prove(read, tip.header.clone(), certificate, case, fields)?;
+    Ok(convert::proof(&proof, &backend.genesis().registry.validators))
+}
+
+/// The fields to open; all if none is named.
+fn fields(asked: &[u32]) -> Result<Vec<usize>, Failure> {
+    if asked.is_empty() {
+        return Ok((0..FIELDS).collect());
+    }
+    let fields: Vec<usize> = asked.iter().map(|field| usize::try_from(*field).unwrap_or(FIELDS)).collect();
+    let ascending = fields.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+    if !ascending || fields.iter().any(|field| *field >= FIELDS) {
+        return Err(Failure::field("fields", "must be numbers from 0 to 31, ascending"));
+    }
+    Ok(fields)
+}
+
+/// The case of a request that may leave it out.
+fn optional_case(bytes: &[u8]) -> Result<Option<CaseId>, Failure> {
+    if bytes.is_empty() { Ok(None) } else { convert::case_id(bytes).map(Some) }
+}
+
+#[tonic::async_trait]
+impl v1::case_service_server::CaseService for Cases {
+    async fn get_case(&self, request: Request<v1::GetCaseRequest>) -> Answer<v1::GetCaseResponse> {
+        Caller::of(&request)?;
+        let until = convert::deadline(request.metadata());
+        let request = request.into_inner();
+        let id = convert::case_id(&request.case_id)?;
+        let asked = self.read_at(request.read_at, until).await?;
+        let ((view, proof, position), _) = self.backend.read(|read, tip| {
+            let height = height_of(asked, tip)?;
+            let view = list::view(&self.backend, read, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let proof = if request.include_proof {
+                if height != tip.header.height {
+                    return Err(Failure::new(Reason::ProofUnavailable));
+                }
+                Some(prove(&self.backend, read, tip, &id, &fields(&[])?)?)
+            } else {
+                None
+            };
+            Ok((view, proof, position_at(self.backend.position(tip), height, read)?))
+        })?;
+        Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof, position: Some(position) }))
+    }
+
+    async fn list_cases(&self, request: Request<v1::ListCasesRequest>) -> Answer<v1::ListCasesResponse> {
+        Caller::of(&request)?;
+        let until = convert::deadline(request.metadata());
+        let request = request.into_inner();
+        let (filter, size) = (request.filter.unwrap_or_default(), paging::size(request.page_size)?);
+        let token = match request.page_token.as_str() {
+            "" => None,
+            text => Some(paging::Token::read(text, &filter)?),
+        };
+        let asked = match token {
+            Some(token) => token.height,
+            None => self.read_at(request.read_at, until).await?,
+        };
+        let backend = self.backend.clone();
+        let (response, _) = self
+            .backend
+            .read_long(move |read, tip| {
+                let height = height_of(asked, tip)?;
+                let after = token.map(|token| token.after);
+                let (cases, next) = list::page(&backend, read, &filter, height, after, size)?;
+                let next = next.map(|after| paging::Token { height, after }.write(&filter));
+                let position = position_at(backend.position(tip), height, read)?;
+                let next_page_token = next.unwrap_or_default();
+                Ok(v1::ListCasesResponse { cases, next_page_token, position: Some(position) })
+            })
+            .await?;
+        Ok(Response::new(response))
+    }
+
+    async fn count_cases(&self, request: Request<v1::CountCasesRequest>) -> Answer<v1::CountCasesResponse> {
+        Caller::of(&request)?;
+        let until = convert::deadline(request.metadata());
+        let request = request.into_inner();
+        let asked = self.read_at(request.read_at, until).await?;
+        let backend = self.backend.clone();
+        let (response, _) = self
+            .backend
+            .read_long(move |read, tip| {
+                let height = height_of(asked, tip)?;
+                let filter = request.filter.clone().unwrap_or_default();
+                let counts = list::count(&backend, read, &filter, request.grouping(), height)?;
+                let position = position_at(backend.position(tip), height, read)?;
+                let counts = counts.into_iter().map(|(key, count)| v1::CaseCount { key, count }).collect();
+                Ok(v1::CountCasesResponse { counts, position: Some(position) })
+            })
+            .await?;
+        Ok(Response::new(response))
+    }
+
+    async fn list_events(&self, request: Request<v1::ListEventsRequest>) -> Answer<v1::ListEventsResponse> {
+        Caller::of(&request)?;
+        let until = convert::deadline(request.metadata());
+        let request = request.into_inner();
+        let (case, size) = (optional_case(&request.case_id)?, paging::size(request.page_size)?);
+        let after = match request.after_cursor.as_str() {
+            "" => Position::default(),
+            text => convert::position_of(text)?,
+        };
+        self.read_at(request.read_at, until).await?;
+        let (mut events, position) = self
+            .backend
+            .read_long(move |read, _| feed::events_after(read, case, &after, size.saturating_add(1)))
+            .await?;
+        let more = events.len() > size;
+        events.truncate(size);
+        let next = events.last().map_or(after, |(place, _)| *place);
+        let events = events.into_iter().filter_map(|(_, event)| event).collect();
+        let (next_cursor, position) = (convert::cursor(&next), Some(position));
+        Ok(Response::new(v1::ListEventsResponse { events, next_cursor, more, position }))
+    }
+
+    type WatchEventsStream = Pin<Box<ReceiverStream<Result<v1::WatchEventsResponse, Status>>>>;
+
+    async fn watch_events(&self, request: Request<v1::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        use v1::watch_events_request::Start;
+        Caller::of(&request)?;
+        let request = request.into_inner();
+        let newest = self.backend.subscribe().borrow().header.height;
+        let after = match &request.start {
+            Some(Start::AfterCursor(cursor)) => convert::position_of(cursor)?,
+            Some(Start::FromBeginning(true)) => Position::default(),
+            Some(Start::FromNow(true)) => convert::end_of(newest),
+            _ => return Err(Failure::field("start", "name one of after_cursor, from_beginning, from_now").into()),
+        };
+        let checkpoint = match request.checkpoint_interval_ms {
+            0 => CHECKPOINT_DEFAULT,
+            asked => Duration::from_millis(asked).clamp(CHECKPOINT_MIN, Duration::from_secs(3_600)),
+        };
+        let case = optional_case(&request.case_id)?;
+        let feed = EventFeed { backend: self.backend.clone(), stop: self.stop.clone(), case, after, checkpoint };
+        Ok(Response::new(Box::pin(feed.start())))
+    }
+
+    async fn get_proof(&self, request: Request<v1::GetProofRequest>) -> Answer<v1::GetProofResponse> {
+        Caller::of(&request)?;
+        let until = convert::deadline(request.metadata());
+        let request = request.into_inner();
+        let (id, fields) = (convert::case_id(&request.case_id)?, fields(&request.fields)?);
+        let asked = self.read_at(request.read_at, until).await?;
+        let (proof, position) = self.backend.read(|read, tip| {
+            if height_of(asked, tip)? != tip.header.height {
+                return Err(Failure::new(Reason::ProofUnavailable));
+            }
+            prove(&self.backend, read, tip, &id, &fields)
+        })?;
+        Ok(Response::new(v1::GetProofResponse { proof: Some(proof), position: Some(position) }))
+    }
+}

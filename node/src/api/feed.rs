@@ -1,0 +1,168 @@
+//! Feeds: what is new, in ledger order, read from the store and so never lost.
+//! A slow client holds its own feed back and nobody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use laufzettel_chain::ids::CaseId;
+use laufzettel_chain::{index, query};
+use laufzettel_contracts::Position;
+use laufzettel_proto::v1;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::backend::Backend;
+use super::convert;
+use super::ledger::block_message;
+use super::reasons::Reason;
+use super::status::Failure;
+
+/// Messages waiting for a client before its feed is held back.
+const WAITING_MAX: usize = 256;
+/// Events read from the store at once.
+pub(super) const BATCH: usize = 256;
+
+type Sender<T> = mpsc::Sender<Result<T, Status>>;
+
+/// Events after a place: of one case, or of the whole ledger.
+pub(super) fn events_after(
+    read: &dyn laufzettel_chain::storage::Read,
+    case: Option<CaseId>,
+    after: &Position,
+    limit: usize,
+) -> Result<Vec<(Position, Option<v1::Event>)>, Failure> {
+    let rows = match case {
+        None => index::events_after(read, after, limit)?,
+        Some(case) => {
+            let all = index::of_case(read, &case, 0, usize::MAX)?.into_iter();
+            let new = all.filter(|(_, position)| position > after).take(limit);
+            new.map(|(revision, position)| (position, case, revision)).collect()
+        }
+    };
+    let mut events = Vec::with_capacity(rows.len());
+    for (position, case, revision) in rows {
+        let event = query::event(read, &position, revision)?;
+        events.push((position, convert::event(case, &event)));
+    }
+    Ok(events)
+}
+
+/// What an event feed is asked for.
+pub(super) struct EventFeed {
+    pub(super) backend: Arc<Backend>,
+    pub(super) stop: CancellationToken,
+    pub(super) case: Option<CaseId>,
+    pub(super) after: Position,
+    pub(super) checkpoint: Duration,
+}
+
+impl EventFeed {
+    /// Starts the feed.
+    pub(super) fn start(self) -> ReceiverStream<Result<v1::WatchEventsResponse, Status>> {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(async move {
+            let stop = self.stop.clone();
+            let ended = tokio::select! {
+                ended = self.run(&sender) => ended,
+                () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
+                () = sender.closed() => return,
+            };
+            if let Err(failure) = ended {
+                let _ = sender.send(Err(failure.into())).await;
+            }
+        });
+        ReceiverStream::new(receiver)
+    }
+
+    /// Runs until the client goes (Ok) or the node cannot go on.
+    async fn run(mut self, sender: &Sender<v1::WatchEventsResponse>) -> Result<(), Failure> {
+        use v1::watch_events_response::Message;
+        let mut tip = self.backend.subscribe();
+        let (mut live, mut checkpoint_at) = (false, Instant::now() + self.checkpoint);
+        loop {
+            tip.mark_unchanged();
+            let (case, after) = (self.case, self.after);
+            let (events, position) =
+                self.backend.read_long(move |read, _| events_after(read, case, &after, BATCH)).await?;
+            let full = events.len() == BATCH;
+            for (place, event) in events {
+                self.after = place;
+                let Some(event) = event else { continue };
+                if !send(sender, Message::Event(event)).await {
+                    return Ok(());
+                }
+            }
+            if full {
+                continue;
+            }
+            // Nothing more up to the answer's height: the feed has passed all of it.
+            self.after = self.after.max(convert::end_of(position.height));
+            let cursor = convert::cursor(&self.after);
+            let position = Some(position);
+            if !live {
+                live = true;
+                if !send(sender, Message::CaughtUp(v1::FeedCaughtUp { cursor, position })).await {
+                    return Ok(());
+                }
+            } else if Instant::now() >= checkpoint_at {
+                checkpoint_at = Instant::now() + self.checkpoint;
+                if !send(sender, Message::Checkpoint(v1::FeedCheckpoint { cursor, position })).await {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                changed = tip.changed() => changed.map_err(|_| Failure::new(Reason::Stopping))?,
+                () = sleep_until(checkpoint_at) => {}
+            }
+        }
+    }
+}
+
+async fn send(sender: &Sender<v1::WatchEventsResponse>, message: v1::watch_events_response::Message) -> bool {
+    sender.send(Ok(v1::WatchEventsResponse { message: Some(message) })).await.is_ok()
+}
+
+/// Blocks above a height.
+pub(super) fn blocks(
+    backend: Arc<Backend>,
+    stop: CancellationToken,
+    after: u64,
+) -> ReceiverStream<Result<v1::WatchBlocksResponse, Status>> {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(async move {
+        let ended = tokio::select! {
+            ended = run_blocks(&backend, &sender, after) => ended,
+            () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
+            () = sender.closed() => return,
+        };
+        if let Err(failure) = ended {
+            let _ = sender.send(Err(failure.into())).await;
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+async fn run_blocks(
+    backend: &Arc<Backend>,
+    sender: &Sender<v1::WatchBlocksResponse>,
+    mut after: u64,
+) -> Result<(), Failure> {
+    let mut tip = backend.subscribe();
+    loop {
+        let newest = tip.borrow_and_update().header.height;
+        while after < newest {
+            let height = after.saturating_add(1);
+            let reader = backend.clone();
+            let (message, _) =
+                backend.read_long(move |read, tip| block_message(&reader, read, tip, height)).await?;
+            if sender.send(Ok(message)).await.is_err() {
+                return Ok(());
+            }
+            after = height;
+        }
+        tip.changed().await.map_err(|_| Failure::new(Reason::Stopping))?;
+    }
+}

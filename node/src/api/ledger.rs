@@ -1,0 +1,176 @@
+//! LedgerService: blocks, headers, and how this node is.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use laufzettel_chain::codec::encode;
+use laufzettel_chain::ids::Height;
+use laufzettel_chain::ledger::Tip;
+use laufzettel_chain::query;
+use laufzettel_chain::storage::Read;
+use laufzettel_proto::v1;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::backend::{Backend, NodeState, Sync};
+use super::callers::Caller;
+use super::convert;
+use super::feed;
+use super::reasons::Reason;
+use super::status::Failure;
+
+pub(super) struct Blocks {
+    backend: Arc<Backend>,
+    stop: CancellationToken,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Blocks {
+    pub(super) fn new(backend: Arc<Backend>, stop: CancellationToken) -> Self {
+        Self { backend, stop }
+    }
+}
+
+/// The height asked for; 0 is the newest.
+fn height(asked: Height, tip: &Tip) -> Result<Height, Failure> {
+    match asked {
+        0 => Ok(tip.header.height),
+        above if above > tip.header.height => Err(Failure::new(Reason::BlockNotFound).and("height", tip.header.height)),
+        asked => Ok(asked),
+    }
+}
+
+/// Header and certificate; that of genesis, which no certificate decides, is the tip's alone.
+fn head(backend: &Backend, read: &dyn Read, tip: &Tip, height: Height) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
+    let validators = &backend.genesis().registry.validators;
+    if height == tip.header.height {
+        let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);
+        return Ok((head, tip.id.0.to_vec()));
+    }
+    let (header, certificate) = query::header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?;
+    Ok((convert::head(&header, Some(&certificate), validators), header.id().0.to_vec()))
+}
+
+fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+    let Some((block, _)) = query::block(read, height)? else { return Ok(Vec::new()) };
+    let mut transactions = Vec::with_capacity(block.body.transactions.len());
+    for (index, signed) in block.body.transactions.iter().enumerate() {
+        let receipts = query::receipts(read, height, u32::try_from(index).unwrap_or(u32::MAX))?.unwrap_or_default();
+        // Unlike when a client sends one, an erased item is an empty place here.
+        let mut message = signed.to_proto();
+        message.items = signed.items.iter().map(|item| item.clone().unwrap_or_default()).collect();
+        transactions.push(v1::BlockTransaction {
+            transaction: Some(message),
+            receipts: receipts.iter().map(convert::receipt).collect(),
+        });
+    }
+    Ok(transactions)
+}
+
+fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
+    let genesis = backend.genesis();
+    let sync = match state.sync {
+        Sync::InSync => v1::HealthState::InSync,
+        Sync::CatchingUp => v1::HealthState::CatchingUp,
+        Sync::NoQuorum => v1::HealthState::NoQuorum,
+        Sync::Stopped => v1::HealthState::Stopped,
+    };
+    let peer = |peer: &super::backend::PeerState| v1::PeerHealth {
+        authority: peer.authority.clone(),
+        validator: peer.validator,
+        connected: peer.connected,
+        height: peer.height,
+        beat_age_ms: peer.beat_age_ms,
+    };
+    v1::GetHealthResponse {
+        state: sync.into(),
+        network: genesis.network.0.to_vec(),
+        network_name: genesis.name.clone(),
+        incarnation: tip.header.incarnation,
+        authority: backend.authority().into(),
+        validator: genesis.registry.validators.of_authority(backend.authority()).is_some(),
+        software_version: env!("CARGO_PKG_VERSION").into(),
+        protocol_version: u32::from(tip.header.version),
+        round: state.round,
+        mempool_transactions: state.mempool_transactions,
+        mempool_bytes: state.mempool_bytes,
+        quorum_margin: state.quorum_margin,
+        peers: state.peers.iter().map(peer).collect(),
+        warnings: state.warnings.clone(),
+        position: Some(backend.position(tip)),
+    }
+}
+
+#[tonic::async_trait]
+impl v1::ledger_service_server::LedgerService for Blocks {
+    async fn get_block(&self, request: Request<v1::GetBlockRequest>) -> Answer<v1::GetBlockResponse> {
+        Caller::of(&request)?;
+        let asked = request.into_inner().height;
+        let backend = self.backend.clone();
+        let ((head, block_id, transactions), position) = self
+            .backend
+            .read_long(move |read, tip| {
+                let height = height(asked, tip)?;
+                let (head, block_id) = head(&backend, read, tip, height)?;
+                Ok((head, block_id, transactions(read, height)?))
+            })
+            .await?;
+        let (head, position) = (Some(head), Some(position));
+        Ok(Response::new(v1::GetBlockResponse { head, block_id, transactions, position }))
+    }
+
+    async fn get_header(&self, request: Request<v1::GetHeaderRequest>) -> Answer<v1::GetHeaderResponse> {
+        Caller::of(&request)?;
+        let asked = request.into_inner().height;
+        let ((head, block_id), position) =
+            self.backend.read(|read, tip| head(&self.backend, read, tip, height(asked, tip)?))?;
+        Ok(Response::new(v1::GetHeaderResponse { head: Some(head), block_id, position: Some(position) }))
+    }
+
+    async fn get_health(&self, request: Request<v1::GetHealthRequest>) -> Answer<v1::GetHealthResponse> {
+        Caller::of(&request)?;
+        let state = self.backend.state().borrow().clone();
+        let tip = self.backend.subscribe().borrow().clone();
+        Ok(Response::new(health(&self.backend, &state, &tip)))
+    }
+
+    type WatchBlocksStream = Pin<Box<ReceiverStream<Result<v1::WatchBlocksResponse, Status>>>>;
+
+    async fn watch_blocks(&self, request: Request<v1::WatchBlocksRequest>) -> Answer<Self::WatchBlocksStream> {
+        Caller::of(&request)?;
+        let after = match request.into_inner().after_height {
+            0 => self.backend.subscribe().borrow().header.height,
+            given => given,
+        };
+        let stream = feed::blocks(self.backend.clone(), self.stop.clone(), after);
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+/// One block of the feed.
+pub(super) fn block_message(
+    backend: &Backend,
+    read: &dyn Read,
+    tip: &Tip,
+    height: Height,
+) -> Result<v1::WatchBlocksResponse, Failure> {
+    let header = match query::header(read, height)? {
+        Some((header, _)) => header,
+        None if height == tip.header.height => tip.header.clone(),
+        None => return Err(Failure::new(Reason::Pruned)),
+    };
+    let block = query::block(read, height)?.map(|(block, _)| block.body.transactions).unwrap_or_default();
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let proposer = backend.genesis().registry.validators.get(&header.proposer);
+    Ok(v1::WatchBlocksResponse {
+        block_id: header.id().0.to_vec(),
+        height,
+        block_time_ms: header.time_ms,
+        transactions: count(block.len()),
+        items: count(block.iter().map(|signed| signed.items.len()).sum()),
+        proposer: proposer.map(|validator| validator.authority.clone()).unwrap_or_default(),
+        header: encode(&header),
+    })
+}

@@ -1,0 +1,153 @@
+//! SubmissionService: transactions in, outcomes out.
+
+use std::sync::Arc;
+
+use laufzettel_chain::check::Refusal;
+use laufzettel_chain::receipt::Code;
+use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_proto::v1;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use super::author;
+use super::backend::{Backend, Outcome, Progress};
+use super::callers::Caller;
+use super::convert;
+use super::reasons::Reason;
+use super::status::Failure;
+use crate::config::ApiSection;
+
+pub(super) struct Submissions {
+    backend: Arc<Backend>,
+    source_system: String,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Submissions {
+    pub(super) fn new(backend: Arc<Backend>, config: &ApiSection) -> Self {
+        Self { backend, source_system: config.source_system.clone() }
+    }
+
+    /// Submits, waits as asked, and says where the answer comes from.
+    async fn submit(
+        &self,
+        signed: SignedTransaction,
+        wait: v1::WaitPolicy,
+        until: Instant,
+    ) -> Result<(v1::Outcome, v1::Position), Failure> {
+        let mut outcome = self.backend.submit(signed).await?;
+        if wait == v1::WaitPolicy::Final && outcome.progress == Progress::Pending {
+            outcome = self.backend.wait(&outcome.authority, &outcome.id, until).await?;
+        }
+        self.answer(outcome)
+    }
+
+    fn answer(&self, outcome: Outcome) -> Result<(v1::Outcome, v1::Position), Failure> {
+        let ((), position) = self.backend.read(|_, _| Ok(()))?;
+        Ok((convert::outcome(outcome), position))
+    }
+}
+
+/// The transaction of a request, and that the caller is its author.
+fn transaction(caller: &Caller, message: Option<v1::SignedTransaction>) -> Result<SignedTransaction, Failure> {
+    let message = message.ok_or_else(|| Failure::field("transaction", "is missing"))?;
+    let signed = SignedTransaction::from_proto(message).map_err(Refusal::Malformed)?;
+    let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
+    caller.acts_as(&payload.authority)?;
+    Ok(signed)
+}
+
+#[tonic::async_trait]
+impl v1::submission_service_server::SubmissionService for Submissions {
+    async fn submit_transaction(
+        &self,
+        request: Request<v1::SubmitTransactionRequest>,
+    ) -> Answer<v1::SubmitTransactionResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let request = request.into_inner();
+        let wait = request.wait();
+        let signed = transaction(&caller, request.transaction)?;
+        let (outcome, position) = self.submit(signed, wait, until).await?;
+        Ok(Response::new(v1::SubmitTransactionResponse { outcome: Some(outcome), position: Some(position) }))
+    }
+
+    async fn report_status(&self, request: Request<v1::ReportStatusRequest>) -> Answer<v1::ReportStatusResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let request = request.into_inner();
+        let wait = request.wait();
+        let signed = author::sign(&self.backend, &caller, &self.source_system, request)?;
+        let transaction = signed.to_proto();
+        let (outcome, position) = self.submit_own(signed, wait, until).await?;
+        Ok(Response::new(v1::ReportStatusResponse {
+            outcome: Some(outcome),
+            position: Some(position),
+            transaction: Some(transaction),
+        }))
+    }
+
+    async fn simulate_transaction(
+        &self,
+        request: Request<v1::SimulateTransactionRequest>,
+    ) -> Answer<v1::SimulateTransactionResponse> {
+        let caller = Caller::of(&request)?;
+        let signed = transaction(&caller, request.into_inner().transaction)?;
+        let ((transaction, foretold), position) = self.backend.simulate(&signed)?;
+        let receipts = receipts(&transaction, foretold);
+        Ok(Response::new(v1::SimulateTransactionResponse { receipts, position: Some(position) }))
+    }
+
+    async fn get_transaction(&self, request: Request<v1::GetTransactionRequest>) -> Answer<v1::GetTransactionResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let authority = caller.acts_as(&request.authority)?;
+        let id = convert::transaction_id(&request.transaction_id)?;
+        let (outcome, position) = self.answer(self.backend.outcome(authority, &id)?)?;
+        Ok(Response::new(v1::GetTransactionResponse { outcome: Some(outcome), position: Some(position) }))
+    }
+
+    async fn wait_for_transaction(
+        &self,
+        request: Request<v1::WaitForTransactionRequest>,
+    ) -> Answer<v1::WaitForTransactionResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let request = request.into_inner();
+        let authority = caller.acts_as(&request.authority)?;
+        let id = convert::transaction_id(&request.transaction_id)?;
+        let (outcome, position) = self.answer(self.backend.wait(authority, &id, until).await?)?;
+        Ok(Response::new(v1::WaitForTransactionResponse { outcome: Some(outcome), position: Some(position) }))
+    }
+}
+
+impl Submissions {
+    /// Submits what this node signed. A repeat may carry another `valid_until`
+    /// than the first call; it is the same report if the items are the same.
+    async fn submit_own(
+        &self,
+        signed: SignedTransaction,
+        wait: v1::WaitPolicy,
+        until: Instant,
+    ) -> Result<(v1::Outcome, v1::Position), Failure> {
+        let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
+        let first = self.backend.outcome(&payload.authority, &payload.id);
+        let Ok(Outcome { progress: Progress::Final { ref receipts, .. }, .. }) = first else {
+            return self.submit(signed, wait, until).await;
+        };
+        let same = receipts.iter().map(|receipt| receipt.item).eq(payload.item_digests.iter().copied());
+        if same { self.answer(first?) } else { Err(Failure::new(Reason::IdTaken)) }
+    }
+}
+
+/// What is foretold: everything before the first refused item is not known
+/// item by item, so the refusal stands at every item it may be about.
+fn receipts(transaction: &laufzettel_chain::transaction::Transaction, foretold: Option<Code>) -> Vec<v1::Receipt> {
+    let code = foretold.unwrap_or(Code::Accepted);
+    let receipt = |digest: &laufzettel_chain::ids::ItemDigest| v1::Receipt {
+        item_digest: digest.0.to_vec(),
+        applied: code == Code::Accepted,
+        reason: foretold.map(|code| code.reason().to_owned()).unwrap_or_default(),
+        code: u32::from(code as u16),
+        ..v1::Receipt::default()
+    };
+    transaction.payload.item_digests.iter().map(receipt).collect()
+}

@@ -1,0 +1,223 @@
+//! `laufzettel case`: shows cases and their events.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use laufzettel_proto::v1;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use super::client::Target;
+use super::fault::Fault;
+use super::output::Output;
+use super::words::{case_id, case_text, hex, instant_text, position_text, when_text};
+
+/// Subcommands of `case`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Case {
+    /// Where a case stands.
+    Show(Show),
+    /// What was reported on a case.
+    Events {
+        /// The case.
+        case: String,
+    },
+    /// Cases, page by page.
+    List(List),
+}
+
+/// Arguments of `case show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The case.
+    case: String,
+    /// As it was at this height; 0 = now.
+    #[arg(long, default_value_t = 0)]
+    height: u64,
+    /// Write a proof to this file, for `laufzettel verify`.
+    #[arg(long)]
+    proof: Option<PathBuf>,
+}
+
+/// Arguments of `case list`.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Cases in which this authority has reported.
+    #[arg(long, default_value = "")]
+    authority: String,
+    /// Cases with this current status.
+    #[arg(long, default_value = "")]
+    status: String,
+    /// Cases that are not closed.
+    #[arg(long)]
+    open: bool,
+    /// Most cases shown.
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+impl Case {
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        match self {
+            Self::Show(show) => show.run(target, output).await,
+            Self::Events { case } => events(case, target, output).await,
+            Self::List(list) => list.run(target, output).await,
+        }
+    }
+}
+
+fn tracks_json(case: &v1::Case) -> Vec<Value> {
+    let track = |track: &v1::TrackStatus| {
+        json!({ "track": track.track, "status": track.status, "occurred": when_text(track.occurred.as_ref()),
+                "outcome": track.outcome, "authority": track.authority, "announcement": track.announcement,
+                "slot": hex(&track.slot) })
+    };
+    case.tracks.iter().map(track).collect()
+}
+
+fn case_json(case: &v1::Case) -> Value {
+    json!({
+        "case": case_text(&case.case_id), "definition": case.definition, "version": case.definition_version,
+        "revision": case.revision, "opened_height": case.opened_height, "changed_height": case.changed_height,
+        "open": case.open, "headline_track": case.headline_track, "tracks": tracks_json(case),
+        "authorities": case.participants,
+        "deviations": case.deviations.iter().map(|found| json!({ "slot": hex(&found.slot), "code": found.code }))
+            .collect::<Vec<_>>(),
+    })
+}
+
+impl Show {
+    async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let request = v1::GetCaseRequest {
+            case_id: case_id(&self.case)?.0.to_vec(),
+            read_at: Some(v1::ReadAt { height: self.height, min_height: 0 }),
+            include_proof: self.proof.is_some(),
+        };
+        let answer = target.cases().await?.get_case(request).await;
+        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+        let case = answer.view.unwrap_or_default();
+        let open = if case.open { "open" } else { "closed" };
+        let rows = [
+            ("case", case_text(&case.case_id)),
+            ("process", format!("{} version {}, {open}", case.definition, case.definition_version)),
+            ("revision", format!("{}, last changed at height {}", case.revision, case.changed_height)),
+            ("authorities", case.participants.join(", ")),
+            ("deviations", case.deviations.len().to_string()),
+            ("as of", position_text(answer.position.as_ref())),
+        ];
+        output.record(&rows, &case_json(&case));
+        let table: Vec<Vec<String>> = case
+            .tracks
+            .iter()
+            .map(|track| {
+                let mark = if track.track == case.headline_track { "*" } else { "" };
+                let occurred = when_text(track.occurred.as_ref());
+                vec![format!("{}{mark}", track.track), track.status.clone(), occurred, track.outcome.clone(), track.authority.clone()]
+            })
+            .collect();
+        output.details(&["track", "status", "occurred", "outcome", "by"], table);
+        if let (Some(path), Some(proof)) = (&self.proof, &answer.proof) {
+            std::fs::write(path, proof.encode_to_vec())
+                .map_err(|error| Fault::failed(format!("cannot write {}: {error}", path.display())))?;
+            output.say(&format!("proof written; check it with `laufzettel verify {}`", path.display()));
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let mut client = target.cases().await?;
+        let openness = if self.open { v1::CaseOpenness::Open } else { v1::CaseOpenness::Unspecified };
+        let filter = v1::CaseFilter {
+            authority: self.authority.clone(),
+            status: self.status.clone(),
+            openness: openness.into(),
+            ..v1::CaseFilter::default()
+        };
+        let (mut cases, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let left = self.limit.saturating_sub(cases.len()).min(1_000);
+            let request = v1::ListCasesRequest {
+                filter: Some(filter.clone()),
+                page_size: i32::try_from(left).unwrap_or(1_000),
+                page_token,
+                read_at: None,
+            };
+            let page = client.list_cases(request).await.map_err(|status| Fault::refused(&status))?.into_inner();
+            cases.extend(page.cases);
+            page_token = page.next_page_token;
+            if page_token.is_empty() || cases.len() >= self.limit {
+                break;
+            }
+        }
+        let rows = cases.iter().map(|case| {
+            let headline = case.tracks.iter().find(|track| track.track == case.headline_track);
+            let (status, occurred) =
+                headline.map_or_else(Default::default, |track| (track.status.clone(), when_text(track.occurred.as_ref())));
+            let open = if case.open { "open" } else { "closed" };
+            vec![case_text(&case.case_id), status, occurred, open.into(), case.revision.to_string()]
+        });
+        let json: Vec<_> = cases.iter().map(case_json).collect();
+        output.list(&["case", "status", "occurred", "", "revision"], rows.collect(), &json.into());
+        if !page_token.is_empty() {
+            output.say("there are more; raise --limit");
+        }
+        Ok(())
+    }
+}
+
+/// What an event says, in a few words.
+pub(super) fn action_text(event: &v1::Event) -> String {
+    use v1::event::Action;
+    match &event.action {
+        Some(Action::Report(report)) => format!("{} {}", report.status, report.outcome).trim_end().to_owned(),
+        Some(Action::Correct(correct)) => {
+            let status = correct.report.as_ref().map(|report| report.status.as_str()).unwrap_or_default();
+            format!("correction: {status}")
+        }
+        Some(Action::Retract(retract)) => format!("retraction: {}", retract.reason),
+        None => "not shown: erased, or not for this reader".into(),
+    }
+}
+
+fn occurred(event: &v1::Event) -> String {
+    use v1::event::Action;
+    let report = match &event.action {
+        Some(Action::Report(report)) => Some(report),
+        Some(Action::Correct(correct)) => correct.report.as_ref(),
+        _ => None,
+    };
+    when_text(report.and_then(|report| report.occurred.as_ref()))
+}
+
+/// An event as JSON.
+pub(super) fn event_json(event: &v1::Event) -> Value {
+    json!({
+        "cursor": event.cursor, "case": case_text(&event.case_id), "height": event.height,
+        "transaction": event.transaction_index, "item": event.item_index, "block_time_ms": event.block_time_ms,
+        "authority": event.authority, "item_digest": hex(&event.item_digest), "deviation": event.deviation,
+        "revision": event.case_revision, "what": action_text(event), "occurred": occurred(event),
+    })
+}
+
+async fn events(case: &str, target: &Target, output: &Output) -> Result<(), Fault> {
+    let case = case_id(case)?;
+    let (mut client, mut events, mut after_cursor) = (target.cases().await?, Vec::new(), String::new());
+    loop {
+        let request = v1::ListEventsRequest { case_id: case.0.to_vec(), after_cursor, page_size: 1_000, read_at: None };
+        let page = client.list_events(request).await.map_err(|status| Fault::refused(&status))?.into_inner();
+        events.extend(page.events);
+        after_cursor = page.next_cursor;
+        if !page.more {
+            break;
+        }
+    }
+    let rows = events.iter().map(|event| {
+        let mark = if event.deviation { "deviation" } else { "" };
+        vec![occurred(event), action_text(event), event.authority.clone(), instant_text(event.block_time_ms), mark.into()]
+    });
+    let json: Vec<_> = events.iter().map(event_json).collect();
+    output.list(&["occurred", "what", "by", "final since", ""], rows.collect(), &json.into());
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `laufzettel process`: checks process definitions and derives them from logs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use laufzettel_contracts::{Definition, Finding};
+use serde_json::json;
+
+use super::fault::Fault;
+use super::init::write;
+use super::output::Output;
+use crate::eventlog::EventLog;
+use crate::process;
+
+/// Subcommands of `process`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Process {
+    /// Check a definition; findings name line, column and the fix.
+    Check {
+        /// The definition.
+        file: PathBuf,
+    },
+    /// Derive a definition from a case system's event log (CSV).
+    Derive {
+        /// The log.
+        log: PathBuf,
+        /// Id of the process.
+        #[arg(long)]
+        id: String,
+        /// The definition to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+impl Process {
+    pub(super) fn run(&self, output: &Output) -> Result<(), Fault> {
+        match self {
+            Self::Check { file } => check(file, output),
+            Self::Derive { log, id, out } => {
+                let read = EventLog::read(log).map_err(Fault::failed)?;
+                let text = process::derive(&read, id)
+                    .map_err(|error| Fault::failed(format!("{}: {error}", log.display())))?;
+                write(out, &text)?;
+                for note in read.interpreted.notes() {
+                    output.say(&format!("note: {note}"));
+                }
+                output.say(&format!("written to {}; read it before it is proposed", out.display()));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check(file: &Path, output: &Output) -> Result<(), Fault> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| Fault::failed(format!("cannot read {name}: {error}")))?;
+    let lines = |findings: &[Finding]| findings.iter().map(|found| format!("{name}:{found}")).collect::<Vec<_>>();
+    match Definition::check(&text) {
+        Ok(checked) => {
+            let definition = &checked.definition;
+            let rows = [
+                ("definition", format!("{} version {}", definition.id(), definition.version())),
+                ("statuses", definition.statuses().len().to_string()),
+                ("tracks", definition.tracks().len().to_string()),
+                ("roles", definition.roles().len().to_string()),
+            ];
+            let notes = lines(&checked.notes);
+            output.record(&rows, &json!({ "id": definition.id(), "version": definition.version(), "notes": notes }));
+            for note in notes {
+                output.say(&format!("note: {note}"));
+            }
+            Ok(())
+        }
+        Err(findings) => {
+            let count = findings.len();
+            Err(Fault::failed(format!("{count} findings in {name}:\n{}", lines(&findings).join("\n"))))
+        }
+    }
+}

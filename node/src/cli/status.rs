@@ -1,0 +1,53 @@
+//! `laufzettel status`: how a node is. Exit code 3 if it is not in sync.
+
+use laufzettel_proto::v1;
+use serde_json::json;
+
+use super::client::Target;
+use super::fault::Fault;
+use super::output::Output;
+use super::words::{hex, position_text};
+
+pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
+    let answer = target.ledger().await?.get_health(v1::GetHealthRequest {}).await;
+    let health = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+    let (state, in_sync) = match health.state() {
+        v1::HealthState::InSync => ("in sync", true),
+        v1::HealthState::NoQuorum => ("in sync, but no quorum: nothing becomes final", false),
+        v1::HealthState::CatchingUp => ("catching up", false),
+        v1::HealthState::Stopped => ("stopped by a fault: see its log", false),
+        v1::HealthState::Unspecified => ("unknown", false),
+    };
+    let role = if health.validator { "validator" } else { "observer" };
+    let connected = health.peers.iter().filter(|peer| peer.connected).count();
+    let position = health.position.unwrap_or_default();
+    let rows = [
+        ("state", state.to_owned()),
+        ("authority", format!("{} ({role})", health.authority)),
+        ("network", format!("{} {}", health.network_name, hex(&health.network))),
+        ("block", position_text(Some(&position))),
+        ("peers", format!("{connected} of {} connected", health.peers.len())),
+        ("may still fail", format!("{} validators", health.quorum_margin)),
+        ("mempool", format!("{} transactions, {} bytes", health.mempool_transactions, health.mempool_bytes)),
+        ("software", format!("{}, protocol {}", health.software_version, health.protocol_version)),
+    ];
+    let peers: Vec<_> = health
+        .peers
+        .iter()
+        .map(|peer| json!({ "authority": peer.authority, "validator": peer.validator, "connected": peer.connected,
+                            "height": peer.height, "beat_age_ms": peer.beat_age_ms }))
+        .collect();
+    let value = json!({
+        "state": health.state().as_str_name(), "authority": health.authority, "validator": health.validator,
+        "network": hex(&health.network), "network_name": health.network_name, "incarnation": health.incarnation,
+        "height": position.height, "block_time_ms": position.block_time_ms, "staleness_ms": position.staleness_ms,
+        "round": health.round, "quorum_margin": health.quorum_margin, "peers": peers, "warnings": health.warnings,
+        "mempool_transactions": health.mempool_transactions, "mempool_bytes": health.mempool_bytes,
+        "software_version": health.software_version, "protocol_version": health.protocol_version,
+    });
+    output.record(&rows, &value);
+    for warning in &health.warnings {
+        output.say(&format!("warning: {warning}"));
+    }
+    if in_sync { Ok(()) } else { Err(Fault::unreachable(format!("the node is {state}"))) }
+}

@@ -1,0 +1,167 @@
+//! `laufzettel submit`: reports one status through the node's service key.
+//! A repeat under the same --id counts once.
+
+use clap::{Args, ValueEnum};
+use laufzettel_proto::v1;
+use serde_json::json;
+
+use super::client::Target;
+use super::fault::Fault;
+use super::output::Output;
+use super::words::{case_id, case_text, day, hex, instant_text, random_id, uuid, when};
+
+/// When the command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Wait {
+    /// Once the mempool has taken it.
+    Accepted,
+    /// Once it is final.
+    Final,
+}
+
+/// Arguments of `submit`.
+#[derive(Debug, Args)]
+pub(super) struct Submit {
+    /// Status code.
+    status: String,
+    /// The case [default with --open: a new random id].
+    #[arg(long)]
+    case: Option<String>,
+    /// When it happened: a day (2026-11-23) or an instant (2026-11-23T10:00:00Z), as the status asks.
+    #[arg(long)]
+    occurred: String,
+    /// Open the case first, under this definition and version.
+    #[arg(long, value_name = "DEFINITION@VERSION")]
+    open: Option<String>,
+    /// Day from which it has effect.
+    #[arg(long)]
+    effective: Option<String>,
+    /// Outcome code.
+    #[arg(long, default_value = "")]
+    outcome: String,
+    /// Number of the proceeding; 0 = by order.
+    #[arg(long, default_value_t = 0)]
+    proceeding: u32,
+    /// An attribute; a value is a day, true or false, a whole number, authority:ID, or else a code.
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+    /// Transaction id, a UUID; give it again when repeating [default: random].
+    #[arg(long)]
+    id: Option<String>,
+    /// When to end.
+    #[arg(long, value_enum, default_value_t = Wait::Final)]
+    wait: Wait,
+}
+
+fn attribute(text: &str) -> Result<v1::Attribute, Fault> {
+    use v1::attribute::Value;
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| Fault::usage(format!("--attribute {text:?}: expected NAME=VALUE")))?;
+    let value = if let Some(day) = (value.len() == 10).then(|| day(value)).flatten() {
+        Value::Date(day)
+    } else if let Ok(bool) = value.parse() {
+        Value::Bool(bool)
+    } else if let Ok(integer) = value.parse() {
+        Value::Integer(integer)
+    } else if let Some(authority) = value.strip_prefix("authority:") {
+        Value::Authority(authority.into())
+    } else {
+        Value::Code(value.into())
+    };
+    Ok(v1::Attribute { name: name.into(), value: Some(value) })
+}
+
+fn definition(text: &str) -> Result<v1::OpenCase, Fault> {
+    let parts = text.split_once('@').and_then(|(id, version)| Some((id, version.parse().ok()?)));
+    let (definition, definition_version) =
+        parts.ok_or_else(|| Fault::usage(format!("--open {text:?}: expected DEFINITION@VERSION, as asyl-de@1")))?;
+    Ok(v1::OpenCase { definition: definition.into(), definition_version })
+}
+
+impl Submit {
+    fn request(&self) -> Result<v1::ReportStatusRequest, Fault> {
+        let open = self.open.as_deref().map(definition).transpose()?;
+        let case = match (&self.case, &open) {
+            (Some(case), _) => case_id(case)?.0,
+            (None, Some(_)) => random_id()?,
+            (None, None) => return Err(Fault::usage("name the case with --case, or open a new one with --open")),
+        };
+        let wait = match self.wait {
+            Wait::Accepted => v1::WaitPolicy::Accepted,
+            Wait::Final => v1::WaitPolicy::Final,
+        };
+        Ok(v1::ReportStatusRequest {
+            transaction_id: self.id.as_deref().map_or_else(|| random_id().map(Vec::from), uuid)?,
+            case_id: case.to_vec(),
+            open,
+            status: self.status.clone(),
+            occurred: Some(when(&self.occurred)?),
+            effective: self.effective.as_deref().map(when).transpose()?,
+            proceeding: self.proceeding,
+            outcome: self.outcome.clone(),
+            attributes: self.attributes.iter().map(|text| attribute(text)).collect::<Result<_, _>>()?,
+            wait: wait.into(),
+            ..v1::ReportStatusRequest::default()
+        })
+    }
+
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let request = self.request()?;
+        let (case, id) = (case_text(&request.case_id), hex(&request.transaction_id));
+        let answer = target.submission().await?.report_status(request).await;
+        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+        let outcome = answer.outcome.unwrap_or_default();
+        let receipts: Vec<_> = outcome
+            .receipts
+            .iter()
+            .map(|receipt| json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
+                                   "deviation": receipt.deviation, "case_revision": receipt.case_revision }))
+            .collect();
+        let mut rows = vec![("case", case.clone()), ("transaction", id.clone())];
+        let state = outcome.state();
+        rows.push(("state", state.as_str_name().trim_start_matches("TRANSACTION_STATE_").to_lowercase()));
+        if state == v1::TransactionState::Final {
+            rows.push(("block", format!("height {}, place {}, {}", outcome.height, outcome.index, instant_text(outcome.block_time_ms))));
+        }
+        if outcome.receipts.iter().any(|receipt| receipt.deviation) {
+            rows.push(("deviation", "recorded outside the defined order, or lacking something".into()));
+        }
+        let value = json!({ "case": case, "transaction_id": id, "state": state.as_str_name(), "height": outcome.height,
+                            "index": outcome.index, "block_time_ms": outcome.block_time_ms, "receipts": receipts });
+        output.record(&rows, &value);
+        judge(&outcome, &id)
+    }
+}
+
+/// The command succeeds only if every item was applied, or nothing is final yet and nobody waited for it.
+fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
+    if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
+        let entry = crate::api::reasons::Reason::of_name(&refused.reason).map(crate::api::reasons::Reason::entry);
+        let (meaning, remedy) = entry.map_or(("", ""), |entry| (entry.meaning, entry.remedy));
+        return Err(Fault::failed(format!("refused in the block: {}: {meaning}\n  what to do: {remedy}", refused.reason)));
+    }
+    match outcome.state() {
+        v1::TransactionState::Expired => Err(Fault::failed(format!("transaction {id} expired; it was not recorded"))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attribute_values_are_told_apart() {
+        use v1::attribute::Value;
+        for (text, value) in [
+            ("a=2026-11-23", Value::Date(20_780)),
+            ("a=true", Value::Bool(true)),
+            ("a=-3", Value::Integer(-3)),
+            ("a=authority:sn-zab", Value::Authority("sn-zab".into())),
+            ("a=personal", Value::Code("personal".into())),
+        ] {
+            assert_eq!(attribute(text).unwrap().value, Some(value), "{text}");
+        }
+        assert!(attribute("a").is_err());
+    }
+}
