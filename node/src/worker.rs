@@ -20,8 +20,8 @@ use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use thiserror::Error;
 
 use crate::consensus::{
-    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason, SyncEntry,
-    Ticket, Watermark,
+    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason,
+    SyncEntry, Ticket, Watermark,
 };
 
 /// Where the two watermark slots lie. A write is durable when it returns.
