@@ -21,8 +21,8 @@ use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use thiserror::Error;
 
 use crate::consensus::{
-    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason, SyncEntry,
-    Ticket, Watermark,
+    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason,
+    SyncEntry, Ticket, Watermark,
 };
 
 /// Where the two watermark slots lie. A write is durable when it returns.
@@ -337,13 +337,14 @@ fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {
     match unfit {
         Unfit::Repeated { height, index } => {
             let mut refusal = Refusal::new(RefusalReason::AlreadyExists);
-            refusal.earlier = signed.decode().ok().map(|transaction| FinalOutcome {
+            let earlier = signed.decode().ok().map(|transaction| FinalOutcome {
                 authority: transaction.payload.authority,
                 id: transaction.payload.id,
                 payload_digest: transaction.digest,
                 height: *height,
                 index: *index,
             });
+            refusal.earlier = earlier.map(Box::new);
             refusal
         }
         Unfit::IdTaken { .. } => Refusal::new(RefusalReason::AlreadyExists),

@@ -68,7 +68,7 @@ pub struct Refusal {
     /// Try again after this many milliseconds.
     pub retry_after_ms: Option<u64>,
     /// The outcome, where the very same transaction was committed before.
-    pub earlier: Option<FinalOutcome>,
+    pub earlier: Option<Box<FinalOutcome>>,
 }
 
 impl Refusal {

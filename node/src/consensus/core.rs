@@ -3,33 +3,29 @@
 //! the core swallows errors: a refused signature, an error or a panic makes
 //! the whole step void, and the caller drops this core.
 
+mod answers;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::crypto::SigningKey;
 use laufzettel_chain::ids::{Address, BlockId};
-use laufzettel_chain::vote::{Proposal, Signed, Vote, VoteType};
-use malachite_consensus::{
-    ConsensusMsg, Effect, Error, Input, LivenessMsg, LocallyProposedValue, MisbehaviorEvidence, Params, ProposedValue,
-    Resumable as _, Resume, SignedConsensusMsg, State, process,
-};
+use laufzettel_chain::vote::{Proposal, Signed, Vote};
+use malachite_consensus::{Error, Input, LocallyProposedValue, Params, ProposedValue, State, process};
 use malachite_metrics::Metrics;
-use malachite_signing::VerifierExt as _;
 use malachite_types::{
-    CertificateError, Round, SignedMessage, ThresholdParams, Timeout, TimeoutKind, Validity, ValueOrigin, ValuePayload,
-    VoteExtensionPolicy,
+    Round, ThresholdParams, Timeout, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
 };
 
 use super::action::Evidence;
-use super::context::{
-    CoreAddress, CoreHeight, CoreProposal, CoreValidators, CoreValue, CoreVote, Ledger,
-};
-use super::convert::{self, CoreSignedProposal, CoreSignedVote};
+use super::context::{CoreAddress, CoreHeight, CoreValidators, CoreValue, Ledger};
+use super::convert;
 use super::message::Message;
 use super::record::{LogEntry, TimeoutStep};
-use super::signing::{Signature, StrictVerifier, at_once};
+use super::signing::StrictVerifier;
 use super::votes::Votes;
-use super::watermark::{Mark, Step};
+use super::watermark::Mark;
+use answers::Answers;
 
 /// Signs what the watermark in memory allows, and moves it.
 #[derive(Debug, Clone)]
@@ -218,13 +214,15 @@ impl Core {
             signer,
         };
         let (state, metrics) = (&mut self.state, &self.metrics);
-        let result = catch_unwind(AssertUnwindSafe(|| -> Result<(), Error<Ledger>> {
-            process!(input: input, state: state, metrics: metrics, with: effect => answers.answer(effect))
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let result: Result<(), Error<Ledger>> =
+                process!(input: input, state: state, metrics: metrics, with: effect => answers.answer(effect));
+            result.map_err(|error| error.to_string())
         }));
         match result {
             Err(_) => Err(CoreFailure::Panicked),
             Ok(_) if answers.refused => Err(CoreFailure::Refused),
-            Ok(Err(error)) => Err(CoreFailure::Failed(error.to_string())),
+            Ok(Err(error)) => Err(CoreFailure::Failed(error)),
             Ok(Ok(())) => Ok(answers.wishes),
         }
     }
@@ -254,224 +252,5 @@ impl Core {
             }
             LogEntry::PolkaCertificate(polka) => Input::PolkaCertificate(convert::polka_in(polka)),
         })
-    }
-}
-
-/// Answers effects by collecting them.
-struct Answers<'a> {
-    verifier: StrictVerifier<'a>,
-    wishes: Wishes,
-    refused: bool,
-    /// Own signatures of this step: the core asks to verify what it just had signed.
-    fresh: Vec<Signature>,
-    signer: &'a mut Signer,
-}
-
-type Answer = Result<Resume<Ledger>, core::convert::Infallible>;
-
-impl Answers<'_> {
-    fn answer(&mut self, effect: Effect<Ledger>) -> Answer {
-        Ok(match effect {
-            Effect::CancelAllTimeouts(r) => {
-                self.wishes.timers.push(TimerChange::CancelAll);
-                r.resume_with(())
-            }
-            Effect::CancelTimeout(timeout, r) => {
-                self.wishes.timers.extend(timer(timeout).map(TimerChange::Cancel));
-                r.resume_with(())
-            }
-            Effect::ScheduleTimeout(timeout, r) => {
-                self.wishes.timers.extend(timer(timeout).map(TimerChange::Set));
-                r.resume_with(())
-            }
-            Effect::StartRound(_, round, _, _, r) => {
-                self.wishes.round_started = round.as_u32();
-                r.resume_with(())
-            }
-            Effect::PublishConsensusMsg(message, r) => {
-                self.publish(message);
-                r.resume_with(())
-            }
-            Effect::PublishLivenessMsg(message, r) => {
-                self.wishes.liveness.extend(self.liveness(&message));
-                r.resume_with(())
-            }
-            // The driver sends all it holds of the round again on its own timer, not only this node's last votes.
-            Effect::RepublishVote(_, r) => r.resume_with(()),
-            Effect::RepublishRoundCertificate(_, r) => r.resume_with(()),
-            Effect::GetValue(_, round, _, r) => {
-                self.wishes.value_wanted = round.as_u32();
-                r.resume_with(())
-            }
-            // Bodies are sent with every own proposal and fetched by id otherwise.
-            Effect::RestreamProposal(_, _, _, _, _, r) => r.resume_with(()),
-            Effect::WalAppend(_, input, r) => {
-                self.wishes.log.extend(self.entry_out(input));
-                r.resume_with(())
-            }
-            Effect::Decide(certificate, _, r) => {
-                self.wishes.decision = convert::certificate_out(&certificate);
-                r.resume_with(())
-            }
-            Effect::Finalize(_, _, evidence, r) => {
-                self.collect_evidence(&evidence);
-                r.resume_with(())
-            }
-            other => return self.judge(other),
-        })
-    }
-
-    /// Effects that are answered with a signature or a verdict.
-    fn judge(&mut self, effect: Effect<Ledger>) -> Answer {
-        let (verifier, ledger) = (self.verifier, self.verifier.ledger);
-        Ok(match effect {
-            Effect::SignVote(vote, r) => match self.sign_vote(&vote) {
-                Some(signed) => r.resume_with(signed),
-                None => self.refuse(),
-            },
-            Effect::SignProposal(proposal, r) => match self.sign_proposal(&proposal) {
-                Some(signed) => r.resume_with(signed),
-                None => self.refuse(),
-            },
-            Effect::VerifySignature(message, _, r) if self.fresh.contains(&message.signature) => r.resume_with(true),
-            Effect::VerifySignature(message, key, r) => {
-                let valid = match &message.message {
-                    ConsensusMsg::Vote(vote) => verifier.vote(vote, &message.signature, &key),
-                    ConsensusMsg::Proposal(proposal) => verifier.proposal(proposal, &message.signature, &key),
-                };
-                r.resume_with(valid)
-            }
-            Effect::VerifyCommitCertificate(certificate, set, thresholds, r) => r.resume_with(settle(at_once(
-                verifier.verify_commit_certificate(&ledger, &certificate, &set, thresholds),
-            ))),
-            Effect::VerifyExtendedCommitCertificate(certificate, set, thresholds, policy, r) => {
-                let verdict =
-                    verifier.verify_extended_commit_certificate(&ledger, &certificate, &set, thresholds, policy);
-                r.resume_with(settle(at_once(verdict)))
-            }
-            Effect::VerifyPolkaCertificate(certificate, set, thresholds, r) => r.resume_with(settle(at_once(
-                verifier.verify_polka_certificate(&ledger, &certificate, &set, thresholds),
-            ))),
-            Effect::VerifyRoundCertificate(certificate, set, thresholds, r) => r.resume_with(settle(at_once(
-                verifier.verify_round_certificate(&ledger, &certificate, &set, thresholds),
-            ))),
-            // There are no vote extensions, and synced blocks do not pass through the core.
-            Effect::ExtendVote(_, _, _, _, r) => r.resume_with(None),
-            Effect::VerifyVoteExtension(_, _, _, _, _, _, r) => {
-                r.resume_with(Err(malachite_consensus::VoteExtensionError::InvalidVoteExtension))
-            }
-            Effect::CertVerifiedSyncValue(_, _, r) => r.resume_with(()),
-            Effect::CertRejectedSyncValue(_, _, _, r) => r.resume_with(()),
-            _ => self.refuse(),
-        })
-    }
-
-    /// Resumes with what no signing effect accepts, so that the core ends the step with an error.
-    fn refuse(&mut self) -> Resume<Ledger> {
-        self.refused = true;
-        Resume::Continue
-    }
-
-    fn sign_vote(&mut self, vote: &CoreVote) -> Option<CoreSignedVote> {
-        let message = convert::vote_out(&self.verifier.ledger, vote)?;
-        let step = match message.vote_type {
-            VoteType::Prevote => Step::Prevote,
-            VoteType::Precommit => Step::Precommit,
-        };
-        let mark = Mark { height: message.height, round: message.round, step, value: message.value };
-        let signature = Signature(Signed::new(message, self.signer.permit(mark)?).signature);
-        self.fresh.push(signature);
-        Some(SignedMessage::new(vote.clone(), signature))
-    }
-
-    fn sign_proposal(&mut self, proposal: &CoreProposal) -> Option<CoreSignedProposal> {
-        let message = convert::proposal_out(&self.verifier.ledger, proposal)?;
-        let (height, round) = (message.height, message.round);
-        let mark = Mark { height, round, step: Step::Proposal, value: Some(message.value) };
-        let signature = Signature(Signed::new(message, self.signer.permit(mark)?).signature);
-        self.fresh.push(signature);
-        Some(SignedMessage::new(proposal.clone(), signature))
-    }
-
-    fn publish(&mut self, message: SignedConsensusMsg<Ledger>) {
-        let ledger = self.verifier.ledger;
-        match message {
-            SignedConsensusMsg::Vote(vote) => {
-                self.wishes.own_votes.extend(convert::signed_vote_out(&ledger, &vote));
-            }
-            SignedConsensusMsg::Proposal(proposal) => {
-                self.wishes.own_proposals.extend(convert::signed_proposal_out(&ledger, &proposal));
-            }
-        }
-    }
-
-    fn liveness(&self, message: &LivenessMsg<Ledger>) -> Option<Message> {
-        Some(match message {
-            LivenessMsg::Vote(vote) => Message::Votes(vec![convert::signed_vote_out(&self.verifier.ledger, vote)?]),
-            LivenessMsg::PolkaCertificate(polka) => Message::PolkaCertificate(convert::polka_out(polka)?),
-            LivenessMsg::SkipRoundCertificate(certificate) => {
-                Message::RoundCertificate(convert::round_out(certificate)?)
-            }
-        })
-    }
-
-    fn entry_out(&self, input: Input<Ledger>) -> Option<LogEntry> {
-        let ledger = &self.verifier.ledger;
-        match input {
-            Input::Vote(vote) => convert::signed_vote_out(ledger, &vote).map(LogEntry::Vote),
-            Input::Proposal(proposal) => convert::signed_proposal_out(ledger, &proposal).map(LogEntry::Proposal),
-            Input::ProposedValue(value, _) => Some(LogEntry::ProposedValue {
-                round: value.round.as_u32()?,
-                pol_round: value.valid_round.as_u32(),
-                proposer: value.proposer.0,
-                value: value.value.0,
-                valid: value.validity.is_valid(),
-            }),
-            Input::TimeoutElapsed(timeout) => match timer(timeout)? {
-                CoreTimer::Step(step, round) => Some(LogEntry::Timeout { step, round }),
-                CoreTimer::Rebroadcast => None,
-            },
-            Input::PolkaCertificate(polka) => convert::polka_out(&polka).map(LogEntry::PolkaCertificate),
-            Input::StartHeight(..)
-            | Input::RoundCertificate(_)
-            | Input::Propose(_)
-            | Input::SyncValueResponse(_) => None,
-        }
-    }
-
-    fn collect_evidence(&mut self, evidence: &MisbehaviorEvidence<Ledger>) {
-        let ledger = self.verifier.ledger;
-        for (_, pairs) in evidence.votes.iter() {
-            for (first, second) in pairs {
-                let pair = convert::signed_vote_out(&ledger, first).zip(convert::signed_vote_out(&ledger, second));
-                self.wishes.evidence.extend(pair.map(|pair| Evidence::Votes(Box::new(pair))));
-            }
-        }
-        for (_, pairs) in evidence.proposals.iter() {
-            for (first, second) in pairs {
-                let pair =
-                    convert::signed_proposal_out(&ledger, first).zip(convert::signed_proposal_out(&ledger, second));
-                self.wishes.evidence.extend(pair.map(|pair| Evidence::Proposals(Box::new(pair))));
-            }
-        }
-    }
-}
-
-/// A verdict that did not come at once is none in favour.
-fn settle(
-    verdict: Option<Result<(), CertificateError<Ledger>>>,
-) -> Result<(), CertificateError<Ledger>> {
-    verdict.unwrap_or(Err(CertificateError::VerificationError(None)))
-}
-
-fn timer(timeout: Timeout) -> Option<CoreTimer> {
-    let round = timeout.round.as_u32()?;
-    match timeout.kind {
-        TimeoutKind::Propose => Some(CoreTimer::Step(TimeoutStep::Propose, round)),
-        TimeoutKind::Prevote => Some(CoreTimer::Step(TimeoutStep::Prevote, round)),
-        TimeoutKind::Precommit => Some(CoreTimer::Step(TimeoutStep::Precommit, round)),
-        TimeoutKind::Rebroadcast => Some(CoreTimer::Rebroadcast),
-        // There is no target time, hence no finalization period.
-        TimeoutKind::FinalizeHeight(_) => None,
     }
 }

@@ -9,6 +9,8 @@ mod health;
 mod height;
 mod propose;
 mod receive;
+mod release;
+mod repair;
 mod sync;
 mod transactions;
 

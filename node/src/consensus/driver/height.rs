@@ -7,15 +7,12 @@ use std::sync::Arc;
 use laufzettel_chain::codec::encode;
 use laufzettel_chain::ids::{Address, BlockId};
 use laufzettel_chain::limits::HEARTBEAT_MS;
-use laufzettel_chain::vote::{Proposal, Signed, VoteType};
+use laufzettel_chain::vote::{Proposal, VoteType};
 
-use super::{Action, Driver, LogEntry, LogRecord, Undecided, broadcast};
+use super::{Action, Driver, LogEntry, LogRecord, Undecided};
 use crate::consensus::action::TimerKey;
 use crate::consensus::context::CoreValidators;
 use crate::consensus::core::{Core, CoreConfig, CoreFailure, CoreInput, Wishes};
-use crate::consensus::gate::{self, Verdict, View};
-use crate::consensus::message::Message;
-use crate::consensus::votes::ROUNDS_AHEAD;
 use crate::consensus::watermark::{Mark, Step};
 use crate::consensus::input::{BlockFault, Ticket};
 use crate::consensus::peers::Peer;
@@ -188,171 +185,6 @@ impl Driver {
         for entry in &mut undecided.proposals {
             entry.fed = false;
         }
-    }
-
-    /// Gives the core the first proposal the gate lets through; false if there is none.
-    pub(super) fn release_one(&mut self) -> bool {
-        let Some(core) = &self.undecided.core else { return false };
-        let round_max = core.round().unwrap_or(0).saturating_add(ROUNDS_AHEAD);
-        let mut found = None;
-        let (mut wake_ms, mut changes) = (u64::MAX, Vec::new());
-        for (index, entry) in self.undecided.proposals.iter().enumerate() {
-            if entry.fed || entry.proposal.message.round > round_max {
-                continue;
-            }
-            let verdict = gate::judge(&self.view(core, entry));
-            if verdict.name() != entry.verdict {
-                changes.push((index, verdict.name()));
-            }
-            match verdict {
-                Verdict::Release | Verdict::ReleaseInvalid => {
-                    found = Some((index, verdict == Verdict::Release));
-                    break;
-                }
-                Verdict::HoldForTime { until_ms: Some(until_ms) } => wake_ms = wake_ms.min(until_ms),
-                Verdict::HoldForTime { until_ms: None } | Verdict::HoldForBody | Verdict::HoldForRound => {}
-            }
-        }
-        self.note_verdicts(&changes);
-        if wake_ms < u64::MAX && self.timers.get(&TimerKey::Gate) != Some(&wake_ms) {
-            self.set_timer(TimerKey::Gate, wake_ms);
-        }
-        let Some((index, valid)) = found else { return false };
-        self.release(index, valid);
-        true
-    }
-
-    fn note_verdicts(&mut self, changes: &[(usize, &'static str)]) {
-        let height = self.tip.next_height();
-        for (index, verdict) in changes {
-            let Some(entry) = self.undecided.proposals.get_mut(*index) else { continue };
-            entry.verdict = verdict;
-            let message = &entry.proposal.message;
-            let (round, block) = (message.round, message.value);
-            self.log(Diagnostic::Gate { height, round, block, verdict });
-        }
-    }
-
-    fn view(&self, core: &Core, entry: &super::Proposed) -> View {
-        let message = &entry.proposal.message;
-        let validators = &self.tip.validators;
-        let power = self.undecided.votes.prevote_power(message.round, message.value, validators);
-        View {
-            now_ms: self.now_ms,
-            round: message.round,
-            pol_round: message.pol_round,
-            block: self.undecided.bodies.known(&message.value),
-            past_propose: core.past_propose(message.round),
-            third: validators.is_third(power),
-            quorum: validators.is_quorum(power),
-        }
-    }
-
-    fn release(&mut self, index: usize, valid: bool) {
-        let Some(entry) = self.undecided.proposals.get_mut(index) else { return };
-        entry.fed = true;
-        let proposal = entry.proposal.clone();
-        let (value, round) = (proposal.message.value, proposal.message.round);
-        let mut inputs = Vec::new();
-        if self.undecided.values_fed.insert(value) {
-            inputs.push(CoreInput::Entry(LogEntry::ProposedValue {
-                round,
-                pol_round: proposal.message.pol_round,
-                proposer: proposal.message.address,
-                value,
-                valid,
-            }));
-        }
-        inputs.push(CoreInput::Entry(LogEntry::Proposal(proposal)));
-        self.feed(&inputs);
-    }
-
-    /// Sends all votes and certificates of the round again, and the proposal: lossy links lose any of them.
-    pub(super) fn on_rebroadcast(&mut self) {
-        let Some(core) = &self.undecided.core else { return };
-        let Some(round) = core.round() else { return };
-        let mut messages = core.polka_certificates();
-        messages.extend(core.round_certificate());
-        let current = |entry: &&super::Proposed| entry.proposal.message.round == round;
-        let proposals = self.undecided.proposals.iter().filter(current);
-        messages.extend(proposals.map(|entry| Message::Proposal(entry.proposal.clone())));
-        messages.extend(self.own_proposal(round).map(Message::Proposal));
-        let mut rounds = vec![round];
-        rounds.extend(self.undecided.votes.round_max().filter(|highest| *highest > round));
-        for round in rounds {
-            let votes = self.undecided.votes.of_round(round);
-            if !votes.is_empty() {
-                messages.push(Message::Votes(votes));
-            }
-        }
-        // Own messages in flight are not in the store before they are durable, see `fulfil`.
-        let durable = matches!(self.flight, super::Flight::None);
-        if durable && self.config.key.is_some() {
-            self.actions.extend(messages.into_iter().map(broadcast));
-        }
-        let at_ms = self.now_ms.saturating_add(self.tip.parameters.rebroadcast_ms);
-        self.set_timer(TimerKey::Rebroadcast, at_ms);
-        self.want_proposed_bodies(round);
-    }
-
-    fn own_proposal(&self, round: u32) -> Option<Signed<Proposal>> {
-        let own = self.own_address()?;
-        self.undecided.durable.iter().find_map(|entry| match entry {
-            LogEntry::Proposal(proposal) if proposal.message.address == own && proposal.message.round == round => {
-                Some(proposal.clone())
-            }
-            _ => None,
-        })
-    }
-
-    /// Fetches blocks that honest validators voted for and that are not here.
-    pub(super) fn want_supported_bodies(&mut self) {
-        if !self.undecided.votes.take_changed() {
-            return;
-        }
-        let mut wanted = false;
-        for (id, voters) in self.undecided.votes.supported(&self.tip.validators) {
-            wanted |= self.want_body(id, voters);
-        }
-        if wanted {
-            self.request_bodies();
-        }
-    }
-    /// Fetches blocks that were proposed in this round and did not arrive.
-    fn want_proposed_bodies(&mut self, round: u32) {
-        let missing: Vec<(BlockId, Address)> = self
-            .undecided
-            .proposals
-            .iter()
-            .filter(|entry| entry.proposal.message.round == round)
-            .map(|entry| (entry.proposal.message.value, entry.proposal.message.address))
-            .collect();
-        let mut wanted = false;
-        for (id, proposer) in missing {
-            wanted |= self.want_body(id, vec![proposer]);
-        }
-        if wanted {
-            self.request_bodies();
-        }
-    }
-    fn want_body(&mut self, id: BlockId, mut voters: Vec<Address>) -> bool {
-        let own = self.own_address();
-        voters.retain(|address| Some(*address) != own);
-        !voters.is_empty() && self.undecided.bodies.want(id, voters)
-    }
-    pub(super) fn request_bodies(&mut self) {
-        let height = self.tip.next_height();
-        let requests = self.undecided.bodies.next_requests();
-        if requests.is_empty() {
-            return;
-        }
-        for (block, voter) in requests {
-            if let Some(peer) = self.peer_of(&voter) {
-                self.send(&peer, Message::BodyRequest { height, block });
-            }
-        }
-        let at_ms = self.now_ms.saturating_add(super::receive::BODY_RETRY_MS);
-        self.set_timer(TimerKey::Body, at_ms);
     }
 
     /// A block of a peer is judged.

@@ -110,7 +110,7 @@ impl Driver {
             Ok(inserted) => inserted,
             Err(refusal) => {
                 let reply = match refusal.earlier {
-                    Some(outcome) => Reply::Final(outcome),
+                    Some(outcome) => Reply::Final(*outcome),
                     None => Reply::Refused(refusal),
                 };
                 return self.reply(request, reply);

@@ -179,7 +179,11 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_another_message_or_none(message in message(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn a_changed_byte_is_another_message_or_none(
+        message in message(),
+        at in any::<prop::sample::Index>(),
+        bit in 0u8..8,
+    ) {
         let mut bytes = message.to_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
