@@ -47,6 +47,25 @@ pub struct Tip {
     pub parameters: Parameters,
 }
 
+impl Tip {
+    /// Height of the block.
+    #[must_use]
+    pub fn height(&self) -> Height {
+        self.header.height
+    }
+    /// The height that is decided next.
+    #[must_use]
+    pub fn next_height(&self) -> Height {
+        self.header.height.saturating_add(1)
+    }
+    /// Who proposes in a round of the next height.
+    #[must_use]
+    pub fn proposer(&self, round: u32) -> Option<Address> {
+        let turn = usize::try_from(round).ok()?.checked_rem(self.order.len())?;
+        self.order.get(turn).copied()
+    }
+}
+
 #[derive(Debug, Clone, Encode, Decode)]
 struct TipRow {
     header: Vec<u8>,

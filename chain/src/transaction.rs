@@ -135,6 +135,11 @@ impl SignedTransaction {
             items: self.items.iter().flatten().cloned().collect(),
         }
     }
+    /// Digest of the payload.
+    #[must_use]
+    pub fn payload_digest(&self) -> PayloadDigest {
+        PayloadDigest::of(&self.payload)
+    }
     /// Bytes of payload, signatures and items.
     #[must_use]
     pub fn size(&self) -> usize {

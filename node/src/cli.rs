@@ -8,6 +8,7 @@
 mod case;
 mod certificates;
 mod client;
+mod dev;
 mod fault;
 mod genesis;
 mod init;
@@ -63,6 +64,8 @@ enum Command {
     Genesis(genesis::Genesis),
     /// Run the node until it is told to stop.
     Start(start::Start),
+    /// Run a network of four authorities on this machine, to try things out.
+    Dev(dev::Dev),
     /// How a node is.
     Status,
     /// Report a status.
@@ -101,6 +104,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Certificates(command) => command.run(home, output),
         Command::Genesis(command) => command.run(output),
         Command::Start(command) => command.run(home),
+        Command::Dev(command) => block_on(command.run(output)),
         Command::Status => block_on(status::run(&target, output)),
         Command::Submit(command) => block_on(command.run(&target, output)),
         Command::Case(command) => block_on(command.run(&target, output)),

@@ -258,7 +258,11 @@ impl Genesis {
         self.render()
     }
 
-    fn render(&self) -> Result<String, GenesisError> {
+    /// The file's text with the state root as it stands.
+    ///
+    /// # Errors
+    /// The content cannot be written as TOML.
+    pub fn render(&self) -> Result<String, GenesisError> {
         let body = toml::to_string_pretty(self).map_err(|error| invalid("genesis", error.to_string()))?;
         let head = "# Genesis of a Laufzettel network. The network's id is the hash of this file:\n\
                     # copy it unchanged, byte for byte, to every node.\n";

@@ -4,18 +4,28 @@
 //! Here and nowhere else are tokio, sockets, the clock and the file system;
 //! what a block does to the ledger is `laufzettel-chain`'s. Read [`config`]
 //! for what an operator sets, [`node`] for how the parts are put together,
-//! [`network`] for the links to other nodes, [`api`] for what clients see.
+//! [`consensus`] for the pure driver, [`network`] for the links to other
+//! nodes, [`api`] and [`serve`] for what clients see.
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod cli;
+pub mod client;
+pub mod clock;
 pub mod config;
+pub mod consensus;
+pub mod dev;
 pub mod endpoints;
 pub mod eventlog;
 pub mod genesis;
 pub mod keys;
+pub mod localnet;
+pub mod mempool;
 pub mod network;
 pub mod node;
 pub mod process;
-pub mod setup;
+pub mod runtime;
+pub mod serve;
+pub mod slots;
 pub mod tls;
+pub mod worker;

@@ -1,5 +1,17 @@
-//! `make demo`: a small network with cases that look like those of an office. Here is what it shows; who starts the
-//! network and plays it in is not. Must never hold anything of a real person: no names, no numbers, days made up.
+//! `make demo`: a small network with cases that look like those of an office:
+//! `cases` are what happens, `run` plays them in and shows where they stand.
+//! Must never hold anything of a real person: no names, no numbers, days made up.
 
 pub(crate) mod cases;
+pub(crate) mod run;
 mod scripts;
+
+use std::path::Path;
+
+use crate::cluster::{Cluster, Fault};
+
+/// Makes the network of the four authorities, with the shipped definition.
+pub(crate) fn cluster(folder: &Path) -> Result<Cluster, Fault> {
+    let members = cases::AUTHORITIES.iter().map(laufzettel_node::localnet::Template::member).collect();
+    Cluster::make(folder, "demo", members, vec![laufzettel_contracts::ASYL_DE.to_owned()])
+}

@@ -1,8 +1,29 @@
-//! Starts, feeds, simulates and measures local networks.
+//! The binary `testnet`: starts, feeds, simulates and measures local networks.
 
-#[allow(dead_code, reason = "the subcommand that plays them is not there yet")]
+#![expect(clippy::print_stdout, reason = "its results are for people and scripts")]
+
+mod bench;
+mod cli;
+mod cluster;
 mod demo;
-#[allow(dead_code, reason = "the subcommand that carries a plan out is not there yet")]
+mod load;
 mod replay;
+mod restart;
+mod roots;
+mod sim;
+mod submit;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::Arguments::parse().run().await {
+        Ok(code) => code,
+        Err(fault) => {
+            eprintln!("testnet: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

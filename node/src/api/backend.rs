@@ -92,8 +92,8 @@ pub enum PoolRefusal {
     },
     /// Another payload of this id is pending.
     IdTaken,
-    /// Admission by the driver found something newer than the store showed.
-    Refused(Refusal),
+    /// Admission by the driver found something newer than the store showed; its stable reason.
+    Reason(String),
 }
 
 /// An admitted transaction on its way to the mempool. Its signatures are verified.
@@ -317,12 +317,15 @@ impl Backend {
                 return Err(Failure::new(Reason::QuotaExceeded).retry_after(retry_after));
             }
             Err(PoolRefusal::IdTaken) => return Err(self.id_taken(&payload, &digest)),
-            Err(PoolRefusal::Refused(Refusal::Repeated { .. })) => {
-                return self.outcome(&payload.authority, &payload.id);
+            Err(PoolRefusal::Reason(reason)) => {
+                return Err(Failure::new(Reason::of_name(&reason).unwrap_or(Reason::Malformed)));
             }
-            Err(PoolRefusal::Refused(refusal)) => return Err(refusal.into()),
         }
         self.remember(&payload, digest);
+        // It may have been committed by another node's copy already.
+        if let Ok(outcome) = self.outcome(&payload.authority, &payload.id) {
+            return Ok(outcome);
+        }
         Ok(Outcome { authority: payload.authority, id: payload.id, digest, progress: Progress::Pending })
     }
 

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::words::instant_text;
 use crate::genesis::{self, AuthorityCard};
 use crate::keys::KeyPurpose;
-use crate::node::now_ms;
+use crate::clock::now_ms;
 
 /// Subcommands of `genesis`.
 #[derive(Debug, Subcommand)]

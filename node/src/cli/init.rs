@@ -110,7 +110,7 @@ impl Init {
         let content = Profile {
             endpoint: None,
             endpoints_file: Some("../data/endpoints.json".into()),
-            server_name: self.hosts.first().cloned().unwrap_or_else(|| "localhost".into()),
+            server_name: self.hosts.first().cloned(),
         };
         write(&profile.join("profile.toml"), &toml::to_string(&content).map_err(Fault::failed)?)
     }
@@ -155,8 +155,9 @@ mod tests {
     use super::super::{Arguments, dispatch};
     use super::*;
     use crate::cli::output::Format;
-    use crate::setup::Setup;
-
+    use crate::config::Config;
+    use crate::keys::Keys;
+    
     fn run(arguments: &[&str]) -> Result<(), Fault> {
         let arguments = Arguments::try_parse_from([&["laufzettel"], arguments].concat()).unwrap();
         dispatch(&arguments, &Output::new(Format::Json))
@@ -174,11 +175,10 @@ mod tests {
         let out = home.join("genesis.toml");
         run(&["genesis", "new", "--name", "demo", "--card", card.to_str().unwrap(), "--out", out.to_str().unwrap()]).unwrap();
         run(&["genesis", "check", out.to_str().unwrap()]).unwrap();
-        let setup = Setup::load(&home.join("config.toml")).unwrap();
-        assert_eq!(setup.genesis.registry.validators.all().len(), 1);
-        fs::remove_file(home.join("keys/service.pem")).unwrap();
-        run(&["keys", "generate", "service", home.join("keys/service.pem").to_str().unwrap()]).unwrap();
-        let error = Setup::load(&home.join("config.toml")).unwrap_err().to_string();
-        assert!(error.contains("keys.service"), "{error}");
+        let config = Config::load(&home.join("config.toml")).unwrap();
+        assert_eq!(crate::genesis::load(&config.node.genesis).unwrap().registry.validators.all().len(), 1);
+        Keys::load(&config.keys).unwrap();
+        let again = run(&["keys", "generate", "service", home.join("keys/service.pem").to_str().unwrap()]);
+        assert!(again.unwrap_err().message().contains("not overwritten"));
     }
 }

@@ -11,37 +11,8 @@ const APPOINTMENT_AHEAD_DAYS: i32 = 14;
 /// A hearing that is moved had been set for so many days after it was moved.
 const MOVED_AHEAD_DAYS: i32 = 5;
 
-/// An authority of the demo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DemoAuthority {
-    pub(crate) id: &'static str,
-    pub(crate) label_de: &'static str,
-    pub(crate) label_en: &'static str,
-    pub(crate) roles: &'static [&'static str],
-}
-
 /// The four authorities, in the order of their nodes.
-pub(crate) const AUTHORITIES: [DemoAuthority; 4] = [
-    DemoAuthority {
-        id: "de-bamf",
-        label_de: "Bundesamt für Migration und Flüchtlinge",
-        label_en: "Federal Office for Migration and Refugees",
-        roles: &["asylum_office"],
-    },
-    DemoAuthority {
-        id: "sn-lds",
-        label_de: "Landesdirektion Sachsen",
-        label_en: "Saxony State Directorate",
-        roles: &["reception", "central_foreigners_authority", "allocation_office"],
-    },
-    DemoAuthority {
-        id: "sn-dresden",
-        label_de: "Landeshauptstadt Dresden",
-        label_en: "City of Dresden",
-        roles: &["foreigners_authority", "health_office", "youth_office", "benefits_office"],
-    },
-    DemoAuthority { id: "de-bpol", label_de: "Bundespolizei", label_en: "Federal Police", roles: &["federal_police"] },
-];
+pub(crate) use laufzettel_node::localnet::FOUR_AUTHORITIES as AUTHORITIES;
 
 /// One case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,126 @@
+//! A client of a node's gRPC services: the connection over mTLS, and the
+//! making and signing of transactions. The command line and the test network
+//! use it; it knows nothing a foreign client could not know.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use laufzettel_chain::ids::{CaseId, ItemDigest, NetworkId, TransactionId};
+use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_proto::v1::case_service_client::CaseServiceClient;
+use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
+use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
+use thiserror::Error;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::tls::{self, TlsError};
+
+/// Largest answer taken, as the server sends them.
+const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// A file of the profile cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address is no address.
+    #[error("'{0}' is no address of a node; write host:port")]
+    Address(String),
+    /// Nobody answers there, or not as we expect.
+    #[error("no node answers at {address}: {source}; check that it runs and that the certificates are of one network")]
+    Connect {
+        /// The address.
+        address: String,
+        /// What the transport said.
+        source: tonic::transport::Error,
+    },
+    /// No random bytes.
+    #[error("the system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// The services of one node.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Submits and asks for outcomes.
+    pub submission: SubmissionServiceClient<Channel>,
+    /// Asks for cases.
+    pub cases: CaseServiceClient<Channel>,
+    /// Asks for blocks and health.
+    pub ledger: LedgerServiceClient<Channel>,
+}
+
+impl Client {
+    /// Connects to `host:port` with the certificates of a profile folder.
+    ///
+    /// # Errors
+    /// The profile cannot be used or nobody answers.
+    pub async fn connect(address: &str, profile: &Path) -> Result<Self, ClientError> {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        let name = if host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
+        let endpoint = Endpoint::from_shared(format!("https://{address}"));
+        let endpoint = endpoint.map_err(|_| ClientError::Address(address.to_owned()))?;
+        let refused = |source| ClientError::Connect { address: address.to_owned(), source };
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+        let endpoint = endpoint.tls_config(tls::client(profile, name)?).map_err(refused)?;
+        let channel = endpoint.connect().await.map_err(refused)?;
+        Ok(Self {
+            submission: SubmissionServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            cases: CaseServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            ledger: LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX),
+        })
+    }
+}
+
+/// An authority that signs.
+#[derive(Clone)]
+pub struct Author {
+    /// Its id.
+    pub authority: String,
+    /// Its service key.
+    pub key: SigningKey,
+    /// The network it signs for.
+    pub network: NetworkId,
+    /// Count of recoveries of that network.
+    pub incarnation: u32,
+    /// Name of the case system.
+    pub source_system: String,
+}
+
+impl Author {
+    /// Signs a transaction of these actions, each with its blinding bytes.
+    #[must_use]
+    pub fn sign(
+        &self,
+        id: TransactionId,
+        valid_until_ms: u64,
+        actions: &[(CaseId, Action, [u8; 16])],
+    ) -> SignedTransaction {
+        let items: Vec<Vec<u8>> =
+            actions.iter().map(|(case, action, blinding)| Item::encode(*blinding, *case, action)).collect();
+        let payload = Payload {
+            network: self.network,
+            incarnation: self.incarnation,
+            id,
+            authority: self.authority.clone(),
+            valid_until_ms,
+            source_system: self.source_system.clone(),
+            item_digests: items.iter().map(|item| ItemDigest::of(item)).collect(),
+        };
+        payload.sign(items, &self.key)
+    }
+}
+
+/// 16 random bytes: a case id, a transaction id, a blinding.
+///
+/// # Errors
+/// The system gives none.
+pub fn random16() -> Result<[u8; 16], ClientError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(ClientError::Random)?;
+    Ok(bytes)
+}

@@ -1,0 +1,364 @@
+//! The driver: one `step` takes one input and returns what to do, in order.
+//!
+//! It never waits, fails or does I/O. While a barrier or commit is in flight
+//! the core gets nothing; what arrives for it queues, bounded. See `barrier`
+//! for the order of durability, `height` for the life of a height.
+
+mod barrier;
+mod health;
+mod height;
+mod propose;
+mod receive;
+mod sync;
+mod transactions;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::crypto::SigningKey;
+use laufzettel_chain::ids::{Address, BlockId, NetworkId};
+use laufzettel_chain::vote::{Proposal, Signed};
+
+use super::action::{Action, Diagnostic, TimerKey};
+use super::bodies::Bodies;
+use super::context::Ledger;
+use super::core::{Core, CoreInput, Signer};
+use super::input::{Input, Ticket};
+use super::ledger::{Block, Tip};
+use super::message::Message;
+use super::peers::{Peer, Peers};
+use super::record::{LogEntry, LogRecord, TimeoutStep};
+use super::votes::Votes;
+use super::watermark::{Found, Mark, SigningState, judge};
+use crate::mempool::{Mempool, PoolLimits};
+use sync::Sync;
+use transactions::{Admission, Waiter};
+
+/// Core inputs of peers that wait for a barrier; more are dropped and come again by rebroadcast.
+const QUEUE_MAX: usize = 4_096;
+/// Messages of one peer kept for the height after the next one.
+const FUTURE_MAX: usize = 128;
+/// A clock that goes back by less only makes timers late by as much.
+const CLOCK_BACK_MS: u64 = 100;
+
+/// Who this node is.
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// The network.
+    pub network: NetworkId,
+    /// Count of recoveries.
+    pub incarnation: u32,
+    /// The authority whose node it is.
+    pub authority: String,
+    /// Its consensus key; an observer has none.
+    pub key: Option<SigningKey>,
+    /// Its node key, which signs beats.
+    pub node_key: Option<SigningKey>,
+    /// Bounds of the pool.
+    pub pool: PoolLimits,
+}
+
+/// What lies on disk at the start.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    /// The last committed block.
+    pub tip: Tip,
+    /// Log entries of the height after it, by position.
+    pub log: Vec<LogRecord>,
+    /// Undecided bodies of that height.
+    pub blocks: Vec<Arc<Block>>,
+    /// The highest log position ever made durable; kept when entries go.
+    pub log_end: u64,
+    /// The two watermark slots; none where nothing was ever written.
+    pub slots: [Option<Vec<u8>>; 2],
+}
+
+/// What has to complete before the core goes on.
+#[derive(Debug)]
+enum Flight {
+    None,
+    Persist { ticket: Ticket, entries: Vec<LogEntry>, sends: Vec<Action>, decision: Option<Certificate> },
+    Commit { ticket: Ticket },
+}
+
+/// A proposal before the gate.
+#[derive(Debug, Clone)]
+struct Proposed {
+    proposal: Signed<Proposal>,
+    fed: bool,
+    verdict: &'static str,
+}
+
+/// How far this node's own proposal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proposing {
+    No,
+    Waiting { round: u32, asked: bool },
+    Building { ticket: Ticket, round: u32 },
+}
+
+/// All that belongs to the height being decided.
+#[derive(Default)]
+struct Undecided {
+    core: Option<Core>,
+    active: bool,
+    failures: u32,
+    votes: Votes,
+    proposals: Vec<Proposed>,
+    bodies: Bodies,
+    durable: Vec<LogEntry>,
+    unwritten: Vec<LogRecord>,
+    values_fed: std::collections::BTreeSet<BlockId>,
+    proposing: Option<Proposing>,
+    queue: VecDeque<CoreInput>,
+}
+
+/// The consensus driver of one node.
+pub struct Driver {
+    config: DriverConfig,
+    ledger: Ledger,
+    now_ms: u64,
+    actions: Vec<Action>,
+    next_ticket: Ticket,
+    timers: BTreeMap<TimerKey, u64>,
+    tip: Tip,
+    tip_since_ms: u64,
+    signer: Signer,
+    signing: SigningState,
+    watermark_sequence: u64,
+    log_position: u64,
+    undecided: Undecided,
+    flight: Flight,
+    future: Vec<(Peer, Message)>,
+    future_bytes: usize,
+    peers: Peers,
+    sync: Sync,
+    pool: Mempool,
+    admissions: BTreeMap<Ticket, Admission>,
+    waiters: BTreeMap<laufzettel_chain::ids::PayloadDigest, Vec<Waiter>>,
+    offered_at_ms: u64,
+    beat_sequence: u64,
+    reads: BTreeMap<Ticket, Peer>,
+    halted: Option<String>,
+}
+
+impl Driver {
+    /// A driver over what was recovered, and what it wants done first.
+    #[must_use]
+    pub fn new(config: DriverConfig, recovered: Recovered, now_ms: u64) -> (Self, Vec<Action>) {
+        let Recovered { tip, log, blocks, log_end, slots } = recovered;
+        let ledger = Ledger { network: config.network, incarnation: config.incarnation };
+        let log_end = log.iter().map(|record| record.position).fold(log_end, u64::max);
+        let pristine = tip.header.height == 0 && log.is_empty();
+        let slots = [slots[0].as_deref(), slots[1].as_deref()];
+        let found = Found { slots, pristine, log_end };
+        let (signing, watermark) = match &config.key {
+            None => (SigningState::Observer, None),
+            Some(key) => judge(config.network, Address::of(&key.verifying_key()), &found),
+        };
+        let mark = watermark.as_ref().map_or(Mark::NOTHING, |watermark| watermark.mark);
+        let mut driver = Self {
+            ledger,
+            now_ms,
+            actions: Vec::new(),
+            next_ticket: 1,
+            timers: BTreeMap::new(),
+            tip_since_ms: now_ms,
+            signer: Signer { key: config.key.clone(), mark },
+            signing,
+            watermark_sequence: watermark.as_ref().map_or(0, |watermark| watermark.sequence),
+            log_position: watermark.as_ref().map_or(log_end, |watermark| watermark.log_position.max(log_end)),
+            undecided: Undecided::default(),
+            flight: Flight::None,
+            future: Vec::new(),
+            future_bytes: 0,
+            peers: Peers::default(),
+            sync: Sync::default(),
+            pool: Mempool::new(config.pool),
+            admissions: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            offered_at_ms: 0,
+            beat_sequence: now_ms,
+            reads: BTreeMap::new(),
+            halted: None,
+            config,
+            tip,
+        };
+        driver.recover(log, blocks);
+        // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
+        // crash left in the log above the watermark is covered before it is sent again.
+        let uncovered = driver.watermark_sequence == 0 || driver.signer.mark != mark;
+        if uncovered && matches!(driver.signing, SigningState::Ready | SigningState::Above(_)) {
+            driver.persist(Vec::new(), None);
+        }
+        driver.begin_idle();
+        driver.beat();
+        driver.pump();
+        let actions = core::mem::take(&mut driver.actions);
+        (driver, actions)
+    }
+
+    /// Takes one input at this time and returns what to do, in order.
+    pub fn step(&mut self, now_ms: u64, input: Input) -> Vec<Action> {
+        self.clock_to(now_ms);
+        if self.halted.is_none() || matches!(input, Input::HealthRequest { .. }) {
+            self.take(input);
+            self.pump();
+        }
+        core::mem::take(&mut self.actions)
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Timer(key) => self.on_timer(key),
+            Input::Message { from, message } => self.on_message(from, message),
+            Input::Undecodable { from } => self.fault(&from, "undecodable message"),
+            Input::PeerConnected(peer) => self.on_connected(&peer),
+            Input::PeerDisconnected(peer) => self.peers.entry(&peer).connected = false,
+            Input::Submit { request, transaction, wait } => self.on_submit(request, transaction, wait),
+            Input::Forget { request } => self.on_forget(request),
+            Input::HealthRequest { request } => self.on_health(request),
+            Input::Admitted { ticket, result } => self.on_admitted(ticket, result),
+            Input::Built { ticket, outcome } => self.on_built(ticket, outcome),
+            Input::Validated { ticket, id, result } => self.on_validated(ticket, id, result),
+            Input::Persisted { ticket } => self.on_persisted(ticket),
+            Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
+            Input::CommitFailed { ticket, height, reason } => self.on_commit_failed(ticket, height, &reason),
+            Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
+        }
+    }
+
+    /// Takes the new time. A clock that was set back would hold every timer up: they all move with it.
+    fn clock_to(&mut self, now_ms: u64) {
+        let back_ms = self.now_ms.saturating_sub(now_ms);
+        self.now_ms = now_ms;
+        if back_ms > CLOCK_BACK_MS {
+            for (key, at_ms) in &mut self.timers {
+                *at_ms = at_ms.saturating_sub(back_ms);
+                self.actions.push(Action::SetTimer { key: *key, at_ms: *at_ms });
+            }
+            self.tip_since_ms = self.tip_since_ms.min(now_ms);
+            self.offered_at_ms = self.offered_at_ms.min(now_ms);
+            self.peers.clock_back(now_ms);
+        }
+    }
+
+    fn on_timer(&mut self, key: TimerKey) {
+        match self.timers.get(&key).copied() {
+            // A timer that was cancelled may still fire once, one that was replaced too early.
+            None => return,
+            Some(at_ms) if at_ms > self.now_ms => {
+                self.actions.push(Action::SetTimer { key, at_ms });
+                return;
+            }
+            Some(_) => {}
+        }
+        self.timers.remove(&key);
+        let timeout = |step, round| CoreInput::Entry(LogEntry::Timeout { step, round });
+        match key {
+            TimerKey::Propose(round) => self.enqueue(timeout(TimeoutStep::Propose, round)),
+            TimerKey::Prevote(round) => self.enqueue(timeout(TimeoutStep::Prevote, round)),
+            TimerKey::Precommit(round) => self.enqueue(timeout(TimeoutStep::Precommit, round)),
+            TimerKey::Rebroadcast => self.on_rebroadcast(),
+            // The pump looks at the clock itself.
+            TimerKey::Heartbeat | TimerKey::Gate => {}
+            TimerKey::Beat => self.beat(),
+            TimerKey::ProposerWait => self.propose_again(),
+            TimerKey::Body => self.request_bodies(),
+            TimerKey::Sync => self.on_sync_timer(),
+            TimerKey::Offer => self.send_offers(),
+            TimerKey::Reoffer => self.reoffer(),
+        }
+    }
+
+    /// Gives the core all it may get now.
+    fn pump(&mut self) {
+        while self.halted.is_none() && matches!(self.flight, Flight::None) && self.turn() {}
+        if self.halted.is_none() {
+            self.want_supported_bodies();
+            self.sync_if_behind();
+        }
+    }
+
+    /// One piece of work; false if there is none.
+    fn turn(&mut self) -> bool {
+        if self.commit_synced() {
+            return true;
+        }
+        if self.undecided.core.is_none() {
+            return self.wake_if_due();
+        }
+        if self.release_one() {
+            return true;
+        }
+        match self.undecided.queue.pop_front() {
+            Some(input) => {
+                self.feed(&[input]);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn enqueue(&mut self, input: CoreInput) {
+        if self.undecided.core.is_some() {
+            self.undecided.queue.push_back(input);
+        }
+    }
+    /// Whether the queue takes more from peers; what it does not take comes again by rebroadcast.
+    fn queue_has_room(&self) -> bool {
+        self.undecided.queue.len() < QUEUE_MAX
+    }
+    fn ticket(&mut self) -> Ticket {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.wrapping_add(1);
+        ticket
+    }
+    fn set_timer(&mut self, key: TimerKey, at_ms: u64) {
+        self.timers.insert(key, at_ms);
+        self.actions.push(Action::SetTimer { key, at_ms });
+    }
+    fn cancel_timer(&mut self, key: TimerKey) {
+        if self.timers.remove(&key).is_some() {
+            self.actions.push(Action::CancelTimer { key });
+        }
+    }
+    fn send(&mut self, to: &Peer, message: Message) {
+        self.actions.push(Action::Send { to: to.clone(), message: Arc::new(message) });
+    }
+    fn log(&mut self, diagnostic: Diagnostic) {
+        self.actions.push(Action::Log(diagnostic));
+    }
+    fn fault(&mut self, peer: &Peer, fault: &'static str) {
+        let state = self.peers.entry(peer);
+        state.garbage = state.garbage.saturating_add(1);
+        self.log(Diagnostic::PeerFault { peer: peer.clone(), fault });
+    }
+    fn halt(&mut self, reason: String) {
+        self.halted = Some(reason.clone());
+        self.actions.push(Action::Halt { reason });
+    }
+    fn own_address(&self) -> Option<Address> {
+        self.config.key.as_ref().map(|key| Address::of(&key.verifying_key()))
+    }
+    /// The node of a validator.
+    fn peer_of(&self, address: &Address) -> Option<Peer> {
+        self.tip.validators.get(address).map(|validator| Peer(validator.authority.clone()))
+    }
+
+    /// The tip.
+    #[must_use]
+    pub fn tip(&self) -> &Tip {
+        &self.tip
+    }
+    /// What this node may sign.
+    #[must_use]
+    pub fn signing(&self) -> SigningState {
+        self.signing
+    }
+}
+
+fn broadcast(message: Message) -> Action {
+    Action::Broadcast { message: Arc::new(message) }
+}

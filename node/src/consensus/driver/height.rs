@@ -1,0 +1,394 @@
+//! The life of a height: idle until there is work, then the core runs, fed
+//! through the gate; after a failure of the core it is built again from the
+//! durable log and only follows.
+
+use std::sync::Arc;
+
+use laufzettel_chain::codec::encode;
+use laufzettel_chain::ids::{Address, BlockId};
+use laufzettel_chain::limits::HEARTBEAT_MS;
+use laufzettel_chain::vote::{Proposal, Signed, VoteType};
+
+use super::{Action, Driver, LogEntry, LogRecord, Undecided, broadcast};
+use crate::consensus::action::TimerKey;
+use crate::consensus::context::CoreValidators;
+use crate::consensus::core::{Core, CoreConfig, CoreFailure, CoreInput, Wishes};
+use crate::consensus::gate::{self, Verdict, View};
+use crate::consensus::message::Message;
+use crate::consensus::votes::ROUNDS_AHEAD;
+use crate::consensus::watermark::{Mark, Step};
+use crate::consensus::{Block, Diagnostic};
+
+/// A core that failed this often at one height is not built again; block sync has to pass the height.
+const FAILURES_MAX: u32 = 2;
+
+impl Driver {
+    /// Takes over log and bodies of the height that was being decided.
+    pub(super) fn recover(&mut self, log: Vec<LogRecord>, blocks: Vec<Arc<Block>>) {
+        let height = self.tip.next_height();
+        for block in blocks {
+            if block.header.height == height {
+                self.undecided.bodies.insert_valid(block.header.id(), block, true);
+            }
+        }
+        let own = self.own_address();
+        for record in log.into_iter().filter(|record| record.height == height) {
+            if let Some(mark) = mark_of(&record.entry, own) {
+                self.signer.mark = self.signer.mark.later(mark);
+            }
+            if let LogEntry::Vote(vote) = &record.entry {
+                self.undecided.votes.insert(vote.clone());
+            }
+            self.undecided.durable.push(record.entry);
+        }
+    }
+
+    /// After a commit: forget the decided height, look at what came early for the next one.
+    pub(super) fn begin_height(&mut self) {
+        self.undecided = Undecided::default();
+        self.cancel_timer(TimerKey::Gate);
+        self.cancel_timer(TimerKey::Body);
+        self.begin_idle();
+        self.future_bytes = 0;
+        for (from, message) in core::mem::take(&mut self.future) {
+            self.on_message(from, message);
+        }
+        if self.wake_reason().is_none() {
+            self.beat();
+        }
+    }
+
+    pub(super) fn begin_idle(&mut self) {
+        let at_ms = self.heartbeat_at();
+        self.set_timer(TimerKey::Heartbeat, at_ms);
+    }
+    /// When an empty block may follow the tip.
+    pub(super) fn heartbeat_at(&self) -> u64 {
+        self.tip.header.time_ms.saturating_add(HEARTBEAT_MS)
+    }
+
+    fn wake_reason(&self) -> Option<&'static str> {
+        let undecided = &self.undecided;
+        let first = self.tip.proposer(0);
+        let proposed = |message: &Proposal| message.round == 0 && Some(message.address) == first;
+        if !undecided.durable.is_empty() {
+            Some("restart")
+        } else if !self.pool.is_empty() {
+            Some("transaction")
+        } else if undecided.proposals.iter().any(|entry| proposed(&entry.proposal.message)) {
+            Some("proposal")
+        } else if self.tip.validators.is_third(undecided.votes.voter_power(&self.tip.validators)) {
+            Some("votes")
+        } else if self.now_ms >= self.heartbeat_at() {
+            Some("heartbeat")
+        } else {
+            None
+        }
+    }
+
+    /// Starts the next height if there is work (design 5.3).
+    pub(super) fn wake_if_due(&mut self) -> bool {
+        if self.undecided.failures >= FAILURES_MAX || self.wake_reason().is_none() {
+            return false;
+        }
+        self.cancel_timer(TimerKey::Heartbeat);
+        self.start_core();
+        true
+    }
+
+    fn start_core(&mut self) {
+        let height = self.tip.next_height();
+        let address = self.own_address().unwrap_or_default();
+        let active = self.tip.validators.get(&address).is_some()
+            && self.signing.allows(height)
+            && self.undecided.failures == 0;
+        let validators = CoreValidators::new(&self.tip.validators, &self.tip.order);
+        let mut core = Core::new(CoreConfig { ledger: self.ledger, height, validators, address, active });
+        self.undecided.active = active;
+        match self.replay(&mut core) {
+            Ok((wishes, fresh)) => {
+                let votes: Vec<CoreInput> =
+                    self.undecided.votes.all().cloned().map(|vote| CoreInput::Entry(LogEntry::Vote(vote))).collect();
+                self.undecided.core = Some(core);
+                self.undecided.queue.extend(votes);
+                self.fulfil(wishes, fresh);
+            }
+            Err(failure) => self.fail_core(failure.to_string()),
+        }
+    }
+
+    /// Starts the height and gives the core the durable log; whether it then signed anything the log does not hold.
+    fn replay(&mut self, core: &mut Core) -> Result<(Wishes, bool), CoreFailure> {
+        let entries = core::mem::take(&mut self.undecided.durable);
+        core.begin_replay(&entries);
+        let mut result = core.start(&mut self.signer, &self.undecided.votes);
+        for entry in &entries {
+            let Ok(wishes) = &mut result else { break };
+            match core.step(&CoreInput::Entry(entry.clone()), &mut self.signer, &self.undecided.votes) {
+                Ok(later) => wishes.append(later),
+                Err(failure) => result = Err(failure),
+            }
+        }
+        core.end_replay();
+        for entry in &entries {
+            if let LogEntry::ProposedValue { value, .. } = entry {
+                self.undecided.values_fed.insert(*value);
+            }
+        }
+        let known: std::collections::BTreeSet<Vec<u8>> = entries.iter().map(encode).collect();
+        self.undecided.durable = entries;
+        let mut wishes = result?;
+        wishes.log.retain(|entry| !known.contains(&encode(entry)));
+        wishes.value_wanted = wishes.value_wanted.filter(|round| core.awaits_proposal(*round));
+        let own = self.own_address();
+        let fresh = wishes.log.iter().any(|entry| mark_of(entry, own).is_some());
+        Ok((wishes, fresh))
+    }
+
+    /// Gives the core some inputs as one step.
+    pub(super) fn feed(&mut self, inputs: &[CoreInput]) {
+        let Some(core) = self.undecided.core.as_mut() else { return };
+        let mut wishes = Wishes::default();
+        for input in inputs {
+            match core.step(input, &mut self.signer, &self.undecided.votes) {
+                Ok(later) => wishes.append(later),
+                Err(failure) => {
+                    self.fail_core(failure.to_string());
+                    return;
+                }
+            }
+        }
+        let fresh = wishes.signed();
+        self.fulfil(wishes, fresh);
+    }
+
+    /// Drops all that was collected and the core; the height is only followed from here on.
+    pub(super) fn fail_core(&mut self, reason: String) {
+        let height = self.tip.next_height();
+        self.log(Diagnostic::CoreFailed { height, reason });
+        self.cancel_consensus_timers();
+        let undecided = &mut self.undecided;
+        undecided.failures = undecided.failures.saturating_add(1);
+        undecided.core = None;
+        undecided.active = false;
+        undecided.unwritten.clear();
+        undecided.queue.clear();
+        undecided.values_fed.clear();
+        undecided.proposing = None;
+        for entry in &mut undecided.proposals {
+            entry.fed = false;
+        }
+        if undecided.failures < FAILURES_MAX {
+            self.start_core();
+        }
+    }
+
+    /// Gives the core the first proposal the gate lets through; false if there is none.
+    pub(super) fn release_one(&mut self) -> bool {
+        let Some(core) = &self.undecided.core else { return false };
+        let round_max = core.round().unwrap_or(0).saturating_add(ROUNDS_AHEAD);
+        let mut found = None;
+        let (mut wake_ms, mut changes) = (u64::MAX, Vec::new());
+        for (index, entry) in self.undecided.proposals.iter().enumerate() {
+            if entry.fed || entry.proposal.message.round > round_max {
+                continue;
+            }
+            let verdict = gate::judge(&self.view(core, entry));
+            if verdict.name() != entry.verdict {
+                changes.push((index, verdict.name()));
+            }
+            match verdict {
+                Verdict::Release | Verdict::ReleaseInvalid => {
+                    found = Some((index, verdict == Verdict::Release));
+                    break;
+                }
+                Verdict::HoldForTime { until_ms: Some(until_ms) } => wake_ms = wake_ms.min(until_ms),
+                Verdict::HoldForTime { until_ms: None } | Verdict::HoldForBody | Verdict::HoldForRound => {}
+            }
+        }
+        self.note_verdicts(&changes);
+        if wake_ms < u64::MAX && self.timers.get(&TimerKey::Gate) != Some(&wake_ms) {
+            self.set_timer(TimerKey::Gate, wake_ms);
+        }
+        let Some((index, valid)) = found else { return false };
+        self.release(index, valid);
+        true
+    }
+
+    fn note_verdicts(&mut self, changes: &[(usize, &'static str)]) {
+        let height = self.tip.next_height();
+        for (index, verdict) in changes {
+            let Some(entry) = self.undecided.proposals.get_mut(*index) else { continue };
+            entry.verdict = verdict;
+            let message = &entry.proposal.message;
+            let (round, block) = (message.round, message.value);
+            self.log(Diagnostic::Gate { height, round, block, verdict });
+        }
+    }
+
+    fn view(&self, core: &Core, entry: &super::Proposed) -> View {
+        let message = &entry.proposal.message;
+        let validators = &self.tip.validators;
+        let power = self.undecided.votes.prevote_power(message.round, message.value, validators);
+        View {
+            now_ms: self.now_ms,
+            round: message.round,
+            pol_round: message.pol_round,
+            block: self.undecided.bodies.known(&message.value),
+            past_propose: core.past_propose(message.round),
+            third: validators.is_third(power),
+            quorum: validators.is_quorum(power),
+        }
+    }
+
+    fn release(&mut self, index: usize, valid: bool) {
+        let Some(entry) = self.undecided.proposals.get_mut(index) else { return };
+        entry.fed = true;
+        let proposal = entry.proposal.clone();
+        let (value, round) = (proposal.message.value, proposal.message.round);
+        let mut inputs = Vec::new();
+        if self.undecided.values_fed.insert(value) {
+            inputs.push(CoreInput::Entry(LogEntry::ProposedValue {
+                round,
+                pol_round: proposal.message.pol_round,
+                proposer: proposal.message.address,
+                value,
+                valid,
+            }));
+        }
+        inputs.push(CoreInput::Entry(LogEntry::Proposal(proposal)));
+        self.feed(&inputs);
+    }
+
+    /// Sends all votes and certificates of the round again, and the proposal: lossy links lose any of them.
+    pub(super) fn on_rebroadcast(&mut self) {
+        let Some(core) = &self.undecided.core else { return };
+        let Some(round) = core.round() else { return };
+        let mut messages = core.polka_certificates();
+        messages.extend(core.round_certificate());
+        let current = |entry: &&super::Proposed| entry.proposal.message.round == round;
+        let proposals = self.undecided.proposals.iter().filter(current);
+        messages.extend(proposals.map(|entry| Message::Proposal(entry.proposal.clone())));
+        messages.extend(self.own_proposal(round).map(Message::Proposal));
+        let mut rounds = vec![round];
+        rounds.extend(self.undecided.votes.round_max().filter(|highest| *highest > round));
+        for round in rounds {
+            let votes = self.undecided.votes.of_round(round);
+            if !votes.is_empty() {
+                messages.push(Message::Votes(votes));
+            }
+        }
+        // Own messages in flight are not in the store before they are durable, see `fulfil`.
+        let durable = matches!(self.flight, super::Flight::None);
+        if durable && self.config.key.is_some() {
+            self.actions.extend(messages.into_iter().map(broadcast));
+        }
+        let at_ms = self.now_ms.saturating_add(self.tip.parameters.rebroadcast_ms);
+        self.set_timer(TimerKey::Rebroadcast, at_ms);
+        self.want_proposed_bodies(round);
+    }
+
+    fn own_proposal(&self, round: u32) -> Option<Signed<Proposal>> {
+        let own = self.own_address()?;
+        self.undecided.durable.iter().find_map(|entry| match entry {
+            LogEntry::Proposal(proposal) if proposal.message.address == own && proposal.message.round == round => {
+                Some(proposal.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Fetches blocks that honest validators voted for and that are not here.
+    pub(super) fn want_supported_bodies(&mut self) {
+        if !self.undecided.votes.take_changed() {
+            return;
+        }
+        let mut wanted = false;
+        for (id, voters) in self.undecided.votes.supported(&self.tip.validators) {
+            wanted |= self.want_body(id, voters);
+        }
+        if wanted {
+            self.request_bodies();
+        }
+    }
+    /// Fetches blocks that were proposed in this round and did not arrive.
+    fn want_proposed_bodies(&mut self, round: u32) {
+        let missing: Vec<(BlockId, Address)> = self
+            .undecided
+            .proposals
+            .iter()
+            .filter(|entry| entry.proposal.message.round == round)
+            .map(|entry| (entry.proposal.message.value, entry.proposal.message.address))
+            .collect();
+        let mut wanted = false;
+        for (id, proposer) in missing {
+            wanted |= self.want_body(id, vec![proposer]);
+        }
+        if wanted {
+            self.request_bodies();
+        }
+    }
+    fn want_body(&mut self, id: BlockId, mut voters: Vec<Address>) -> bool {
+        let own = self.own_address();
+        voters.retain(|address| Some(*address) != own);
+        !voters.is_empty() && self.undecided.bodies.want(id, voters)
+    }
+    pub(super) fn request_bodies(&mut self) {
+        let height = self.tip.next_height();
+        let requests = self.undecided.bodies.next_requests();
+        if requests.is_empty() {
+            return;
+        }
+        for (block, voter) in requests {
+            if let Some(peer) = self.peer_of(&voter) {
+                self.send(&peer, Message::BodyRequest { height, block });
+            }
+        }
+        let at_ms = self.now_ms.saturating_add(super::receive::BODY_RETRY_MS);
+        self.set_timer(TimerKey::Body, at_ms);
+    }
+
+    /// A block of a peer is judged.
+    pub(super) fn on_validated(
+        &mut self,
+        ticket: crate::consensus::input::Ticket,
+        id: BlockId,
+        result: Result<(), String>,
+    ) {
+        if !self.undecided.bodies.judged(&id, ticket, result.is_ok()) {
+            return;
+        }
+        if let Err(reason) = result {
+            let height = self.tip.next_height();
+            self.log(Diagnostic::InvalidBlock { height, block: id, reason });
+        }
+    }
+
+    pub(super) fn take_block(&mut self, block: Block) {
+        let id = block.header.id();
+        let block = Arc::new(block);
+        let ticket = self.ticket();
+        self.undecided.bodies.insert_pending(id, Arc::clone(&block), ticket);
+        self.actions.push(Action::Validate { ticket, block });
+    }
+}
+
+/// What a log entry says this validator signed.
+fn mark_of(entry: &LogEntry, own: Option<Address>) -> Option<Mark> {
+    match entry {
+        LogEntry::Vote(vote) if Some(vote.message.address) == own => {
+            let message = &vote.message;
+            let step = match message.vote_type {
+                VoteType::Prevote => Step::Prevote,
+                VoteType::Precommit => Step::Precommit,
+            };
+            Some(Mark { height: message.height, round: message.round, step, value: message.value })
+        }
+        LogEntry::Proposal(proposal) if Some(proposal.message.address) == own => {
+            let message = &proposal.message;
+            let value = Some(message.value);
+            Some(Mark { height: message.height, round: message.round, step: Step::Proposal, value })
+        }
+        _ => None,
+    }
+}

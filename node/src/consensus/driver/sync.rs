@@ -1,0 +1,101 @@
+//! Block sync: decided heights are fetched with their certificates, checked
+//! and committed outside of the core. One request at a time, another peer
+//! after a timeout. Heights of peers are hearsay; certificates are not.
+
+use std::collections::VecDeque;
+
+use super::{Driver, Flight};
+use crate::consensus::action::TimerKey;
+use crate::consensus::ledger::SyncEntry;
+use crate::consensus::message::{Message, SYNC_ENTRIES_MAX};
+use crate::consensus::peers::Peer;
+
+/// An unanswered request goes to the next peer after this time.
+const ANSWER_MS: u64 = 1_000;
+/// One height behind is normal for a moment: its own votes may still be on their way.
+const PATIENCE_MS: u64 = 150;
+
+/// Where block sync stands.
+#[derive(Debug, Default)]
+pub(super) struct Sync {
+    asked: Option<Peer>,
+    last: Option<Peer>,
+    entries: VecDeque<(Peer, SyncEntry)>,
+}
+
+impl Driver {
+    /// Asks a peer for the blocks this node lacks, if it knows of any.
+    pub(super) fn sync_if_behind(&mut self) {
+        let tip = self.tip.height();
+        let waits = self.sync.asked.is_some() || !self.sync.entries.is_empty();
+        if waits || matches!(self.flight, Flight::Commit { .. }) || self.peers.best() <= tip {
+            return;
+        }
+        let due_ms = self.tip_since_ms.saturating_add(PATIENCE_MS);
+        if self.peers.best() == tip.saturating_add(1) && self.now_ms < due_ms {
+            if self.timers.get(&TimerKey::Sync).is_none_or(|at_ms| *at_ms > due_ms) {
+                self.set_timer(TimerKey::Sync, due_ms);
+            }
+            return;
+        }
+        let Some(peer) = self.peers.above(tip, self.sync.last.as_ref()) else { return };
+        let from = tip.saturating_add(1);
+        self.sync.asked = Some(peer.clone());
+        self.sync.last = Some(peer.clone());
+        self.send(&peer, Message::SyncRequest { from });
+        self.note_syncing(from, peer);
+        let at_ms = self.now_ms.saturating_add(ANSWER_MS);
+        self.set_timer(TimerKey::Sync, at_ms);
+    }
+
+    pub(super) fn on_sync_timer(&mut self) {
+        // A peer that does not answer may have claimed a height it cannot fill; its next message says it again.
+        if let Some(peer) = self.sync.asked.take() {
+            let tip = self.tip.height();
+            self.peers.disbelieve(&peer, tip);
+        }
+    }
+
+    pub(super) fn on_sync_response(&mut self, from: &Peer, entries: Vec<SyncEntry>) {
+        let asked = self.sync.asked.as_ref() == Some(from);
+        if asked {
+            self.sync.asked = None;
+            self.cancel_timer(TimerKey::Sync);
+            self.sync.last = if entries.is_empty() { Some(from.clone()) } else { None };
+        }
+        if entries.is_empty() {
+            let tip = self.tip.height();
+            self.peers.disbelieve(from, tip);
+            return;
+        }
+        // Unasked ones are help for a straggler: a few, and only the next.
+        let room = if asked { SYNC_ENTRIES_MAX } else { 2 };
+        for entry in entries.into_iter().take(room) {
+            if self.sync.entries.len() < SYNC_ENTRIES_MAX {
+                self.sync.entries.push_back((from.clone(), entry));
+            }
+        }
+    }
+
+    /// Commits the next synced block if it is here and proven; false if not.
+    pub(super) fn commit_synced(&mut self) -> bool {
+        while let Some((from, entry)) = self.sync.entries.pop_front() {
+            let header = &entry.block.header;
+            if header.height < self.tip.next_height() {
+                continue;
+            }
+            let follows = header.height == self.tip.next_height()
+                && header.previous == self.tip.id
+                && header.network == self.config.network
+                && header.incarnation == self.config.incarnation;
+            if !follows || entry.certificate.verify(header, &self.tip.validators).is_err() {
+                self.sync.entries.clear();
+                self.bad_sync(&from);
+                return false;
+            }
+            self.commit(entry.block, entry.certificate);
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,330 @@
+//! Performs what the consensus driver asks of the ledger: build, validate,
+//! persist, commit, read. One at a time, in order, without threads or clock;
+//! the node runs it on a thread of its own, the simulator inline.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use laufzettel_chain::block::Block;
+use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::check::{CheckError, Judge, Refusal as Unfit};
+use laufzettel_chain::codec::{decode, encode};
+use laufzettel_chain::execute::Executed;
+use laufzettel_chain::ids::{BlockId, Height, PayloadDigest};
+use laufzettel_chain::item::Action as ItemAction;
+use laufzettel_chain::ledger::{Ledger, ValidateError};
+use laufzettel_chain::query;
+use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
+use laufzettel_chain::transaction::{SignedTransaction, Transaction};
+use thiserror::Error;
+
+use crate::consensus::{
+    Action, AdmittedInfo, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason, SyncEntry,
+    Ticket, Watermark,
+};
+
+/// Where the two watermark slots lie. A write is durable when it returns.
+pub trait WatermarkSlots: Send {
+    /// What the slots hold; none where nothing was ever written.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn read(&self) -> std::io::Result<[Option<Vec<u8>>; 2]>;
+    /// Writes one slot and syncs it.
+    ///
+    /// # Errors
+    /// It cannot be written; the process must end.
+    fn write(&mut self, slot: usize, bytes: &[u8]) -> std::io::Result<()>;
+}
+
+/// The disk failed. The process must end: what is durable is unknown.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The watermark file failed.
+    #[error("the watermark cannot be read or written: {0}")]
+    Watermark(#[from] std::io::Error),
+}
+
+/// Highest log position ever written; survives the entries.
+const LOG_END: &[u8] = b"log_end";
+
+/// The ledger's side of the driver.
+pub struct Worker {
+    ledger: Ledger,
+    overlays: BTreeMap<BlockId, Executed>,
+    log: BTreeMap<u64, Height>,
+    log_end: u64,
+    pending: BTreeMap<BlockId, Height>,
+    slots: Box<dyn WatermarkSlots>,
+}
+
+fn damaged(family: Family, what: impl ToString) -> StoreError {
+    StoreError::Damaged { family: family.name(), what: what.to_string() }
+}
+
+impl Worker {
+    /// A worker over an open ledger, and what the driver starts from.
+    ///
+    /// # Errors
+    /// The disk failed or holds damaged rows.
+    pub fn open(ledger: Ledger, slots: Box<dyn WatermarkSlots>) -> Result<(Self, Recovered), WorkerError> {
+        let store = ledger.store().clone();
+        let mut log_end = 0;
+        if let Some(bytes) = store.get(Family::Meta, LOG_END)? {
+            let bytes = bytes.as_slice().try_into().map_err(|_| damaged(Family::Meta, "log_end"))?;
+            log_end = u64::from_be_bytes(bytes);
+        }
+        let (log, records) = read_log(store.as_ref())?;
+        let (pending, blocks) = read_pending(store.as_ref())?;
+        let log_end = records.last().map_or(log_end, |record| record.position.max(log_end));
+        let slots_found = slots.read()?;
+        let next = ledger.tip().header.height.saturating_add(1);
+        let recovered = Recovered {
+            tip: ledger.tip().as_ref().clone(),
+            log: records.into_iter().filter(|record| record.height == next).collect(),
+            blocks: blocks.into_iter().filter(|block| block.header.height == next).collect(),
+            log_end,
+            slots: slots_found,
+        };
+        Ok((Self { ledger, overlays: BTreeMap::new(), log, log_end, pending, slots }, recovered))
+    }
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+    /// Performs an action that is the ledger's; the completion, or nothing for
+    /// an action that is not.
+    ///
+    /// # Errors
+    /// The disk failed; the process must end.
+    pub fn perform(&mut self, action: Action, now_ms: u64) -> Result<Option<Input>, WorkerError> {
+        Ok(Some(match action {
+            Action::Admit { ticket, transaction } => {
+                let result = admit(&self.ledger.judge(now_ms), &transaction)?;
+                Input::Admitted { ticket, result }
+            }
+            Action::Build { ticket, height, round, time_ms, candidates } => {
+                Input::Built { ticket, outcome: self.build(height, round, time_ms, &candidates)? }
+            }
+            Action::Validate { ticket, block } => {
+                let id = block.id();
+                Input::Validated { ticket, id, result: self.validate(&block)? }
+            }
+            Action::Persist { ticket, log, blocks, watermark } => {
+                self.persist(&log, &blocks, watermark.as_ref())?;
+                Input::Persisted { ticket }
+            }
+            Action::Commit { ticket, block, certificate } => self.commit(ticket, &block, &certificate)?,
+            Action::ReadBlocks { ticket, from, max_bytes, max_count } => {
+                let entries = read_blocks(self.ledger.store().as_ref(), from, max_bytes, max_count)?;
+                Input::BlocksRead { ticket, entries }
+            }
+            _ => return Ok(None),
+        }))
+    }
+    fn build(
+        &mut self,
+        height: Height,
+        round: u32,
+        time_ms: u64,
+        candidates: &[Arc<SignedTransaction>],
+    ) -> Result<BuildOutcome, StoreError> {
+        let tip = self.ledger.tip();
+        let turn = usize::try_from(round).unwrap_or(usize::MAX) % tip.order.len().max(1);
+        let proposer = tip.order.get(turn).copied();
+        let (Some(proposer), true) = (proposer, height == tip.header.height.saturating_add(1)) else {
+            return Ok(BuildOutcome { block: None, dropped: Vec::new() });
+        };
+        let build = |candidates: &[Arc<SignedTransaction>]| {
+            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates)))
+        };
+        match build(candidates) {
+            Ok(built) => {
+                let built = built?;
+                let dropped = built.unfit.iter().map(|(digest, _)| *digest).collect();
+                self.overlays.insert(built.block.id(), built.executed);
+                Ok(BuildOutcome { block: Some(built.block), dropped })
+            }
+            // A panic must not stop the network: whoever causes one alone is evicted, and the round passes.
+            Err(_) => {
+                let guilty = candidates.iter().filter(|one| build(&[(*one).clone()]).is_err());
+                let dropped = guilty.map(|one| PayloadDigest::of(&one.payload)).collect();
+                Ok(BuildOutcome { block: None, dropped })
+            }
+        }
+    }
+    fn validate(&mut self, block: &Block) -> Result<Result<(), String>, StoreError> {
+        if self.overlays.contains_key(&block.id()) {
+            return Ok(Ok(()));
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.ledger.validate(block))) {
+            Ok(Ok(executed)) => {
+                self.overlays.insert(block.id(), executed);
+                Ok(Ok(()))
+            }
+            Ok(Err(ValidateError::Invalid(invalid))) => Ok(Err(invalid.to_string())),
+            Ok(Err(ValidateError::Store(error))) => Err(error),
+            Err(_) => Ok(Err("a panic in execution".to_owned())),
+        }
+    }
+    fn persist(
+        &mut self,
+        log: &[LogRecord],
+        blocks: &[Arc<Block>],
+        watermark: Option<&Watermark>,
+    ) -> Result<(), WorkerError> {
+        let mut batch = Batch::default();
+        for record in log {
+            batch.put(Family::Consensus, record.position.to_be_bytes().to_vec(), encode(record));
+            self.log.insert(record.position, record.height);
+            self.log_end = self.log_end.max(record.position);
+        }
+        for block in blocks {
+            batch.put(Family::Pending, block.id().0.to_vec(), encode(block.as_ref()));
+            self.pending.insert(block.id(), block.header.height);
+        }
+        if !batch.writes.is_empty() {
+            self.ledger.store().write(batch, Durability::Synced)?;
+        }
+        if let Some(watermark) = watermark {
+            let (slot, bytes) = watermark.slot();
+            self.slots.write(slot, &bytes)?;
+        }
+        Ok(())
+    }
+    fn commit(&mut self, ticket: Ticket, block: &Block, certificate: &Certificate) -> Result<Input, WorkerError> {
+        let (id, height) = (block.id(), block.header.height);
+        if let Err(reason) = self.validate(block)? {
+            return Ok(Input::CommitFailed { ticket, height, reason });
+        }
+        let Some(executed) = self.overlays.remove(&id) else {
+            return Ok(Input::CommitFailed { ticket, height, reason: "the block was not executed".to_owned() });
+        };
+        let finals = finals(block, &executed);
+        let mut with = Batch::default();
+        for (position, _) in self.log.iter().filter(|(_, of)| **of <= height) {
+            with.delete(Family::Consensus, position.to_be_bytes().to_vec());
+        }
+        for (pending, _) in self.pending.iter().filter(|(_, of)| **of <= height) {
+            with.delete(Family::Pending, pending.0.to_vec());
+        }
+        with.put(Family::Meta, LOG_END.to_vec(), self.log_end.to_be_bytes().to_vec());
+        let tip = self.ledger.commit(block, executed, certificate, with)?;
+        self.overlays.clear();
+        self.log.retain(|_, of| *of > height);
+        self.pending.retain(|_, of| *of > height);
+        Ok(Input::Committed { ticket, tip: Box::new(tip.as_ref().clone()), finals })
+    }
+}
+
+fn finals(block: &Block, executed: &Executed) -> Vec<FinalOutcome> {
+    let outcomes = block.body.transactions.iter().zip(&executed.outcomes);
+    outcomes
+        .map(|(signed, outcome)| FinalOutcome {
+            authority: outcome.authority.clone(),
+            id: outcome.id,
+            payload_digest: PayloadDigest::of(&signed.payload),
+            height: block.header.height,
+            index: outcome.index,
+        })
+        .collect()
+}
+
+fn read_log(store: &dyn Store) -> Result<(BTreeMap<u64, Height>, Vec<LogRecord>), StoreError> {
+    let mut records = Vec::new();
+    for (_, bytes) in store.scan(Family::Consensus, &[], &[0xff; 9], usize::MAX)? {
+        let record: LogRecord = decode(&bytes).map_err(|error| damaged(Family::Consensus, error))?;
+        records.push(record);
+    }
+    Ok((records.iter().map(|record| (record.position, record.height)).collect(), records))
+}
+
+type Pending = (BTreeMap<BlockId, Height>, Vec<Arc<Block>>);
+
+fn read_pending(store: &dyn Store) -> Result<Pending, StoreError> {
+    let mut blocks = Vec::new();
+    for (_, bytes) in store.scan(Family::Pending, &[], &[0xff; 33], usize::MAX)? {
+        let block: Block = decode(&bytes).map_err(|error| damaged(Family::Pending, error))?;
+        blocks.push(Arc::new(block));
+    }
+    Ok((blocks.iter().map(|block| (block.id(), block.header.height)).collect(), blocks))
+}
+
+/// Decided blocks from a height on, as many as the bounds allow, at least one.
+///
+/// # Errors
+/// The store failed.
+pub fn read_blocks(
+    store: &dyn Store,
+    from: Height,
+    max_bytes: usize,
+    max_count: usize,
+) -> Result<Vec<SyncEntry>, StoreError> {
+    let (mut entries, mut bytes) = (Vec::new(), 0usize);
+    let mut height = from;
+    while entries.len() < max_count {
+        let Some((block, certificate)) = query::block(store, height)? else { break };
+        let entry = SyncEntry { block: Arc::new(block), certificate };
+        bytes = bytes.saturating_add(encode(&entry).len());
+        if bytes > max_bytes && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry);
+        height = height.saturating_add(1);
+    }
+    Ok(entries)
+}
+
+/// Admission: all that makes a transaction valid at this time, and what the
+/// mempool needs to know of it.
+///
+/// # Errors
+/// The store failed.
+pub fn admit(judge: &Judge<'_>, signed: &SignedTransaction) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
+    match judge.check(signed) {
+        Ok(transaction) => Ok(Ok(AdmittedInfo {
+            authority: transaction.payload.authority.clone(),
+            id: transaction.payload.id,
+            payload_digest: transaction.digest,
+            valid_until_ms: transaction.payload.valid_until_ms,
+            urgent: is_urgent(judge, &transaction),
+            // Language 1 has no locks.
+            lock_capable: false,
+        })),
+        Err(CheckError::Refused(refusal)) => Ok(Err(refused(signed, &refusal))),
+        Err(CheckError::Store(error)) => Err(error),
+    }
+}
+
+fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
+    transaction.items.iter().flatten().any(|item| match &item.action {
+        ItemAction::Report(report) | ItemAction::Correct { report, .. } => {
+            let mut definitions = judge.registry.definitions.values();
+            definitions.any(|definition| definition.status(report.status.as_str()).is_some_and(|status| status.urgent))
+        }
+        ItemAction::OpenCase { .. } | ItemAction::Retract { .. } => false,
+    })
+}
+
+fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {
+    match unfit {
+        Unfit::Repeated { height, index } => {
+            let mut refusal = Refusal::new(RefusalReason::AlreadyExists);
+            refusal.earlier = signed.decode().ok().map(|transaction| FinalOutcome {
+                authority: transaction.payload.authority,
+                id: transaction.payload.id,
+                payload_digest: transaction.digest,
+                height: *height,
+                index: *index,
+            });
+            refusal
+        }
+        Unfit::IdTaken { .. } => Refusal::new(RefusalReason::AlreadyExists),
+        other => Refusal::new(RefusalReason::Admission(other.reason().to_owned())),
+    }
+}

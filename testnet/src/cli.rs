@@ -1,0 +1,123 @@
+//! The command line of `testnet`. Exit status 0 only where everything held.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::cluster::Fault;
+use crate::replay::run::Wish;
+use crate::{bench, demo, replay, restart, sim};
+
+/// Starts, feeds, simulates and measures local networks.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Four authorities, realistic cases, where they stand, and a proof.
+    Demo {
+        /// Where to keep the network's files and the proof; a temporary folder if not given.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
+    /// Plays an event log into a network and reads everything back.
+    Replay {
+        /// The log, CSV with columns for case, activity, time and, if there are any, groups.
+        #[arg(long)]
+        log: PathBuf,
+        /// The process definition; `laufzettel process derive LOG` makes one.
+        #[arg(long)]
+        definition: PathBuf,
+        /// Number of nodes.
+        #[arg(long, default_value = "4")]
+        nodes: NonZeroUsize,
+        /// Shuffles the order of sending.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the report as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kills nodes under load, again and again, and checks what was promised.
+    Restart {
+        /// Number of kills; every fourth is of all nodes at once.
+        #[arg(long, default_value_t = 20)]
+        kills: u64,
+        /// Chooses victims and moments.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the report as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Simulates networks in one thread each, from seeds.
+    Sim {
+        /// First seed and the one after the last, as A..B.
+        #[arg(long, default_value = "0..200", value_parser = seeds)]
+        seeds: Range<u64>,
+        /// One line of JSON per seed.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measures a network of four processes.
+    Bench {
+        /// First figures in at most 90 seconds.
+        #[arg(long, required = true)]
+        quick: bool,
+        /// Prints the figures as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let (first, end) = text.split_once("..").ok_or("write A..B")?;
+    let number = |part: &str| part.parse::<u64>().map_err(|error| error.to_string());
+    Ok(number(first)?..number(end)?)
+}
+
+fn print<T: Serialize + std::fmt::Display>(result: &T, json: bool) -> Result<(), Fault> {
+    if json {
+        println!("{}", serde_json::to_string(result)?);
+    } else {
+        println!("{result}");
+    }
+    Ok(())
+}
+
+impl Arguments {
+    pub(crate) async fn run(self) -> Result<ExitCode, Fault> {
+        let sound = match self.command {
+            Command::Demo { folder } => {
+                let kept = folder.map_or_else(|| tempfile::tempdir().map(tempfile::TempDir::keep), Ok)?;
+                demo::run::run(&kept).await?;
+                true
+            }
+            Command::Replay { log, definition, nodes, seed, json } => {
+                let wish = Wish { log: &log, definition: &definition, nodes, seed, quiet: json };
+                let report = replay::run::run(&wish).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Restart { kills, seed, json } => {
+                let report = restart::run(kills, seed, json).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Sim { seeds, json } => sim::run_all(seeds, json),
+            Command::Bench { quick: _, json } => {
+                print(&bench::quick().await?, json)?;
+                true
+            }
+        };
+        Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,91 @@
+//! A whole network in one thread: the nodes' real driver and ledger over disks
+//! that tear, links that break and clocks that differ, in virtual time. One
+//! seed decides everything; the same seed gives the same trace.
+//!
+//! Read `world` (the loop), then `replica` (a node and its disk), `links` (the
+//! network), `clients` (who submits) and `checks` (what must hold). It must
+//! never read a clock or draw a number from anywhere but the seed.
+
+mod broken;
+mod checks;
+mod clients;
+mod disk;
+mod genesis;
+mod links;
+mod replica;
+mod trace;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+pub(crate) use broken::Broken;
+use world::World;
+
+/// What one seed came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    /// What did not hold; none if all did.
+    pub(crate) violation: Option<String>,
+    /// Highest committed height.
+    pub(crate) heights: u64,
+    /// Highest round of a committed block.
+    pub(crate) round_max: u32,
+    pub(crate) transactions: usize,
+    pub(crate) messages: u64,
+    pub(crate) crashes: u64,
+    pub(crate) virtual_ms: u64,
+    /// Hash over everything that happened, in order.
+    pub(crate) trace: String,
+}
+
+/// Runs one seed.
+pub(crate) fn run(seed: u64, broken: Option<Broken>) -> Report {
+    World::new(seed, broken).run()
+}
+
+/// Runs all seeds on two threads, each simulation within one; failing ones say how to run them again.
+#[allow(clippy::print_stdout, reason = "the report is the program's output")]
+pub(crate) fn run_all(seeds: Range<u64>, json: bool) -> bool {
+    let next = AtomicU64::new(seeds.start);
+    let reports = Mutex::new(Vec::new());
+    let started = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let report = run(seed, None);
+                    reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+                }
+            });
+        }
+    });
+    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.sort_by_key(|report| report.seed);
+    let failed: Vec<&Report> = reports.iter().filter(|report| report.violation.is_some()).collect();
+    if json {
+        for report in &reports {
+            println!("{}", serde_json::to_string(report).unwrap_or_default());
+        }
+    }
+    let heights: u64 = reports.iter().map(|report| report.heights).sum();
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{} seeds, {} failed, {heights} heights in {seconds:.1} s", reports.len(), failed.len());
+    for report in &failed {
+        let violation = report.violation.as_deref().unwrap_or_default();
+        eprintln!("seed {}: {violation}", report.seed);
+        eprintln!("again: testnet sim --seeds {}..{}", report.seed, report.seed.saturating_add(1));
+    }
+    failed.is_empty()
+}

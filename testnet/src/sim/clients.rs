@@ -1,0 +1,58 @@
+//! Clients: each has one transaction and submits it, at another node if need
+//! be, until it is told the final outcome. The same bytes each time.
+
+use std::sync::Arc;
+
+use laufzettel_chain::ids::{CaseId, NetworkId, PayloadDigest, TransactionId};
+use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_contracts::{Code, Report, When};
+use laufzettel_node::consensus::FinalOutcome;
+
+use super::genesis::{Member, START_MS};
+
+/// One client.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    pub(super) transaction: Arc<SignedTransaction>,
+    pub(super) authority: String,
+    pub(super) id: TransactionId,
+    pub(super) digest: PayloadDigest,
+    /// What it was told, and by which node.
+    pub(super) told: Option<(usize, FinalOutcome)>,
+    /// When it first submitted.
+    pub(super) since_ms: Option<u64>,
+}
+
+/// A client of this number, with a case of its own.
+pub(super) fn client(number: usize, network: NetworkId, members: &[Member]) -> Option<Client> {
+    let member = members.get(number.checked_rem(members.len())?)?;
+    let bytes = |what: &str| -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(blake3::hash(format!("{what} {number}").as_bytes()).as_bytes().split_at(16).0);
+        bytes
+    };
+    let case = CaseId(bytes("case"));
+    let open = Action::OpenCase { definition: "small".to_owned(), version: 1 };
+    let report = Action::Report(Report::new(Code::new("step").ok()?, When::Day(20_000)));
+    let items =
+        vec![Item::encode(bytes("open blinding"), case, &open), Item::encode(bytes("report blinding"), case, &report)];
+    let payload = Payload {
+        network,
+        incarnation: 0,
+        id: TransactionId(bytes("transaction")),
+        authority: member.id.clone(),
+        valid_until_ms: START_MS.saturating_add(24 * 3_600_000),
+        source_system: String::new(),
+        item_digests: items.iter().map(|item| laufzettel_chain::ids::ItemDigest::of(item)).collect(),
+    };
+    let transaction = payload.sign(items, &member.service);
+    Some(Client {
+        digest: PayloadDigest::of(&transaction.payload),
+        transaction: Arc::new(transaction),
+        authority: payload.authority,
+        id: payload.id,
+        told: None,
+        since_ms: None,
+    })
+}

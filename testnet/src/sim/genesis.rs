@@ -1,0 +1,86 @@
+//! The network of a simulation: four authorities with fixed keys and a small
+//! process, as a genesis file.
+
+use std::sync::Arc;
+
+use laufzettel_chain::crypto::SigningKey;
+use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ledger::genesis_state;
+use laufzettel_chain::storage::mem::MemStore;
+
+/// Block time of height 0.
+pub(super) const START_MS: u64 = 1_790_000_000_000;
+
+const DEFINITION: &str = r#"language = 1
+process = { id = "small", version = 1, label_de = "Klein", label_en = "Small" }
+track.main = { number = 16, label_de = "Haupt", label_en = "Main" }
+role.office = { label_de = "Amt", label_en = "Office" }
+
+[status.step]
+label_de = "s"
+label_en = "s"
+track = "main"
+kind = "reports"
+precision = "day"
+reported_by = ["office"]
+repeatable = true
+basis = "x"
+"#;
+
+/// The keys of one authority.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) id: String,
+    pub(super) consensus: SigningKey,
+    pub(super) node: SigningKey,
+    pub(super) service: SigningKey,
+}
+
+/// Some members, always the same.
+pub(super) fn members(count: usize) -> Vec<Member> {
+    let key = |number: usize, purpose: &str| {
+        SigningKey::from_bytes(blake3::hash(format!("sim {number} {purpose}").as_bytes()).as_bytes())
+    };
+    let member = |number| Member {
+        id: format!("node-{}", char::from(b'a'.saturating_add(u8::try_from(number).unwrap_or(0)))),
+        consensus: key(number, "consensus"),
+        node: key(number, "node"),
+        service: key(number, "service"),
+    };
+    (0..count).map(member).collect()
+}
+
+/// The genesis of these members, all of them validators.
+pub(super) fn genesis(members: &[Member]) -> Arc<Genesis> {
+    let parse = |root: &str| match Genesis::parse(text(members, root).as_bytes()) {
+        Ok(genesis) => genesis,
+        Err(error) => panic!("the simulation's genesis: {error}"),
+    };
+    // The root is that of the content, which the root is no part of.
+    let draft = parse(&"0".repeat(64));
+    let root = match genesis_state(&draft, &MemStore::default()) {
+        Ok((root, _)) => blake3::Hash::from_bytes(root).to_hex(),
+        Err(error) => panic!("the simulation's genesis: {error}"),
+    };
+    Arc::new(parse(&root))
+}
+
+fn text(members: &[Member], root: &str) -> String {
+    let mut text = format!("version = 1\nname = \"sim\"\ntime_ms = {START_MS}\nstate_root = \"{root}\"\n");
+    for member in members {
+        let id = &member.id;
+        text += &format!(
+            "[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\nroles = [\"office\"]\nhosted_by = \"{id}\"\n"
+        );
+        for (purpose, key) in
+            [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)]
+        {
+            let public = blake3::Hash::from_bytes(key.verifying_key().to_bytes()).to_hex();
+            text += &format!("[[authority.key]]\npurpose = \"{purpose}\"\npublic = \"{public}\"\n");
+        }
+    }
+    for member in members {
+        text += &format!("[[validator]]\nauthority = \"{}\"\npower = 1\n", member.id);
+    }
+    text + &format!("[[definition]]\ntext = '''\n{DEFINITION}'''\n")
+}
