@@ -96,19 +96,23 @@ impl<'a> Execution<'a> {
     pub fn work(&self) -> u64 {
         self.work
     }
-    /// What a transaction would add to the work: its items, and one refold of
-    /// every case it touches.
+    /// What a transaction would add to the work: its items, and for each of
+    /// them a refold of its case, which those before it have made longer.
     ///
     /// # Errors
     /// The store failed.
     pub fn cost(&mut self, transaction: &Transaction) -> Result<u64, StoreError> {
+        let mut touched: BTreeMap<CaseId, u64> = BTreeMap::new();
+        for item in transaction.items.iter().flatten() {
+            let items = touched.entry(item.case).or_default();
+            *items = items.saturating_add(1);
+        }
         let mut cost = transaction.items.len() as u64;
-        let mut touched: Vec<CaseId> = transaction.items.iter().flatten().map(|item| item.case).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        for case in touched {
+        for (case, items) in touched {
             let length = self.case(&case)?.map_or(0, |case| case.fold.slots());
-            cost = cost.saturating_add(laufzettel_contracts::cost(length));
+            let refolds = items.saturating_mul(laufzettel_contracts::cost(length));
+            let growth = items.saturating_mul(items.saturating_sub(1)) >> 1;
+            cost = cost.saturating_add(refolds).saturating_add(growth);
         }
         Ok(cost)
     }

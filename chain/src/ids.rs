@@ -81,14 +81,37 @@ id!(
     ErasureTag, 32
 );
 
+id!(
+    /// An effect of a rule: a deadline, task, notice, lock or marker of one case.
+    EffectId, 16
+);
+
+impl EffectId {
+    /// The id of what this rule does in this case for this cause (a slot, or
+    /// the effect that caused it), for the so-many-th time, counted from 0.
+    #[must_use]
+    pub fn of(case: &CaseId, rule: &str, cause: &[u8], occurrence: u32) -> Self {
+        let mut out = Writer::default();
+        out.raw(&case.0);
+        out.str(rule);
+        out.bytes(cause);
+        out.u32(occurrence);
+        Self(first_half(&crypto::hash("effect", &out.into_bytes())))
+    }
+}
+
+fn first_half(hash: &Hash) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(hash.split_at(16).0);
+    half
+}
+
 impl KeyId {
     /// The id of an Ed25519 key.
     #[must_use]
     pub fn of(key: &crypto::VerifyingKey) -> Self {
         let digest = crypto::hash_parts("key", &[&[crypto::ALGORITHM_ED25519], key.as_bytes()]);
-        let mut id = [0; 16];
-        id.copy_from_slice(digest.split_at(16).0);
-        Self(id)
+        Self(first_half(&digest))
     }
 }
 

@@ -8,7 +8,10 @@ use laufzettel_contracts::{CaseState, Entry, Position};
 
 use crate::ids::CaseId;
 use crate::item::{Action, Item};
-use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
+use crate::query;
+use crate::receipt::Code;
+use crate::registry::Registry;
+use crate::storage::{Batch, Family, Read, Row, StoreError, prefix_end};
 
 const EVENTS: u8 = 1;
 const BY_CASE: u8 = 2;
@@ -94,6 +97,54 @@ pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Sta
             batch.put(Family::Index, named(kind, new, &case.0), Vec::new());
         }
     }
+}
+
+/// All rows of the family, ascending, made anew from blocks and cases: what a
+/// restore writes and a verification compares. Items that were erased leave
+/// none; heights that are no longer stored are passed over.
+///
+/// # Errors
+/// The store failed.
+pub fn rebuild(read: &dyn Read, registry: &Registry) -> Result<Vec<Row>, StoreError> {
+    let mut batch = Batch::default();
+    let mut height = 0u64;
+    while let Some(next) = query::next_height(read, height)? {
+        height = next;
+        rebuild_block(read, height, &mut batch)?;
+    }
+    let mut after = None;
+    loop {
+        let found = cases(read, Find::All, after.as_ref(), REBUILD_CASES)?;
+        for id in &found {
+            let Some(case) = query::case(read, registry, id)? else { continue };
+            put_standing(&mut batch, id, None, &Standing::of(case.fold.state(), case.fold.entries()));
+        }
+        match found.last() {
+            Some(last) => after = Some(*last),
+            None => break,
+        }
+    }
+    let mut rows: Vec<Row> =
+        batch.writes.into_iter().filter_map(|(_, key, value)| value.map(|value| (key, value))).collect();
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// Cases read at a time while the rows are made anew.
+const REBUILD_CASES: usize = 1_024;
+
+fn rebuild_block(read: &dyn Read, height: u64, batch: &mut Batch) -> Result<(), StoreError> {
+    let Some((block, _)) = query::block(read, height)? else { return Ok(()) };
+    for (index, signed) in (0u32..).zip(&block.body.transactions) {
+        let receipts = query::receipts(read, height, index)?.unwrap_or_default();
+        for (number, (bytes, receipt)) in (0u16..).zip(signed.items.iter().zip(&receipts)) {
+            let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
+            let item = Item::decode(bytes)
+                .map_err(|error| StoreError::Damaged { family: Family::Items.name(), what: error.to_string() })?;
+            put_item(batch, &item, &Position { height, transaction: index, item: number }, receipt.revision);
+        }
+    }
+    Ok(())
 }
 
 /// Positions of a case's accepted items from a revision on.

@@ -14,7 +14,10 @@ use crate::state::fields::{self, FIELDS};
 use crate::storage::{Read, StoreError};
 use crate::tree::{self, StateKey};
 
-const FIELD_BYTES_MAX: usize = 1024 * 1024;
+/// The deviations field is the largest: each standing report may have six kinds
+/// of them, of at most 85 bytes each.
+const FIELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+const _: () = assert!(FIELD_BYTES_MAX > laufzettel_contracts::limits::EVENTS_MAX * 6 * 85 + 4);
 const TREE_PROOF_BYTES_MAX: usize = 64 * 1024;
 const SIBLINGS: usize = 5;
 

@@ -36,6 +36,17 @@ pub fn header(read: &dyn Read, height: Height) -> Result<Option<(Header, Certifi
     Ok(Some((header, certificate)))
 }
 
+/// The least stored height above this one.
+///
+/// # Errors
+/// The store failed.
+pub fn next_height(read: &dyn Read, after: Height) -> Result<Option<Height>, StoreError> {
+    let from = after.saturating_add(1).to_be_bytes();
+    let rows = read.scan(Family::Blocks, &from, &[0xff; 9], 1)?;
+    let height = rows.first().and_then(|(key, _)| key.first_chunk::<8>());
+    Ok(height.map(|height| Height::from_be_bytes(*height)))
+}
+
 /// A committed block with its certificate.
 ///
 /// # Errors

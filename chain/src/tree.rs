@@ -136,6 +136,10 @@ pub(crate) fn put(
         if let Some((older, _)) = read.last(Family::Tree, &value_row(key, 0), &row)? {
             batch.put(Family::TreeStale, stale_row(height, &older), Vec::new());
         }
+        if value.is_none() {
+            // What says that a value is gone goes with the value: later trees do not have the key.
+            batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
+        }
         batch.put(Family::Tree, row, borsh::to_vec(value).map_err(damaged)?);
     }
     for stale in &update.stale_node_index_batch {

@@ -29,7 +29,7 @@ pub mod watermark;
 
 pub use action::{Action, Diagnostic, Evidence, Health, Refusal, RefusalReason, Reply, TimerKey};
 pub use driver::{Driver, DriverConfig, Recovered};
-pub use input::{AdmittedInfo, BuildOutcome, Input, Ticket};
+pub use input::{AdmittedInfo, BlockFault, BuildOutcome, Input, Ticket};
 pub use ledger::{Block, Body, FinalOutcome, SignedTransaction, SyncEntry, Timeouts, Tip};
 pub use message::Message;
 pub use peers::Peer;

@@ -39,6 +39,19 @@ impl Endpoints {
     /// # Errors
     /// It is not there or not readable.
     pub fn read(data: &Path) -> io::Result<Self> {
-        serde_json::from_str(&fs::read_to_string(data.join(Self::FILE))?).map_err(io::Error::other)
+        Self::load(&data.join(Self::FILE))
+    }
+    /// Reads such a file.
+    ///
+    /// # Errors
+    /// It is not there or not readable; the message names it.
+    pub fn load(path: &Path) -> io::Result<Self> {
+        let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+        serde_json::from_str(&text).map_err(|error| named(&error))
+    }
+    /// Removes the file; a node that was killed leaves it behind.
+    pub fn remove(data: &Path) {
+        let _ = fs::remove_file(data.join(Self::FILE));
     }
 }

@@ -2,10 +2,10 @@
 //! what the test network may use.
 //!
 //! Here and nowhere else are tokio, sockets, the clock and the file system;
-//! what a block does to the ledger is `laufzettel-chain`'s. Read [`config`]
-//! for what an operator sets, [`node`] for how the parts are put together,
-//! [`consensus`] for the pure driver, [`network`] for the links to other
-//! nodes, [`api`] and [`serve`] for what clients see.
+//! what a block does to the ledger is `laufzettel-chain`'s. Read [`node`] for
+//! how the parts are put together, [`consensus`] for how nodes agree,
+//! [`runtime`] and [`worker`] for what carries that out, [`network`] for the
+//! links to other nodes, [`api`] for what clients see.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -25,7 +25,8 @@ pub mod network;
 pub mod node;
 pub mod process;
 pub mod runtime;
-pub mod serve;
+pub mod service;
+pub mod setup;
 pub mod slots;
 pub mod tls;
 pub mod worker;

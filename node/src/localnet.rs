@@ -6,10 +6,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use laufzettel_chain::storage::mem::MemStore;
 use thiserror::Error;
 
 use crate::clock;
@@ -104,9 +102,6 @@ pub enum LocalNetError {
     /// The genesis file.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
-    /// The genesis file, as the ledger sees it.
-    #[error("the genesis file is refused by the ledger: {0}")]
-    Ledger(String),
 }
 
 /// A network's files.
@@ -158,10 +153,8 @@ impl LocalNet {
         }
         let nodes: Vec<String> =
             members.iter().filter(|member| member.hosted_by == member.id).map(|member| member.id.clone()).collect();
-        let mut genesis = Genesis::new(name, clock::now_ms(), cards, &nodes, definitions)?;
-        genesis.state_root = "0".repeat(64);
-        genesis.state_root = state_root(&genesis.render()?)?;
-        write(&folder.join("genesis.toml"), &genesis.render()?)?;
+        let genesis = Genesis::new(name, clock::now_ms(), cards, &nodes, definitions)?;
+        write(&folder.join("genesis.toml"), &genesis.text()?)?;
         let ports = free_ports(nodes.len())?;
         for (index, node) in nodes.iter().enumerate() {
             let listen = ports.get(index).copied().unwrap_or_default();
@@ -243,6 +236,8 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;
+    let endpoints = format!("../../nodes/{}/data/endpoints.json", member.hosted_by);
+    write(&profile.join("profile.toml"), &format!("endpoints_file = \"{endpoints}\"\nserver_name = \"localhost\"\n"))?;
     Ok(AuthorityCard {
         id: member.id.clone(),
         label_de: member.label_de.clone(),
@@ -251,19 +246,6 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
         hosted_by: member.hosted_by.clone(),
         keys: entries,
     })
-}
-
-/// The root that the ledger computes from a genesis text.
-///
-/// # Errors
-/// The ledger refuses the text.
-pub fn state_root(text: &str) -> Result<String, LocalNetError> {
-    let refused = |error: &dyn std::fmt::Display| LocalNetError::Ledger(error.to_string());
-    let genesis = laufzettel_chain::genesis::Genesis::parse(text.as_bytes()).map_err(|error| refused(&error))?;
-    let store = Arc::new(MemStore::default());
-    let state = laufzettel_chain::ledger::genesis_state(&genesis, store.as_ref());
-    let (root, _) = state.map_err(|error| refused(&error))?;
-    Ok(data_encoding::HEXLOWER.encode(&root))
 }
 
 fn config(node: &str, peer_port: u16, peers: &str) -> String {

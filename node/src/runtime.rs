@@ -123,7 +123,7 @@ impl Handle {
     pub fn genesis(&self) -> &Arc<Genesis> {
         &self.0.genesis
     }
-    /// Signatures verified before.
+    /// Signatures verified so far.
     #[must_use]
     pub fn verified(&self) -> &Arc<Verified> {
         &self.0.verified

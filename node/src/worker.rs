@@ -11,16 +11,16 @@ use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::check::{CheckError, Judge, Refusal as Unfit};
 use laufzettel_chain::codec::{decode, encode};
 use laufzettel_chain::execute::Executed;
-use laufzettel_chain::ids::{BlockId, Height, PayloadDigest};
+use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
 use laufzettel_chain::item::Action as ItemAction;
 use laufzettel_chain::ledger::{Ledger, ValidateError};
 use laufzettel_chain::query;
 use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
-use laufzettel_chain::transaction::{SignedTransaction, Transaction};
+use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use thiserror::Error;
 
 use crate::consensus::{
-    Action, AdmittedInfo, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason, SyncEntry,
+    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason, SyncEntry,
     Ticket, Watermark,
 };
 
@@ -55,7 +55,8 @@ const LOG_END: &[u8] = b"log_end";
 /// The ledger's side of the driver.
 pub struct Worker {
     ledger: Ledger,
-    overlays: BTreeMap<BlockId, Executed>,
+    /// Blocks that were executed, and what they do. The body that was executed is the one that is committed.
+    overlays: BTreeMap<BlockId, (Arc<Block>, Executed)>,
     log: BTreeMap<u64, Height>,
     log_end: u64,
     pending: BTreeMap<BlockId, Height>,
@@ -147,7 +148,7 @@ impl Worker {
             Ok(built) => {
                 let built = built?;
                 let dropped = built.unfit.iter().map(|(digest, _)| *digest).collect();
-                self.overlays.insert(built.block.id(), built.executed);
+                self.overlays.insert(built.block.id(), (built.block.clone(), built.executed));
                 Ok(BuildOutcome { block: Some(built.block), dropped })
             }
             // A panic must not stop the network: whoever causes one alone is evicted, and the round passes.
@@ -158,18 +159,22 @@ impl Worker {
             }
         }
     }
-    fn validate(&mut self, block: &Block) -> Result<Result<(), String>, StoreError> {
+    fn validate(&mut self, block: &Arc<Block>) -> Result<Result<(), BlockFault>, StoreError> {
         if self.overlays.contains_key(&block.id()) {
             return Ok(Ok(()));
         }
         match catch_unwind(AssertUnwindSafe(|| self.ledger.validate(block))) {
             Ok(Ok(executed)) => {
-                self.overlays.insert(block.id(), executed);
+                self.overlays.insert(block.id(), (block.clone(), executed));
                 Ok(Ok(()))
             }
-            Ok(Err(ValidateError::Invalid(invalid))) => Ok(Err(invalid.to_string())),
+            Ok(Err(ValidateError::Invalid(invalid))) if has_own_body(block) => {
+                Ok(Err(BlockFault::Invalid(invalid.to_string())))
+            }
+            Ok(Err(ValidateError::Invalid(_))) => Ok(Err(BlockFault::OtherBody)),
             Ok(Err(ValidateError::Store(error))) => Err(error),
-            Err(_) => Ok(Err("a panic in execution".to_owned())),
+            Err(_) if has_own_body(block) => Ok(Err(BlockFault::Invalid("a panic in execution".to_owned()))),
+            Err(_) => Ok(Err(BlockFault::OtherBody)),
         }
     }
     fn persist(
@@ -197,15 +202,16 @@ impl Worker {
         }
         Ok(())
     }
-    fn commit(&mut self, ticket: Ticket, block: &Block, certificate: &Certificate) -> Result<Input, WorkerError> {
+    fn commit(&mut self, ticket: Ticket, block: &Arc<Block>, certificate: &Certificate) -> Result<Input, WorkerError> {
         let (id, height) = (block.id(), block.header.height);
-        if let Err(reason) = self.validate(block)? {
-            return Ok(Input::CommitFailed { ticket, height, reason });
+        if let Err(fault) = self.validate(block)? {
+            return Ok(Input::CommitFailed { ticket, height, fault });
         }
-        let Some(executed) = self.overlays.remove(&id) else {
-            return Ok(Input::CommitFailed { ticket, height, reason: "the block was not executed".to_owned() });
+        let Some((block, executed)) = self.overlays.remove(&id) else {
+            let fault = BlockFault::Invalid("the block was not executed".to_owned());
+            return Ok(Input::CommitFailed { ticket, height, fault });
         };
-        let finals = finals(block, &executed);
+        let finals = finals(&block, &executed);
         let mut with = Batch::default();
         for (position, _) in self.log.iter().filter(|(_, of)| **of <= height) {
             with.delete(Family::Consensus, position.to_be_bytes().to_vec());
@@ -214,12 +220,27 @@ impl Worker {
             with.delete(Family::Pending, pending.0.to_vec());
         }
         with.put(Family::Meta, LOG_END.to_vec(), self.log_end.to_be_bytes().to_vec());
-        let tip = self.ledger.commit(block, executed, certificate, with)?;
+        let tip = self.ledger.commit(&block, executed, certificate, with)?;
         self.overlays.clear();
         self.log.retain(|_, of| *of > height);
         self.pending.retain(|_, of| *of > height);
         Ok(Input::Committed { ticket, tip: Box::new(tip.as_ref().clone()), finals })
     }
+}
+
+/// Whether the body is the one the header names: the root covers payloads and signatures, a payload covers its items.
+/// A body of anyone else's making says nothing about the block, and must not be held against it.
+fn has_own_body(block: &Block) -> bool {
+    let bound = |signed: &Arc<SignedTransaction>| {
+        // A payload that does not decode is covered by the root, and so is the block's own fault.
+        let Ok(payload) = Payload::decode(&signed.payload) else { return true };
+        let digests = payload.item_digests.iter();
+        payload.item_digests.len() == signed.items.len()
+            && digests.zip(&signed.items).all(|(digest, item)| {
+                item.as_ref().is_some_and(|bytes| ItemDigest::of(bytes) == *digest)
+            })
+    };
+    block.body.tx_root() == block.header.tx_root && block.body.transactions.iter().all(bound)
 }
 
 fn finals(block: &Block, executed: &Executed) -> Vec<FinalOutcome> {

@@ -13,10 +13,10 @@ use laufzettel_chain::query;
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_contracts::{ASYL_DE, Code, Report, When};
 use laufzettel_node::clock;
-use laufzettel_node::config::Config;
 use laufzettel_node::consensus::Reply;
 use laufzettel_node::localnet::{LocalNet, Member};
 use laufzettel_node::node::Node;
+use laufzettel_node::setup::Setup;
 
 fn member(id: &str, roles: &[&str]) -> Member {
     Member {
@@ -62,8 +62,8 @@ async fn a_transaction_given_to_any_node_of_an_idle_network_is_final_on_all() {
     let net = local_net(folder.path());
     let mut nodes = Vec::new();
     for id in &net.nodes {
-        let config = Config::load(&net.node_folder(id).join("config.toml")).unwrap();
-        nodes.push(Node::start(&config).await.unwrap());
+        let setup = Setup::load(&net.node_folder(id).join("config.toml")).unwrap();
+        nodes.push(Node::start(&setup).await.unwrap());
     }
     let deadline = Duration::from_secs(60);
     for (number, node) in nodes.iter().enumerate() {

@@ -11,7 +11,6 @@ use laufzettel_chain::genesis::Genesis;
 use laufzettel_node::client::{Author, Client};
 use laufzettel_node::endpoints::Endpoints;
 use laufzettel_node::localnet::{LocalNet, Member};
-use laufzettel_node::node::load_genesis;
 use laufzettel_proto::v1;
 use rustix::process::{Pid, Signal, kill_process};
 use std::sync::Arc;
@@ -51,7 +50,7 @@ impl Cluster {
         definitions: Vec<String>,
     ) -> Result<Self, Fault> {
         let net = LocalNet::make(folder, name, members, definitions)?;
-        let genesis = load_genesis(&net.folder.join("genesis.toml"))?;
+        let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
         Ok(Self { net, genesis, program: program()?, running: BTreeMap::new() })
     }
     /// Starts the nodes that do not run, and waits until each answers.

@@ -12,7 +12,7 @@ use laufzettel_chain::proof::{CaseProof, FieldProof};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::{FLAG_DEVIATION, Receipt};
 use laufzettel_chain::validators::ValidatorSet;
-use laufzettel_contracts::{CaseState, Definition, Kind, Position, Report, TrackState, Value, When};
+use laufzettel_contracts::{CaseState, Definition, Kind, Position, Report, Slot, TrackState, Value, When};
 use laufzettel_proto::v1;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
@@ -223,7 +223,7 @@ fn track(definition: &Definition, number: u8, track: &TrackState) -> v1::TrackSt
 
 /// A case by its row and its state, which may be of an earlier height.
 #[must_use]
-pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>) -> v1::Case {
+pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>, timeline: &[Slot]) -> v1::Case {
     let definition = &case.definition;
     let headline = state.headline(definition, &|_| true);
     let headline = headline.and_then(|found| definition.track_of(found.status.as_str()));
@@ -243,6 +243,7 @@ pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>) -> v1::
             .map(|found| v1::Proceeding { number: found.number, ..v1::Proceeding::default() })
             .collect(),
         participants: authors,
+        timeline: timeline.iter().map(|slot| slot.to_vec()).collect(),
         deviations: state
             .deviations
             .iter()

@@ -155,9 +155,8 @@ mod tests {
     use super::super::{Arguments, dispatch};
     use super::*;
     use crate::cli::output::Format;
-    use crate::config::Config;
-    use crate::keys::Keys;
-    
+    use crate::setup::Setup;
+
     fn run(arguments: &[&str]) -> Result<(), Fault> {
         let arguments = Arguments::try_parse_from([&["laufzettel"], arguments].concat()).unwrap();
         dispatch(&arguments, &Output::new(Format::Json))
@@ -175,10 +174,11 @@ mod tests {
         let out = home.join("genesis.toml");
         run(&["genesis", "new", "--name", "demo", "--card", card.to_str().unwrap(), "--out", out.to_str().unwrap()]).unwrap();
         run(&["genesis", "check", out.to_str().unwrap()]).unwrap();
-        let config = Config::load(&home.join("config.toml")).unwrap();
-        assert_eq!(crate::genesis::load(&config.node.genesis).unwrap().registry.validators.all().len(), 1);
-        Keys::load(&config.keys).unwrap();
-        let again = run(&["keys", "generate", "service", home.join("keys/service.pem").to_str().unwrap()]);
-        assert!(again.unwrap_err().message().contains("not overwritten"));
+        let setup = Setup::load(&home.join("config.toml")).unwrap();
+        assert_eq!(setup.genesis.registry.validators.all().len(), 1);
+        fs::remove_file(home.join("keys/service.pem")).unwrap();
+        run(&["keys", "generate", "service", home.join("keys/service.pem").to_str().unwrap()]).unwrap();
+        let error = Setup::load(&home.join("config.toml")).unwrap_err().to_string();
+        assert!(error.contains("keys.service"), "{error}");
     }
 }

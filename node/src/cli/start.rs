@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::fault::Fault;
-use crate::config::{Config, LogFormat, LogSection};
-use crate::serve;
+use crate::config::{LogFormat, LogSection};
+use crate::service;
+use crate::setup::Setup;
 
 /// Arguments of `start`.
 #[derive(Debug, Args)]
@@ -24,14 +25,14 @@ pub(super) struct Start {
 impl Start {
     pub(super) fn run(&self, home: &Path) -> Result<(), Fault> {
         let path = self.config.clone().unwrap_or_else(|| home.join("config.toml"));
-        let config = Config::load(&path).map_err(Fault::failed)?;
-        log(&config.log)?;
+        let setup = Setup::load(&path).map_err(Fault::failed)?;
+        log(&setup.config.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Fault::failed(format!("cannot start the runtime: {error}")))?;
         runtime.block_on(async {
             let stop = CancellationToken::new();
             tokio::spawn(on_signal(stop.clone()));
-            serve::run(&config, stop).await.map_err(Fault::failed)
+            service::run(&setup, stop).await.map_err(Fault::failed)
         })
     }
 }

@@ -131,6 +131,8 @@ pub struct Health {
     pub silent: bool,
     /// Validators without connection.
     pub missing: Vec<Peer>,
+    /// Whether the validators in reach can decide.
+    pub quorum: bool,
     /// How many more failures leave a quorum.
     pub failures_left: usize,
     /// All peers.

@@ -32,6 +32,8 @@ enum Judgement {
 #[derive(Debug, Clone)]
 struct Held {
     block: Arc<Block>,
+    /// Who sent it; none if it was built here or was durable.
+    from: Option<Peer>,
     judgement: Judgement,
     durable: bool,
 }
@@ -86,11 +88,16 @@ impl Bodies {
     }
     /// A block this node built or had made durable before.
     pub(crate) fn insert_valid(&mut self, id: BlockId, block: Arc<Block>, durable: bool) {
-        self.held.insert(id, Held { block, judgement: Judgement::Valid, durable });
+        self.held.insert(id, Held { block, from: None, judgement: Judgement::Valid, durable });
     }
-    pub(crate) fn insert_pending(&mut self, id: BlockId, block: Arc<Block>, ticket: Ticket) {
-        self.wanted.remove(&id);
-        self.held.insert(id, Held { block, judgement: Judgement::Pending(ticket), durable: false });
+    pub(crate) fn insert_pending(&mut self, id: BlockId, block: Arc<Block>, from: &Peer, ticket: Ticket) {
+        let from = Some(from.clone());
+        self.held.insert(id, Held { block, from, judgement: Judgement::Pending(ticket), durable: false });
+    }
+    /// Drops a body that is not the block's own; who sent it.
+    pub(crate) fn drop_foreign(&mut self, id: &BlockId, ticket: Ticket) -> Option<Peer> {
+        self.held.get(id).filter(|held| held.judgement == Judgement::Pending(ticket))?;
+        self.held.remove(id)?.from
     }
     /// Notes a verdict; false if none was awaited.
     pub(crate) fn judged(&mut self, id: &BlockId, ticket: Ticket, valid: bool) -> bool {
@@ -142,7 +149,7 @@ impl Bodies {
     }
 
     pub(crate) fn wants(&self, id: &BlockId) -> bool {
-        self.wanted.contains_key(id)
+        self.wanted.contains_key(id) && !self.held.contains_key(id)
     }
     /// Asks for a block of one of its voters; false if it is here or asked for already.
     pub(crate) fn want(&mut self, id: BlockId, voters: Vec<Address>) -> bool {
@@ -154,7 +161,8 @@ impl Bodies {
             }
             return false;
         }
-        if self.held.contains_key(&id) || self.wanted.len() >= WANTED_MAX {
+        let open = self.wanted.keys().filter(|id| self.wants(id)).count();
+        if self.held.contains_key(&id) || open >= WANTED_MAX {
             return false;
         }
         self.wanted.insert(id, (voters, 0));
@@ -164,6 +172,9 @@ impl Bodies {
     pub(crate) fn next_requests(&mut self) -> Vec<(BlockId, Address)> {
         let mut requests = Vec::new();
         for (id, (voters, turn)) in &mut self.wanted {
+            if self.held.contains_key(id) {
+                continue;
+            }
             if let Some(voter) = turn.checked_rem(voters.len()).and_then(|index| voters.get(index)) {
                 requests.push((*id, *voter));
             }
@@ -188,4 +199,95 @@ pub(crate) fn parts(block: &Block, id: BlockId, round: Option<u32>) -> Vec<Messa
         })
     };
     bytes.chunks(PART_BYTES).enumerate().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use laufzettel_chain::header::Header;
+    use laufzettel_chain::ids::NetworkId;
+
+    use super::*;
+    use crate::consensus::ledger::{Body, SignedTransaction};
+
+    fn block(bytes: usize) -> Block {
+        let payload = vec![7; 10_000];
+        let transaction = SignedTransaction { payload, ..SignedTransaction::default() };
+        let transactions = vec![Arc::new(transaction); bytes / 10_000];
+        let header = Header {
+            version: 1,
+            network: NetworkId([1; 32]),
+            incarnation: 0,
+            height: 5,
+            round: 0,
+            time_ms: 1,
+            previous: BlockId([2; 32]),
+            proposer: Address([3; 16]),
+            tx_root: [4; 32],
+            receipts_root: [5; 32],
+            state_root: [6; 32],
+            validators_hash: [7; 32],
+            next_validators_hash: [8; 32],
+        };
+        Block { header, body: Body { transactions } }
+    }
+
+    fn pieces(block: &Block) -> Vec<BlockPart> {
+        let piece = |message| match message {
+            Message::BlockPart(part) => Some(part),
+            _ => None,
+        };
+        parts(block, block.header.id(), Some(0)).into_iter().filter_map(piece).collect()
+    }
+
+    #[test]
+    fn a_block_is_whole_in_any_order_of_its_pieces() {
+        let block = block(1_000_000);
+        let mut bodies = Bodies::default();
+        let mut pieces = pieces(&block);
+        assert_eq!(pieces.len(), 8);
+        pieces.reverse();
+        let twice = pieces[0].clone();
+        assert_eq!(bodies.receive(Source::Proposer(0), twice), Ok(None));
+        let whole: Vec<_> =
+            pieces.into_iter().filter_map(|part| bodies.receive(Source::Proposer(0), part).unwrap()).collect();
+        assert_eq!(whole, [block]);
+    }
+
+    #[test]
+    fn pieces_of_two_blocks_do_not_mix() {
+        let mut bodies = Bodies::default();
+        let mut pieces = pieces(&block(1_000_000));
+        let mut other = pieces.remove(1);
+        bodies.receive(Source::Proposer(0), pieces.remove(0)).unwrap();
+        other.block = BlockId([9; 32]);
+        assert_eq!(bodies.receive(Source::Proposer(0), other), Err(BadPart));
+    }
+
+    #[test]
+    fn a_changed_piece_makes_no_block_and_can_be_sent_again() {
+        let block = block(300_000);
+        let mut bodies = Bodies::default();
+        let mut wrong = pieces(&block);
+        wrong[0].bytes[40] ^= 1;
+        let last: Vec<_> = wrong.into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
+        assert_eq!(last.last(), Some(&Err(BadPart)));
+        let again: Vec<_> =
+            pieces(&block).into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
+        assert_eq!(again.last(), Some(&Ok(Some(block))));
+    }
+
+    #[test]
+    fn a_wanted_block_is_asked_of_one_voter_after_the_other() {
+        let mut bodies = Bodies::default();
+        let voters = vec![Address([1; 16]), Address([2; 16])];
+        let id = BlockId([1; 32]);
+        assert!(bodies.want(id, voters.clone()) && !bodies.want(id, voters));
+        let asked: Vec<_> = (0..3).flat_map(|_| bodies.next_requests()).map(|(_, voter)| voter.0[0]).collect();
+        assert_eq!(asked, [1, 2, 1]);
+        let block = Arc::new(block(10_000));
+        bodies.insert_pending(id, block, &Peer("liar".to_owned()), 7);
+        assert!(bodies.next_requests().is_empty());
+        assert_eq!(bodies.drop_foreign(&id, 7), Some(Peer("liar".to_owned())));
+        assert_eq!(bodies.next_requests(), [(id, Address([2; 16]))]);
+    }
 }

@@ -224,7 +224,7 @@ impl Driver {
             Input::Validated { ticket, id, result } => self.on_validated(ticket, id, result),
             Input::Persisted { ticket } => self.on_persisted(ticket),
             Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
-            Input::CommitFailed { ticket, height, reason } => self.on_commit_failed(ticket, height, &reason),
+            Input::CommitFailed { ticket, height, fault } => self.on_commit_failed(ticket, height, &fault),
             Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
         }
     }

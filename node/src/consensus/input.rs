@@ -30,6 +30,15 @@ pub struct AdmittedInfo {
     pub lock_capable: bool,
 }
 
+/// What is wrong with a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockFault {
+    /// The body is not the one its header names: whoever sent it lies, and the block may still be valid.
+    OtherBody,
+    /// The block itself is invalid.
+    Invalid(String),
+}
+
 /// What became of a request to build a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildOutcome {
@@ -99,8 +108,8 @@ pub enum Input {
         ticket: Ticket,
         /// The block.
         id: BlockId,
-        /// Why it is invalid.
-        result: Result<(), String>,
+        /// What is wrong with it.
+        result: Result<(), BlockFault>,
     },
     /// Log, bodies and watermark are durable.
     Persisted {
@@ -116,14 +125,14 @@ pub enum Input {
         /// Outcomes of its transactions.
         finals: Vec<FinalOutcome>,
     },
-    /// A certified block does not execute or its root differs.
+    /// A certified block cannot be committed: what came is not its body, or it does not execute to its root.
     CommitFailed {
         /// Of `Action::Commit`.
         ticket: Ticket,
         /// Its height.
         height: Height,
-        /// What differs.
-        reason: String,
+        /// What is wrong.
+        fault: BlockFault,
     },
     /// Decided blocks were read.
     BlocksRead {

@@ -3,6 +3,7 @@
 
 /// What is wrong with the nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "the program only ever runs nodes that are right"))]
 pub(crate) enum Broken {
     /// Writes are reported durable and are not.
     AnswersBeforeSync,

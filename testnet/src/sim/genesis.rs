@@ -31,18 +31,21 @@ basis = "x"
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) id: String,
+    /// Whether it votes; else it only follows.
+    pub(super) validator: bool,
     pub(super) consensus: SigningKey,
     pub(super) node: SigningKey,
     pub(super) service: SigningKey,
 }
 
-/// Some members, always the same.
-pub(super) fn members(count: usize) -> Vec<Member> {
+/// Some members, always the same; the first ones validate.
+pub(super) fn members(count: usize, validators: usize) -> Vec<Member> {
     let key = |number: usize, purpose: &str| {
         SigningKey::from_bytes(blake3::hash(format!("sim {number} {purpose}").as_bytes()).as_bytes())
     };
     let member = |number| Member {
         id: format!("node-{}", char::from(b'a'.saturating_add(u8::try_from(number).unwrap_or(0)))),
+        validator: number < validators,
         consensus: key(number, "consensus"),
         node: key(number, "node"),
         service: key(number, "service"),
@@ -50,7 +53,7 @@ pub(super) fn members(count: usize) -> Vec<Member> {
     (0..count).map(member).collect()
 }
 
-/// The genesis of these members, all of them validators.
+/// The genesis of these members.
 pub(super) fn genesis(members: &[Member]) -> Arc<Genesis> {
     let parse = |root: &str| match Genesis::parse(text(members, root).as_bytes()) {
         Ok(genesis) => genesis,
@@ -69,9 +72,8 @@ fn text(members: &[Member], root: &str) -> String {
     let mut text = format!("version = 1\nname = \"sim\"\ntime_ms = {START_MS}\nstate_root = \"{root}\"\n");
     for member in members {
         let id = &member.id;
-        text += &format!(
-            "[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\nroles = [\"office\"]\nhosted_by = \"{id}\"\n"
-        );
+        text += &format!("[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\n");
+        text += &format!("roles = [\"office\"]\nhosted_by = \"{id}\"\n");
         for (purpose, key) in
             [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)]
         {
@@ -79,7 +81,7 @@ fn text(members: &[Member], root: &str) -> String {
             text += &format!("[[authority.key]]\npurpose = \"{purpose}\"\npublic = \"{public}\"\n");
         }
     }
-    for member in members {
+    for member in members.iter().filter(|member| member.validator) {
         text += &format!("[[validator]]\nauthority = \"{}\"\npower = 1\n", member.id);
     }
     text + &format!("[[definition]]\ntext = '''\n{DEFINITION}'''\n")

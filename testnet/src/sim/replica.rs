@@ -42,6 +42,9 @@ pub(super) struct Replica {
     pub(super) announced: Height,
     pub(super) broken: Option<Broken>,
     pub(super) odd: bool,
+    /// Whether its next crash sets the database back to the image, but not the watermark.
+    pub(super) set_back: bool,
+    pub(super) was_set_back: bool,
 }
 
 impl Replica {
@@ -61,7 +64,7 @@ impl Replica {
             network: genesis.network,
             incarnation: 0,
             authority: self.member.id.clone(),
-            key: Some(self.member.consensus.clone()),
+            key: self.member.validator.then(|| self.member.consensus.clone()),
             node_key: Some(self.member.node.clone()),
             pool: PoolLimits::default(),
         };
@@ -76,6 +79,14 @@ impl Replica {
         let Some(running) = self.running.take() else { return };
         self.rows = running.store.faulty.after_power_loss(0);
         self.slots.tear(None);
+        if self.set_back
+            && let Some((rows, _)) = self.image.take()
+        {
+            self.rows = rows;
+            self.announced = 0;
+            self.set_back = false;
+            self.was_set_back = true;
+        }
         if self.broken == Some(Broken::RestoresSnapshot)
             && let Some((rows, slots)) = self.image.clone()
         {

@@ -21,11 +21,14 @@ use super::clients::{Client, client};
 use super::disk::SimSlots;
 use super::genesis::{START_MS, genesis, members};
 use super::links::Links;
+use super::mode::{Mode, ODD};
 use super::replica::Replica;
 use super::trace::Trace;
 
 /// Nodes of the network.
-const NODES: usize = 4;
+const NODES: usize = 5;
+/// The first ones validate, the others follow.
+const VALIDATORS: usize = 4;
 /// Clients that submit while there is chaos.
 const CLIENTS: usize = 40;
 /// Clients that submit afterwards, one at a time, to a network at rest.
@@ -36,6 +39,10 @@ const CHAOS_MS: u64 = 25_000;
 const REST_MS: u64 = 60_000;
 /// A single transaction at rest is final within this time.
 const LONE_MS: u64 = 1_000;
+/// The same with one validator that is not well: its turn passes first.
+const LONE_ODD_MS: u64 = 6_000;
+/// How long the network is watched doing nothing: two heartbeats.
+const IDLE_MS: u64 = 130_000;
 /// An unanswered client tries another node after this time.
 const RETRY_MS: u64 = 3_000;
 
@@ -52,6 +59,7 @@ enum Event {
     Whole,
     Image,
     Submit { client: usize },
+    Idle,
 }
 
 /// A network and everything that happens to it.
@@ -66,7 +74,10 @@ pub(super) struct World {
     replicas: Vec<Replica>,
     links: Links,
     clients: Vec<Client>,
+    mode: Mode,
     late: usize,
+    /// Height when the network was left alone, and whether that is over.
+    idle: Option<(u64, bool)>,
     chaos: bool,
     checks: Checks,
     trace: Trace,
@@ -78,7 +89,9 @@ pub(super) struct World {
 impl World {
     /// The network of a seed.
     pub(super) fn new(seed: u64, broken: Option<Broken>) -> Self {
-        let members = members(NODES);
+        // Broken variants run among nodes that are otherwise well, so that what is caught is theirs.
+        let mode = if broken.is_some() { Mode::Well } else { Mode::of(seed) };
+        let members = members(NODES, VALIDATORS);
         let genesis = genesis(&members);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let clients =
@@ -90,10 +103,15 @@ impl World {
             rows: BTreeMap::new(),
             slots: SimSlots::new(broken),
             image: None,
-            skew_ms: random.random_range(-300..300),
+            skew_ms: match (mode, number) {
+                (Mode::ClockOff, ODD) => 8_000 * if random.random_range(0..2) == 0 { -1 } else { 1 },
+                _ => random.random_range(-300..300),
+            },
             announced: 0,
             broken,
             odd: number == 1,
+            set_back: mode == Mode::SetBack && number == ODD,
+            was_set_back: false,
         };
         let replicas = members.into_iter().enumerate().map(replica).collect();
         Self {
@@ -107,7 +125,9 @@ impl World {
             replicas,
             links: Links::default(),
             clients,
+            mode,
             late: 0,
+            idle: None,
             chaos: true,
             checks: Checks::default(),
             trace: Trace::default(),
@@ -128,9 +148,10 @@ impl World {
             self.at(wait_ms, Event::Submit { client });
         }
         self.at(500, Event::Fault);
-        self.at(1_500, Event::Image);
+        let image_ms = self.random.random_range(1_000..6_000);
+        self.at(image_ms, Event::Image);
         self.at(CHAOS_MS, Event::Whole);
-        let end_ms = begin_ms.saturating_add(CHAOS_MS).saturating_add(REST_MS);
+        let end_ms = begin_ms.saturating_add(CHAOS_MS + REST_MS + IDLE_MS);
         while self.violation.is_none() {
             let Some(Reverse((at_ms, number))) = self.queue.pop() else { break };
             self.now_ms = at_ms;
@@ -205,8 +226,8 @@ impl World {
                 if health.silent { " silent" } else { "" }
             );
         }
-        let open: Vec<usize> =
-            (0..CLIENTS + self.late).filter(|index| self.clients.get(*index).is_some_and(|c| c.told.is_none())).collect();
+        let clients = self.clients.iter().enumerate().take(CLIENTS + self.late);
+        let open: Vec<usize> = clients.filter(|(_, client)| client.told.is_none()).map(|(index, _)| index).collect();
         text + &format!("clients without outcome {open:?}")
     }
 
@@ -226,11 +247,13 @@ impl World {
                 }
             }
             Event::Submit { client } => self.submit(client),
+            Event::Idle => self.idle = self.idle.map(|(height, _)| (height, true)),
         }
     }
 
     fn submit(&mut self, index: usize) {
-        let running: Vec<usize> = (0..NODES).filter(|node| self.runs(*node)).collect();
+        let honest = |node: &usize| self.runs(*node) && !self.mode.lies(*node);
+        let running: Vec<usize> = (0..NODES).filter(honest).collect();
         let now_ms = self.now_ms;
         let Some(client) = self.clients.get_mut(index).filter(|client| client.told.is_none()) else { return };
         client.since_ms.get_or_insert(now_ms);
@@ -252,7 +275,7 @@ impl World {
             return false;
         }
         if let_in == self.clients.len() {
-            return true;
+            return self.watch_idle();
         }
         self.late += 1;
         let wait_ms = self.random.random_range(1..2_000);
@@ -260,9 +283,33 @@ impl World {
         false
     }
 
+    /// A network that is left alone makes a heartbeat block a minute and nothing else; true once that is seen.
+    fn watch_idle(&mut self) -> bool {
+        let height = self.replicas.first().and_then(|replica| replica.running.as_ref());
+        let height = height.map_or(0, |running| running.driver.tip().height());
+        match self.idle {
+            None => {
+                self.idle = Some((height, false));
+                self.at(IDLE_MS, Event::Idle);
+                false
+            }
+            Some((_, false)) => false,
+            Some((before, true)) => {
+                let made = height.saturating_sub(before);
+                if !(2..=3).contains(&made) {
+                    self.fail(format!("an idle network made {made} blocks in {IDLE_MS} ms"));
+                }
+                true
+            }
+        }
+    }
+
     fn rests(&self) -> bool {
         let mut heights = BTreeSet::new();
-        for replica in &self.replicas {
+        for (node, replica) in self.replicas.iter().enumerate() {
+            if self.mode.lies(node) {
+                continue;
+            }
             let Some(running) = &replica.running else { return false };
             let health = running.driver.health();
             if health.round.is_some() || health.pending > 0 || !running.jobs.is_empty() {

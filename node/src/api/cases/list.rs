@@ -7,7 +7,7 @@ use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
-use laufzettel_contracts::{CaseFold, CaseState};
+use laufzettel_contracts::{CaseFold, CaseState, Slot};
 use laufzettel_proto::v1;
 
 use crate::api::backend::Backend;
@@ -24,6 +24,7 @@ struct Seen {
     case: query::Case,
     state: CaseState,
     authors: Vec<String>,
+    timeline: Vec<Slot>,
     earlier: bool,
 }
 
@@ -32,24 +33,29 @@ fn authors(fold: &CaseFold) -> Vec<String> {
     authors.into_iter().collect()
 }
 
+/// Slots of the reports that stand, in the order of the process.
+fn timeline(fold: &CaseFold) -> Vec<Slot> {
+    fold.entries().iter().map(|entry| entry.slot).collect()
+}
+
 fn see(backend: &Backend, read: &dyn Read, id: &CaseId, height: Height) -> Result<Option<Seen>, Failure> {
     let Some(case) = query::case(read, &backend.genesis().registry, id)? else { return Ok(None) };
     if case.row.opened > height {
         return Ok(None);
     }
     let earlier = case.row.changed > height;
-    let (state, authors) = if earlier {
+    let (state, authors, timeline) = if earlier {
         let fold = query::case_at(read, &case, height)?;
-        (fold.state().clone(), authors(&fold))
+        (fold.state().clone(), authors(&fold), timeline(&fold))
     } else {
-        (case.fold.state().clone(), authors(&case.fold))
+        (case.fold.state().clone(), authors(&case.fold), timeline(&case.fold))
     };
-    Ok(Some(Seen { case, state, authors, earlier }))
+    Ok(Some(Seen { case, state, authors, timeline, earlier }))
 }
 
 impl Seen {
     fn message(self, read: &dyn Read, height: Height) -> Result<v1::Case, Failure> {
-        let mut message = convert::case(&self.case, &self.state, self.authors);
+        let mut message = convert::case(&self.case, &self.state, self.authors, &self.timeline);
         if self.earlier {
             // Revision, history and change are those of now; what they were then is counted.
             let items = index::of_case(read, &self.case.id, 0, usize::MAX)?;

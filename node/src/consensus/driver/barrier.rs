@@ -11,7 +11,7 @@ use super::{Action, Driver, Flight, LogEntry, LogRecord, broadcast};
 use crate::consensus::action::TimerKey;
 use crate::consensus::bodies::parts;
 use crate::consensus::core::{CoreTimer, TimerChange, Wishes};
-use crate::consensus::input::Ticket;
+use crate::consensus::input::{BlockFault, Ticket};
 use crate::consensus::ledger::{FinalOutcome, Tip};
 use crate::consensus::message::Message;
 use crate::consensus::record::TimeoutStep;
@@ -35,9 +35,12 @@ impl Driver {
         self.actions.extend(evidence);
         let mut sends = Vec::new();
         for proposal in wishes.own_proposals {
-            let (value, round) = (proposal.message.value, proposal.message.round);
+            // From some round on the core sends proposals of others again; their bodies are fetched, not pushed.
+            let (value, round, proposal_of) =
+                (proposal.message.value, proposal.message.round, proposal.message.address);
             sends.push(broadcast(Message::Proposal(proposal)));
-            if let Some(block) = self.undecided.bodies.get(&value) {
+            let own = Some(proposal_of) == self.own_address();
+            if let Some(block) = self.undecided.bodies.get(&value).filter(|_| own) {
                 sends.extend(parts(block, value, Some(round)).into_iter().map(broadcast));
             }
         }
@@ -184,9 +187,20 @@ impl Driver {
         self.begin_height();
     }
 
-    pub(super) fn on_commit_failed(&mut self, done: Ticket, height: Height, reason: &str) {
-        if matches!(self.flight, Flight::Commit { ticket } if ticket == done) {
-            self.halt(format!("the certified block {height} cannot be committed: {reason}"));
+    pub(super) fn on_commit_failed(&mut self, done: Ticket, height: Height, fault: &BlockFault) {
+        if !matches!(self.flight, Flight::Commit { ticket } if ticket == done) {
+            return;
+        }
+        match fault {
+            BlockFault::Invalid(reason) => {
+                self.halt(format!("the certified block {height} cannot be committed: {reason}"));
+            }
+            // Whoever sent it lies about the body; the height goes on as after a restart.
+            BlockFault::OtherBody => {
+                self.flight = Flight::None;
+                self.drop_core();
+                self.blame_sync();
+            }
         }
     }
 }

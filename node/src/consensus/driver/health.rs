@@ -35,6 +35,7 @@ impl Driver {
             round: self.undecided.core.as_ref().and_then(Core::round),
             signing: self.signing,
             silent: self.undecided.failures > 0,
+            quorum: self.quorum(),
             failures_left: self.failures_left(missing.len()),
             missing,
             peers: peers.collect(),
@@ -50,6 +51,14 @@ impl Driver {
         let others = validators.filter(|validator| validator.authority != self.config.authority);
         let peers = others.map(|validator| Peer(validator.authority.clone()));
         peers.filter(|peer| !self.peers.get(peer).is_some_and(|state| state.connected)).collect()
+    }
+
+    /// Whether the validators in reach, this one among them, can decide.
+    fn quorum(&self) -> bool {
+        let missing = self.missing();
+        let present = self.tip.validators.all().iter();
+        let present = present.filter(|validator| !missing.contains(&Peer(validator.authority.clone())));
+        self.tip.validators.is_quorum(present.map(|validator| u128::from(validator.power)).sum())
     }
 
     /// How many more of the validators may fail, the strongest first, before nothing is decided any more.

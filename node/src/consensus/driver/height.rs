@@ -17,6 +17,8 @@ use crate::consensus::gate::{self, Verdict, View};
 use crate::consensus::message::Message;
 use crate::consensus::votes::ROUNDS_AHEAD;
 use crate::consensus::watermark::{Mark, Step};
+use crate::consensus::input::{BlockFault, Ticket};
+use crate::consensus::peers::Peer;
 use crate::consensus::{Block, Diagnostic};
 
 /// A core that failed this often at one height is not built again; block sync has to pass the height.
@@ -166,9 +168,17 @@ impl Driver {
     pub(super) fn fail_core(&mut self, reason: String) {
         let height = self.tip.next_height();
         self.log(Diagnostic::CoreFailed { height, reason });
+        self.undecided.failures = self.undecided.failures.saturating_add(1);
+        self.drop_core();
+        if self.undecided.failures < FAILURES_MAX {
+            self.start_core();
+        }
+    }
+
+    /// Forgets the core and all it was given that is not durable, as a crash would.
+    pub(super) fn drop_core(&mut self) {
         self.cancel_consensus_timers();
         let undecided = &mut self.undecided;
-        undecided.failures = undecided.failures.saturating_add(1);
         undecided.core = None;
         undecided.active = false;
         undecided.unwritten.clear();
@@ -177,9 +187,6 @@ impl Driver {
         undecided.proposing = None;
         for entry in &mut undecided.proposals {
             entry.fed = false;
-        }
-        if undecided.failures < FAILURES_MAX {
-            self.start_core();
         }
     }
 
@@ -349,26 +356,29 @@ impl Driver {
     }
 
     /// A block of a peer is judged.
-    pub(super) fn on_validated(
-        &mut self,
-        ticket: crate::consensus::input::Ticket,
-        id: BlockId,
-        result: Result<(), String>,
-    ) {
+    pub(super) fn on_validated(&mut self, ticket: Ticket, id: BlockId, result: Result<(), BlockFault>) {
+        if result == Err(BlockFault::OtherBody) {
+            // The next voter is asked at once; the proposal goes on waiting for its body.
+            if let Some(from) = self.undecided.bodies.drop_foreign(&id, ticket) {
+                self.fault(&from, "body of another block");
+                self.request_bodies();
+            }
+            return;
+        }
         if !self.undecided.bodies.judged(&id, ticket, result.is_ok()) {
             return;
         }
-        if let Err(reason) = result {
+        if let Err(BlockFault::Invalid(reason)) = result {
             let height = self.tip.next_height();
             self.log(Diagnostic::InvalidBlock { height, block: id, reason });
         }
     }
 
-    pub(super) fn take_block(&mut self, block: Block) {
+    pub(super) fn take_block(&mut self, from: &Peer, block: Block) {
         let id = block.header.id();
         let block = Arc::new(block);
         let ticket = self.ticket();
-        self.undecided.bodies.insert_pending(id, Arc::clone(&block), ticket);
+        self.undecided.bodies.insert_pending(id, Arc::clone(&block), from, ticket);
         self.actions.push(Action::Validate { ticket, block });
     }
 }

@@ -208,7 +208,7 @@ impl Driver {
         };
         let height = part.height;
         match self.undecided.bodies.receive(source, part) {
-            Ok(Some(block)) if block.header.height == height => self.take_block(block),
+            Ok(Some(block)) if block.header.height == height => self.take_block(from, block),
             Ok(None) => {}
             Ok(Some(_)) | Err(_) => self.fault(from, "block parts that make no block"),
         }

@@ -21,6 +21,8 @@ pub(super) struct Sync {
     asked: Option<Peer>,
     last: Option<Peer>,
     entries: VecDeque<(Peer, SyncEntry)>,
+    /// Who sent the block that is being committed.
+    committing: Option<Peer>,
 }
 
 impl Driver {
@@ -77,15 +79,23 @@ impl Driver {
         }
     }
 
+    /// The synced block that was being committed came with a body of someone's own making.
+    pub(super) fn blame_sync(&mut self) {
+        self.sync.entries.clear();
+        if let Some(from) = self.sync.committing.take() {
+            self.bad_sync(&from);
+        }
+    }
+
     /// Commits the next synced block if it is here and proven; false if not.
     pub(super) fn commit_synced(&mut self) -> bool {
         while let Some((from, entry)) = self.sync.entries.pop_front() {
             let header = &entry.block.header;
-            if header.height < self.tip.next_height() {
+            // What lies below was committed meanwhile; what lies above came with a gap before it.
+            if header.height != self.tip.next_height() {
                 continue;
             }
-            let follows = header.height == self.tip.next_height()
-                && header.previous == self.tip.id
+            let follows = header.previous == self.tip.id
                 && header.network == self.config.network
                 && header.incarnation == self.config.incarnation;
             if !follows || entry.certificate.verify(header, &self.tip.validators).is_err() {
@@ -93,6 +103,7 @@ impl Driver {
                 self.bad_sync(&from);
                 return false;
             }
+            self.sync.committing = Some(from);
             self.commit(entry.block, entry.certificate);
             return true;
         }

@@ -94,7 +94,8 @@ impl World {
                 self.cut(node, other);
             }
         }
-        let wait_ms = self.random.random_range(50..3_000);
+        let long = self.random.random_range(0..8) == 0;
+        let wait_ms = if long { self.random.random_range(3_000..15_000) } else { self.random.random_range(50..3_000) };
         self.at(wait_ms, Event::Restart { node });
     }
 

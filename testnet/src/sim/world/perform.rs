@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use laufzettel_chain::ids::Address;
 use laufzettel_node::consensus::action::Diagnostic;
-use laufzettel_node::consensus::{Action, Input, Message, Peer, Reply, TimerKey};
+use laufzettel_node::consensus::{Action, Evidence, Input, Message, Peer, Reply, TimerKey};
 use rand::Rng;
 
-use super::{CLIENTS, Event, LONE_MS, NODES, World};
+use super::super::liar::twist;
+use super::super::mode::Mode;
+use super::{CLIENTS, Event, LONE_MS, LONE_ODD_MS, NODES, World};
 
 /// How many messages in a thousand arrive twice.
 const TWICE: u32 = 10;
@@ -59,7 +62,7 @@ impl World {
                 self.next_job(node, run);
             }
             Action::Reply { request, reply } => self.reply(node, request, &reply),
-            Action::Evidence(evidence) => self.fail(format!("evidence against an honest node: {evidence:?}")),
+            Action::Evidence(evidence) => self.evidence(&evidence),
             Action::Log(diagnostic) => self.note(node, &diagnostic),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
@@ -69,10 +72,24 @@ impl World {
         self.replicas.get_mut(node)?.running.as_mut()
     }
 
+    fn evidence(&mut self, evidence: &Evidence) {
+        let author = match evidence {
+            Evidence::Votes(pair) => pair.0.message.address,
+            Evidence::Proposals(pair) => pair.0.message.address,
+        };
+        let own = |replica: &super::super::replica::Replica| Address::of(&replica.member.consensus.verifying_key());
+        let author = self.replicas.iter().position(|replica| own(replica) == author);
+        if author.is_none_or(|node| !self.mode.lies(node)) {
+            self.fail(format!("evidence against an honest node: {evidence:?}"));
+        }
+    }
+
     fn note(&mut self, node: usize, diagnostic: &Diagnostic) {
         self.trace.note(self.now_ms, node, "log", format!("{diagnostic:?}").as_bytes());
         match diagnostic {
-            // All nodes are honest and the ledger is deterministic: none of these may ever be.
+            _ if self.mode.lies(node) => {}
+            Diagnostic::PeerFault { peer, .. } if self.node_of(peer).is_some_and(|node| self.mode.lies(node)) => {}
+            // The others are honest and the ledger is deterministic: none of these may ever be.
             Diagnostic::CoreFailed { .. } | Diagnostic::InvalidBlock { .. } | Diagnostic::PeerFault { .. } => {
                 self.fail(format!("node {node}: {diagnostic:?}"));
             }
@@ -102,9 +119,9 @@ impl World {
     }
 
     fn transmit(&mut self, from: usize, to: &[usize], message: &Message) {
-        let bytes = Arc::new(message.to_bytes());
+        let mut bytes = Arc::new(message.to_bytes());
         self.trace.note(self.now_ms, from, message.name(), &bytes);
-        if let Some(replica) = self.replicas.get_mut(from) {
+        if let Some(replica) = self.replicas.get_mut(from).filter(|_| !self.mode.lies(from)) {
             if let Message::Beat(beat) = message {
                 replica.announced = replica.announced.max(beat.message.height);
             }
@@ -114,6 +131,9 @@ impl World {
         for to in to {
             let Some(epoch) = self.links.epoch(from, *to) else { continue };
             self.messages = self.messages.saturating_add(1);
+            if let Some(replica) = self.replicas.get(from).filter(|_| self.mode.lies(from)) {
+                bytes = Arc::new(twist(message, &replica.member, &mut self.random).to_bytes());
+            }
             if self.chaos && self.random.random_range(0..10_000) < LOST {
                 self.cut(from, *to);
                 let wait_ms = self.random.random_range(20..500);
@@ -168,7 +188,11 @@ impl World {
                 return self.fail(violation);
             }
         }
-        if index >= CLIENTS && took_ms > LONE_MS {
+        let limit_ms = match self.mode {
+            Mode::Well | Mode::SetBack => LONE_MS,
+            Mode::ClockOff | Mode::Liar => LONE_ODD_MS,
+        };
+        if index >= CLIENTS && took_ms > limit_ms {
             self.fail(format!("a transaction of an idle network took {took_ms} ms"));
         }
     }
