@@ -64,7 +64,7 @@ enum Command {
     Genesis(genesis::Genesis),
     /// Run the node until it is told to stop.
     Start(start::Start),
-    /// Run a network of four authorities on this machine until Ctrl-C.
+    /// Run a network of four authorities on this machine, to try things out.
     Dev(dev::Dev),
     /// How a node is.
     Status,

@@ -5,162 +5,30 @@
 //! to the store, and never answer "final" before a block is durable: it knows
 //! of a block only from the store.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use laufzettel_chain::check::{Judge, Refusal, Verified};
+use laufzettel_chain::check::{Judge, Refusal};
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Height, PayloadDigest, TransactionId};
 use laufzettel_chain::ledger::{Tip, stored_tip};
 use laufzettel_chain::query;
-use laufzettel_chain::receipt::Receipt;
 use laufzettel_chain::state::submissions;
-use laufzettel_chain::storage::{Read, Store};
+use laufzettel_chain::storage::Read;
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use laufzettel_proto::v1;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::reasons::Reason;
 use super::status::Failure;
+pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync};
 
 /// Submissions remembered to tell pending from unknown; the oldest limits go first.
 const PENDING_MAX: usize = 200_000;
-
-/// How the node is, as its driver reports it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sync {
-    /// In sync and able to decide.
-    InSync,
-    /// Behind the network.
-    #[default]
-    CatchingUp,
-    /// In sync, but too few validators are reachable.
-    NoQuorum,
-    /// Stopped by a fault.
-    Stopped,
-}
-
-/// What the node knows of a peer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PeerState {
-    /// Its authority.
-    pub authority: String,
-    /// It votes.
-    pub validator: bool,
-    /// It is connected.
-    pub connected: bool,
-    /// Height of its newest beat; 0 = none yet.
-    pub height: Height,
-    /// Age of that beat.
-    pub beat_age_ms: u64,
-}
-
-/// The node's state, published by its driver.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NodeState {
-    /// How it is.
-    pub sync: Sync,
-    /// Consensus round at the next height.
-    pub round: u32,
-    /// Transactions in the mempool.
-    pub mempool_transactions: u64,
-    /// Bytes in the mempool.
-    pub mempool_bytes: u64,
-    /// How many more validators may fail before writing stops.
-    pub quorum_margin: u32,
-    /// All peers, ascending.
-    pub peers: Vec<PeerState>,
-    /// What an operator should know.
-    pub warnings: Vec<String>,
-}
-
-/// Why the mempool did not take an admitted transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PoolRefusal {
-    /// It is full.
-    Full {
-        /// When to come back.
-        retry_after: Duration,
-    },
-    /// The authority has too much in it.
-    Quota {
-        /// When to come back.
-        retry_after: Duration,
-    },
-    /// Another payload of this id is pending.
-    IdTaken,
-    /// Admission by the driver found something newer than the store showed.
-    Refused(Refusal),
-}
-
-/// An admitted transaction on its way to the mempool. Its signatures are verified.
-#[derive(Debug)]
-pub struct Submit {
-    /// The transaction.
-    pub signed: Arc<SignedTransaction>,
-    /// Decoded.
-    pub transaction: Transaction,
-    /// Whether it was taken. Not answering counts as stopping.
-    pub answer: oneshot::Sender<Result<(), PoolRefusal>>,
-}
-
-/// What a backend is made of.
-pub struct BackendParts {
-    /// Authority of this node.
-    pub authority: String,
-    /// The ledger's store.
-    pub store: Arc<dyn Store>,
-    /// The genesis file.
-    pub genesis: Arc<Genesis>,
-    /// Signatures verified, shared with the ledger.
-    pub verified: Arc<Verified>,
-    /// The newest durable block. Sent after the commit, never before.
-    pub tip: watch::Receiver<Arc<Tip>>,
-    /// How the node is.
-    pub state: watch::Receiver<NodeState>,
-    /// Takes admitted transactions.
-    pub submit: mpsc::Sender<Submit>,
-    /// Service keys by authority; `ReportStatus` signs with them.
-    pub service_keys: BTreeMap<String, SigningKey>,
-    /// The node's clock, milliseconds UTC.
-    pub now_ms: fn() -> u64,
-}
-
-/// How far a transaction is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// In the mempool.
-    Pending,
-    /// In a durable block.
-    Final {
-        /// Its height.
-        height: Height,
-        /// Its place.
-        index: u32,
-        /// Its time.
-        time_ms: u64,
-        /// One an item.
-        receipts: Vec<Receipt>,
-    },
-    /// Too late for any block.
-    Expired,
-}
-
-/// What became of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Who signed it.
-    pub authority: String,
-    /// Its id.
-    pub id: TransactionId,
-    /// Digest of its payload.
-    pub digest: PayloadDigest,
-    /// How far it is.
-    pub progress: Progress,
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {
@@ -317,12 +185,15 @@ impl Backend {
                 return Err(Failure::new(Reason::QuotaExceeded).retry_after(retry_after));
             }
             Err(PoolRefusal::IdTaken) => return Err(self.id_taken(&payload, &digest)),
-            Err(PoolRefusal::Refused(Refusal::Repeated { .. })) => {
-                return self.outcome(&payload.authority, &payload.id);
+            Err(PoolRefusal::Reason(reason)) => {
+                return Err(Failure::new(Reason::of_name(&reason).unwrap_or(Reason::Malformed)));
             }
-            Err(PoolRefusal::Refused(refusal)) => return Err(refusal.into()),
         }
         self.remember(&payload, digest);
+        // It may have been committed by another node's copy already.
+        if let Ok(outcome) = self.outcome(&payload.authority, &payload.id) {
+            return Ok(outcome);
+        }
         Ok(Outcome { authority: payload.authority, id: payload.id, digest, progress: Progress::Pending })
     }
 

@@ -33,7 +33,7 @@ pub(super) enum Certificates {
         out: PathBuf,
         /// Address of the node, host:port.
         #[arg(long)]
-        node: String,
+        address: String,
     },
 }
 
@@ -48,13 +48,12 @@ impl Certificates {
                 files.save(&out.join("server.pem"), &out.join("server-key.pem")).map_err(Fault::failed)?;
                 out
             }
-            Self::Client { authority, out, node } => {
+            Self::Client { authority, out, address } => {
                 make_folder(out)?;
                 let files = tls::issue(&root, &Subject::Client(authority.clone())).map_err(Fault::failed)?;
                 files.save(&out.join("client.pem"), &out.join("client-key.pem")).map_err(Fault::failed)?;
                 write(&out.join("ca.pem"), &root.certificate)?;
-                let server_name = node.rsplit_once(':').map_or(node.as_str(), |(host, _)| host).to_owned();
-                let profile = Profile { endpoint: Some(node.clone()), endpoints_file: None, server_name };
+                let profile = Profile { endpoint: Some(address.clone()), endpoints_file: None, server_name: None };
                 write(&out.join("profile.toml"), &toml::to_string(&profile).map_err(Fault::failed)?)?;
                 out
             }

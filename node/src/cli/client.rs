@@ -23,7 +23,7 @@ pub(super) struct Connection {
     profile: Option<PathBuf>,
     /// Address of the node, host:port; overrides the profile's.
     #[arg(long, global = true)]
-    endpoint: Option<String>,
+    node: Option<String>,
     /// Seconds to wait for an answer.
     #[arg(long, global = true, default_value_t = 35)]
     timeout: u64,
@@ -37,8 +37,8 @@ pub(super) struct Profile {
     pub(super) endpoint: Option<String>,
     /// A running node's endpoints.json; used if there is no `endpoint`. Relative to the profile.
     pub(super) endpoints_file: Option<PathBuf>,
-    /// Name in the server's certificate.
-    pub(super) server_name: String,
+    /// Name in the server's certificate, if it is not the host of the address.
+    pub(super) server_name: Option<String>,
 }
 
 /// A node to talk to.
@@ -54,8 +54,12 @@ impl Target {
         Self { profile, connection: connection.clone() }
     }
 
+    /// The profile's `profile.toml`; without one, `--node` has to say where to connect.
     fn load(&self) -> Result<Profile, Fault> {
         let path = self.profile.join("profile.toml");
+        if !path.exists() && self.profile.join("client.pem").exists() {
+            return Ok(Profile::default());
+        }
         let text = fs::read_to_string(&path).map_err(|error| {
             let advice = "name a profile with --profile, or make one with `laufzettel certificates client`";
             Fault::usage(format!("cannot read {}: {error}; {advice}", path.display()))
@@ -64,13 +68,15 @@ impl Target {
     }
 
     fn endpoint(&self, profile: &Profile) -> Result<String, Fault> {
-        if let Some(endpoint) = self.connection.endpoint.as_ref().or(profile.endpoint.as_ref()) {
+        if let Some(endpoint) = self.connection.node.as_ref().or(profile.endpoint.as_ref()) {
             return Ok(endpoint.clone());
         }
         let file = profile.endpoints_file.as_ref().map(|file| self.profile.join(file));
-        let file = file.ok_or_else(|| Fault::usage("the profile names no endpoint; give one with --endpoint host:port"))?;
-        let endpoints = Endpoints::load(&file).map_err(|error| {
-            Fault::unreachable(format!("{error}; is the node running? Start it, or give --endpoint host:port"))
+        let file = file.ok_or_else(|| Fault::usage("the profile names no endpoint; give one with --node host:port"))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let endpoints = Endpoints::read(folder).map_err(|error| {
+            let advice = "is the node running? Start it, or give --node host:port";
+            Fault::unreachable(format!("cannot read {}: {error}; {advice}", file.display()))
         })?;
         Ok(endpoints.api)
     }
@@ -79,7 +85,10 @@ impl Target {
     pub(super) async fn connect(&self) -> Result<Channel, Fault> {
         let profile = self.load()?;
         let address = self.endpoint(&profile)?;
-        let tls = tls::client(&self.profile, &profile.server_name).map_err(Fault::failed)?;
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+        let default = if host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
+        let name = profile.server_name.as_deref().unwrap_or(default);
+        let tls = tls::client(&self.profile, name).map_err(Fault::failed)?;
         let endpoint = Endpoint::from_shared(format!("https://{address}"))
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(|error| Fault::usage(format!("{address:?} is no endpoint (host:port): {error}")))?

@@ -110,7 +110,7 @@ impl Init {
         let content = Profile {
             endpoint: None,
             endpoints_file: Some("../data/endpoints.json".into()),
-            server_name: self.hosts.first().cloned().unwrap_or_else(|| "localhost".into()),
+            server_name: self.hosts.first().cloned(),
         };
         write(&profile.join("profile.toml"), &toml::to_string(&content).map_err(Fault::failed)?)
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
-use super::words::{case_id, case_text, day, hex, instant_text, random_id, uuid, when};
+use super::words::{case_id, case_text, day, hex, instant_text, random_id, today, uuid, when};
 
 /// When the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,13 +23,14 @@ enum Wait {
 #[derive(Debug, Args)]
 pub(super) struct Submit {
     /// Status code.
+    #[arg(long)]
     status: String,
     /// The case [default with --open: a new random id].
     #[arg(long)]
     case: Option<String>,
-    /// When it happened: a day (2026-11-23) or an instant (2026-11-23T10:00:00Z), as the status asks.
+    /// When it happened: a day (2026-11-23) or an instant (2026-11-23T10:00:00Z), as the status asks [default: today in Germany].
     #[arg(long)]
-    occurred: String,
+    occurred: Option<String>,
     /// Open the case first, under this definition and version.
     #[arg(long, value_name = "DEFINITION@VERSION")]
     open: Option<String>,
@@ -95,7 +96,7 @@ impl Submit {
             case_id: case.to_vec(),
             open,
             status: self.status.clone(),
-            occurred: Some(when(&self.occurred)?),
+            occurred: Some(self.occurred.as_deref().map_or_else(today, when)?),
             effective: self.effective.as_deref().map(when).transpose()?,
             proceeding: self.proceeding,
             outcome: self.outcome.clone(),

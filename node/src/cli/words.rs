@@ -56,6 +56,13 @@ pub(super) fn when(text: &str) -> Result<v1::When, Fault> {
     at.map(|at| v1::When { at: Some(at) }).ok_or_else(wrong)
 }
 
+/// Today in Germany, whose calendar counts; without zone data, today in UTC.
+pub(super) fn today() -> Result<v1::When, Fault> {
+    let now = Timestamp::now();
+    let zoned = now.in_tz("Europe/Berlin").unwrap_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC));
+    when(&zoned.date().to_string())
+}
+
 /// A day or an instant as people write it.
 pub(super) fn when_text(when: Option<&v1::When>) -> String {
     match when.and_then(|when| when.at.as_ref()) {
