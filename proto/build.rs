@@ -15,9 +15,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let set = protox::compile(&files, [&root])?;
     fs::write(out.join("descriptor.bin"), prost::Message::encode_to_vec(&set))?;
     let services = env::var_os("CARGO_FEATURE_SERVICES").is_some();
-    tonic_prost_build::configure()
-        .build_client(services)
-        .build_server(services)
-        .compile_fds(set)?;
+    tonic_prost_build::configure().build_client(services).build_server(services).compile_fds(set)?;
     Ok(())
 }

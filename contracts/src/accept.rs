@@ -5,8 +5,7 @@
 use crate::definition::{AttributeType, Definition, Precision, Status};
 use crate::fold::CaseFold;
 use crate::limits::{
-    DOCUMENTS_MAX, EFFECTIVE_AHEAD_MS_MAX, EVENTS_MAX, OCCURRED_AHEAD_MS_MAX, PROCEEDINGS_MAX,
-    RECIPIENTS_MAX,
+    DOCUMENTS_MAX, EFFECTIVE_AHEAD_MS_MAX, EVENTS_MAX, OCCURRED_AHEAD_MS_MAX, PROCEEDINGS_MAX, RECIPIENTS_MAX,
 };
 use crate::name::{AuthorityId, Code};
 use crate::report::{Report, Slot, Value};
@@ -128,11 +127,7 @@ pub fn accept_correction(
 ///
 /// # Errors
 /// The first reason against it.
-pub fn accept_retraction(
-    author: &AuthorityId,
-    slot: &Slot,
-    fold: &CaseFold,
-) -> Result<(), Refusal> {
+pub fn accept_retraction(author: &AuthorityId, slot: &Slot, fold: &CaseFold) -> Result<(), Refusal> {
     // Who is not the author learns no more than that, also of a slot that is closed.
     let made_by = match fold.retracted_by(slot) {
         Some(author) => author,
@@ -151,9 +146,7 @@ fn check_report<'d>(
     report: &Report,
     block_time_ms: u64,
 ) -> Result<&'d Status, Refusal> {
-    let status = def
-        .status(report.status.as_str())
-        .ok_or(Refusal::StatusUnknown)?;
+    let status = def.status(report.status.as_str()).ok_or(Refusal::StatusUnknown)?;
     if status.ledger_as.is_some() {
         return Err(Refusal::StatusRestricted);
     }
@@ -162,9 +155,7 @@ fn check_report<'d>(
     }
     check_times(status, report, block_time_ms)?;
     if let Some(outcome) = &report.outcome {
-        let known = def
-            .outcomes_of(status)
-            .and_then(|list| list.outcome(outcome));
+        let known = def.outcomes_of(status).and_then(|list| list.outcome(outcome));
         known.ok_or(Refusal::OutcomeUnknown)?;
     }
     for (name, value) in &report.attributes {
@@ -176,11 +167,7 @@ fn check_report<'d>(
     if report.documents.len() > DOCUMENTS_MAX {
         return Err(Refusal::TooManyDocuments);
     }
-    if report
-        .sealed
-        .as_ref()
-        .is_some_and(|sealed| sealed.recipients.len() > RECIPIENTS_MAX)
-    {
+    if report.sealed.as_ref().is_some_and(|sealed| sealed.recipients.len() > RECIPIENTS_MAX) {
         return Err(Refusal::TooManyRecipients);
     }
     Ok(status)
@@ -199,10 +186,7 @@ fn check_times(status: &Status, report: &Report, block_time_ms: u64) -> Result<(
         return Err(Refusal::OccurredInFuture);
     }
     let effective_max_ms = block_time_ms.saturating_add(EFFECTIVE_AHEAD_MS_MAX);
-    if report
-        .effective
-        .is_some_and(|day| When::Day(day).start_ms() > effective_max_ms)
-    {
+    if report.effective.is_some_and(|day| When::Day(day).start_ms() > effective_max_ms) {
         return Err(Refusal::EffectiveTooFar);
     }
     Ok(())
@@ -215,9 +199,7 @@ fn fits(holds: &AttributeType, value: &Value) -> bool {
         | (AttributeType::Bool, Value::Bool(_))
         | (AttributeType::Commitment, Value::Commitment(_)) => true,
         (AttributeType::Code(codes), Value::Code(code)) => codes.contains(code),
-        (AttributeType::Integer { min, max }, Value::Integer(integer)) => {
-            (min..=max).contains(&integer)
-        }
+        (AttributeType::Integer { min, max }, Value::Integer(integer)) => (min..=max).contains(&integer),
         (
             AttributeType::Date
             | AttributeType::Code(_)
@@ -231,18 +213,9 @@ fn fits(holds: &AttributeType, value: &Value) -> bool {
 }
 
 /// Judged by what is recorded now. What later reports make of the count, the fold shows as a deviation.
-fn check_proceeding(
-    status: &Status,
-    report: &Report,
-    fold: &CaseFold,
-    adds_one: bool,
-) -> Result<(), Refusal> {
+fn check_proceeding(status: &Status, report: &Report, fold: &CaseFold, adds_one: bool) -> Result<(), Refusal> {
     let opened = fold.state().current_proceeding;
-    let next = if status.opens_proceeding || opened == 0 {
-        1
-    } else {
-        0
-    };
+    let next = if status.opens_proceeding || opened == 0 { 1 } else { 0 };
     if report.proceeding > opened.saturating_add(next) {
         return Err(Refusal::ProceedingUnknown);
     }

@@ -33,33 +33,19 @@ impl Definition {
     pub fn check(text: &str) -> Result<Checked, Vec<Finding>> {
         let mut findings = Findings::default();
         if text.len() > TEXT_BYTES_MAX {
-            let message = format!(
-                "the text has {} bytes, more than {TEXT_BYTES_MAX}",
-                text.len()
-            );
+            let message = format!("the text has {} bytes, more than {TEXT_BYTES_MAX}", text.len());
             findings.error(0, message, "shorten it");
             return Err(findings.into_errors(text));
         }
         let (document, syntax) = DeTable::parse_recoverable(text);
         for error in &syntax {
             let at = error.span().map_or(text.len(), |span| span.start);
-            findings.error(
-                at,
-                format!("not TOML: {}", error.message()),
-                "see https://toml.io",
-            );
+            findings.error(at, format!("not TOML: {}", error.message()), "see https://toml.io");
         }
         let top = Section::new(document.get_ref(), 0, String::new());
-        let definition = if syntax.is_empty() {
-            read(top, &mut findings)
-        } else {
-            None
-        };
+        let definition = if syntax.is_empty() { read(top, &mut findings) } else { None };
         match definition {
-            Some(definition) if !findings.has_errors() => Ok(Checked {
-                definition,
-                notes: findings.into_notes(text),
-            }),
+            Some(definition) if !findings.has_errors() => Ok(Checked { definition, notes: findings.into_notes(text) }),
             Some(_) | None => Err(findings.into_errors(text)),
         }
     }
@@ -73,19 +59,10 @@ fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {
     let mut tracks = document::read_tracks(&mut top, findings);
     let roles = document::read_roles(&mut top, findings);
     let outcome_lists = document::read_outcome_lists(&mut top, findings);
-    let mut known = Known {
-        tracks: &tracks,
-        roles: &roles,
-        outcome_lists: &outcome_lists,
-        ..Known::default()
-    };
+    let mut known = Known { tracks: &tracks, roles: &roles, outcome_lists: &outcome_lists, ..Known::default() };
     if let Some(profile) = &profile {
         known.profile = &profile.id;
-        known.outside = profile
-            .outside
-            .iter()
-            .map(|name| (name.value.clone(), false))
-            .collect();
+        known.outside = profile.outside.iter().map(|name| (name.value.clone(), false)).collect();
     }
     let drafts = status::read_statuses(&mut top, &mut known, findings);
     top.finish(findings);
@@ -95,14 +72,8 @@ fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {
 
     let process = process?;
     tracks.sort_by_key(|track| track.number);
-    let statuses: Vec<_> = drafts
-        .into_iter()
-        .map(|Draft { status, .. }| status)
-        .collect();
-    let ranks = statuses
-        .iter()
-        .map(|status| (status.code.clone(), status.rank))
-        .collect();
+    let statuses: Vec<_> = drafts.into_iter().map(|Draft { status, .. }| status).collect();
+    let ranks = statuses.iter().map(|status| (status.code.clone(), status.rank)).collect();
     Some(Definition {
         id: process.id,
         version: process.version,
@@ -123,10 +94,7 @@ fn check_outside(profile: Option<&Profile>, known: &Known<'_>, findings: &mut Fi
             let message = format!("`{}` is both declared and outside the profile", name.value);
             findings.error(name.at, message, "take it out of `outside`");
         } else if known.outside.get(&name.value) == Some(&false) {
-            let message = format!(
-                "`{}` is outside the profile, and no `after` names it",
-                name.value
-            );
+            let message = format!("`{}` is outside the profile, and no `after` names it", name.value);
             findings.note(name.at, message, "it may go from `outside`");
         }
     }

@@ -189,9 +189,7 @@ pub struct Status {
 impl Status {
     /// The attribute of a name.
     pub fn attribute(&self, code: &Code) -> Option<&Attribute> {
-        self.attributes
-            .iter()
-            .find(|attribute| attribute.code == *code)
+        self.attributes.iter().find(|attribute| attribute.code == *code)
     }
 }
 
@@ -270,9 +268,7 @@ impl Definition {
 
     /// The outcome list of a name.
     pub fn outcome_list(&self, code: &str) -> Option<&OutcomeList> {
-        self.outcome_lists
-            .iter()
-            .find(|list| list.code.as_str() == code)
+        self.outcome_lists.iter().find(|list| list.code.as_str() == code)
     }
 
     /// The outcomes a status may have.

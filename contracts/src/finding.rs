@@ -19,12 +19,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            line,
-            column,
-            message,
-            fix,
-        } = self;
+        let Self { line, column, message, fix } = self;
         write!(formatter, "{line}:{column}: {message}; {fix}")
     }
 }
@@ -51,32 +46,18 @@ impl Findings {
         if self.full() {
             return;
         }
-        self.errors.push(Mark {
-            at,
-            message: message.into(),
-            fix: fix.into(),
-        });
+        self.errors.push(Mark { at, message: message.into(), fix: fix.into() });
     }
 
     /// Something to know.
     pub(crate) fn note(&mut self, at: usize, message: impl Into<String>, fix: impl Into<String>) {
         if self.notes.len() < NOTES_MAX {
-            self.notes.push(Mark {
-                at,
-                message: message.into(),
-                fix: fix.into(),
-            });
+            self.notes.push(Mark { at, message: message.into(), fix: fix.into() });
         }
     }
 
     /// A name that is not declared, with the nearest one that is.
-    pub(crate) fn unknown<'n>(
-        &mut self,
-        at: usize,
-        what: &str,
-        name: &str,
-        known: impl Iterator<Item = &'n str>,
-    ) {
+    pub(crate) fn unknown<'n>(&mut self, at: usize, what: &str, name: &str, known: impl Iterator<Item = &'n str>) {
         let message = format!("unknown {what} `{}`", quoted(name));
         self.misnamed(at, message, name, known, "declare it, or take it out");
     }
@@ -117,12 +98,7 @@ impl Findings {
         if more && let Some(last) = errors.last() {
             let (line, column) = (last.line, last.column);
             let message = format!("more than {FINDINGS_MAX} errors");
-            errors.push(Finding {
-                line,
-                column,
-                message,
-                fix: "mend these and check again".to_owned(),
-            });
+            errors.push(Finding { line, column, message, fix: "mend these and check again".to_owned() });
         }
         errors
     }
@@ -161,12 +137,7 @@ fn located(text: &str, mut marks: Vec<Mark>) -> Vec<Finding> {
                 column = column.saturating_add(1);
             }
         }
-        findings.push(Finding {
-            line,
-            column,
-            message,
-            fix,
-        });
+        findings.push(Finding { line, column, message, fix });
     }
     findings
 }
@@ -196,9 +167,7 @@ fn edits(left: &str, right: &str) -> usize {
         for (cell, to) in row.iter_mut().skip(1).zip(right.bytes()) {
             let replace = diagonal.saturating_add(usize::from(from != to));
             diagonal = *cell;
-            before = replace
-                .min(diagonal.saturating_add(1))
-                .min(before.saturating_add(1));
+            before = replace.min(diagonal.saturating_add(1)).min(before.saturating_add(1));
             *cell = before;
         }
     }
@@ -211,12 +180,7 @@ mod tests {
 
     #[test]
     fn counts_edits() {
-        for (left, right, distance) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("kitten", "sitting", 3),
-            ("ab", "", 2),
-        ] {
+        for (left, right, distance) in [("", "", 0), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "", 2)] {
             assert_eq!(edits(left, right), distance);
         }
     }

@@ -127,9 +127,7 @@ impl CaseFold {
 
     fn insert(&mut self, def: &Definition, entry: Entry) -> usize {
         let key = key(def, &entry);
-        let at = self
-            .entries
-            .partition_point(|earlier| self::key(def, earlier) < key);
+        let at = self.entries.partition_point(|earlier| self::key(def, earlier) < key);
         self.entries.insert(at, entry);
         at
     }
@@ -142,11 +140,7 @@ impl CaseFold {
     }
 
     fn why_absent(&self, slot: &Slot) -> Refusal {
-        if self.retracted.contains_key(slot) {
-            Refusal::SlotClosed
-        } else {
-            Refusal::SlotUnknown
-        }
+        if self.retracted.contains_key(slot) { Refusal::SlotClosed } else { Refusal::SlotUnknown }
     }
 
     fn refold(&mut self, def: &Definition) {
@@ -171,13 +165,6 @@ pub const fn cost(entries: usize) -> u64 {
 }
 
 fn key(def: &Definition, entry: &Entry) -> Key {
-    let rank = def
-        .status(entry.report.status.as_str())
-        .map_or(RANK_UNKNOWN, |status| status.rank);
-    (
-        entry.report.occurred.end_ms(),
-        rank,
-        entry.position,
-        entry.slot,
-    )
+    let rank = def.status(entry.report.status.as_str()).map_or(RANK_UNKNOWN, |status| status.rank);
+    (entry.report.occurred.end_ms(), rank, entry.position, entry.slot)
 }

@@ -29,8 +29,8 @@ mod when;
 pub use accept::{Refusal, accept, accept_correction, accept_retraction};
 pub use check::Checked;
 pub use definition::{
-    After, Attribute, AttributeType, Definition, Kind, Labels, Language, Outcome, OutcomeList,
-    Precision, Role, Status, Track,
+    After, Attribute, AttributeType, Definition, Kind, Labels, Language, Outcome, OutcomeList, Precision, Role, Status,
+    Track,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};

@@ -97,8 +97,7 @@ fn check_name(text: &str, least: usize, most: usize, separator: char) -> Result<
     if !text.starts_with(|first: char| first.is_ascii_lowercase()) {
         return Err(NameError::First);
     }
-    let allowed =
-        |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == separator;
+    let allowed = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == separator;
     if !text.chars().all(allowed) {
         return Err(NameError::Character { separator });
     }

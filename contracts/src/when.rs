@@ -48,8 +48,7 @@ fn midnight_ms(day: i64) -> i64 {
     let march = sunday_until(new_year.saturating_sub(MARCH_END_TO_NEW_YEAR_DAYS));
     let october = sunday_until(new_year.saturating_sub(OCTOBER_END_TO_NEW_YEAR_DAYS));
     let offset_hours: i64 = if march < day && day <= october { 2 } else { 1 };
-    day.saturating_mul(DAY_MS)
-        .saturating_sub(offset_hours.saturating_mul(HOUR_MS))
+    day.saturating_mul(DAY_MS).saturating_sub(offset_hours.saturating_mul(HOUR_MS))
 }
 
 /// The last Sunday not after a day. Day 0 was a Thursday.
@@ -60,29 +59,17 @@ fn sunday_until(day: i64) -> i64 {
 /// The day number of 1 January of the year after the one a day lies in.
 fn next_new_year(day: i64) -> i64 {
     // The mean length of a year puts the guess at most one year off.
-    let guess = day
-        .saturating_mul(400)
-        .div_euclid(ERA_DAYS)
-        .saturating_add(1970);
+    let guess = day.saturating_mul(400).div_euclid(ERA_DAYS).saturating_add(1970);
     let candidates = [guess, guess.saturating_add(1)].map(new_year);
-    candidates
-        .into_iter()
-        .find(|start| *start > day)
-        .unwrap_or_else(|| new_year(guess.saturating_add(2)))
+    candidates.into_iter().find(|start| *start > day).unwrap_or_else(|| new_year(guess.saturating_add(2)))
 }
 
 /// The day number of 1 January of a year.
 fn new_year(year: i64) -> i64 {
     let before = year.saturating_sub(1);
-    let leap_days = before
-        .div_euclid(4)
-        .saturating_sub(before.div_euclid(100))
-        .saturating_add(before.div_euclid(400));
+    let leap_days = before.div_euclid(4).saturating_sub(before.div_euclid(100)).saturating_add(before.div_euclid(400));
     // 719,162 = 365 * 1969 + 477 leap days: from 0001-01-01 to 1970-01-01.
-    before
-        .saturating_mul(365)
-        .saturating_add(leap_days)
-        .saturating_sub(719_162)
+    before.saturating_mul(365).saturating_add(leap_days).saturating_sub(719_162)
 }
 
 #[cfg(test)]
@@ -91,13 +78,7 @@ mod tests {
 
     #[test]
     fn finds_new_years_of_known_years() {
-        for (year, day) in [
-            (1970, 0),
-            (1971, 365),
-            (1973, 1096),
-            (2000, 10_957),
-            (2026, 20_454),
-        ] {
+        for (year, day) in [(1970, 0), (1971, 365), (1973, 1096), (2000, 10_957), (2026, 20_454)] {
             assert_eq!(new_year(year), day);
             assert_eq!(next_new_year(day - 1), day);
             assert!(next_new_year(day) > day);

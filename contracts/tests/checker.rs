@@ -1,10 +1,6 @@
 //! The checker, one fault at a time: a sound text is changed in one place, and everything the checker says of it is
 //! compared with `golden/checker.txt`. On a difference the test leaves what it got beside the build.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test stops at the first thing that does not hold"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that does not hold")]
 
 use laufzettel_contracts::Definition;
 use std::fmt::Write as _;
@@ -110,20 +106,12 @@ max = 9
 const FAULTS: &[(&str, &str, &str)] = &[
     ("nothing", "language = 1", "language = 1"),
     ("not TOML", "number = 16", "number = = 16"),
-    (
-        "two syntax errors",
-        "version = 3\nlabel_de = \"Klein\"",
-        "version = \nlabel_de = \"Klein",
-    ),
+    ("two syntax errors", "version = 3\nlabel_de = \"Klein\"", "version = \nlabel_de = \"Klein"),
     ("a key twice", "number = 16", "number = 16\nnumber = 18"),
     ("no language", "language = 1\n", ""),
     ("another language", "language = 1", "language = 2"),
     ("language is a text", "language = 1", "language = \"1\""),
-    (
-        "no process",
-        "[process]\nid = \"small\"\nversion = 3\nlabel_de = \"Klein\"\nlabel_en = \"Small\"\n",
-        "",
-    ),
+    ("no process", "[process]\nid = \"small\"\nversion = 3\nlabel_de = \"Klein\"\nlabel_en = \"Small\"\n", ""),
     (
         "process is no table",
         "[process]\nid = \"small\"\nversion = 3\nlabel_de = \"Klein\"\nlabel_en = \"Small\"\n",
@@ -131,26 +119,10 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     ("process id", "\"small\"", "\"Small_\""),
     ("process version", "version = 3", "version = 0"),
-    (
-        "process version too great",
-        "version = 3",
-        "version = 4294967296",
-    ),
-    (
-        "unknown key at the top",
-        "language = 1",
-        "language = 1\nlangauge = 1",
-    ),
-    (
-        "unknown key in a status",
-        "repeatable = true",
-        "repeatabel = true",
-    ),
-    (
-        "unknown key of nothing near",
-        "repeatable = true",
-        "xyzzy = true",
-    ),
+    ("process version too great", "version = 3", "version = 4294967296"),
+    ("unknown key at the top", "language = 1", "language = 1\nlangauge = 1"),
+    ("unknown key in a status", "repeatable = true", "repeatabel = true"),
+    ("unknown key of nothing near", "repeatable = true", "xyzzy = true"),
     (
         "guards",
         "after = [\"opened\"]\nrepeatable",
@@ -167,115 +139,39 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("blank label", "\"Gesundheit\"", "\" \""),
     ("label is a number", "\"Gesundheit\"", "17"),
     ("status label missing", "label_de = \"Eröffnet\"\n", ""),
-    (
-        "outcome label missing",
-        "{ de = \"Ja\", en = \"Yes\" }",
-        "{ de = \"Ja\" }",
-    ),
-    (
-        "outcome list empty",
-        "granted = { de = \"Ja\", en = \"Yes\" }\nrefused = { de = \"Nein\", en = \"No\" }\n",
-        "",
-    ),
+    ("outcome label missing", "{ de = \"Ja\", en = \"Yes\" }", "{ de = \"Ja\" }"),
+    ("outcome list empty", "granted = { de = \"Ja\", en = \"Yes\" }\nrefused = { de = \"Nein\", en = \"No\" }\n", ""),
     ("outcome code", "granted =", "Granted ="),
     (
         "unknown track",
         "track = \"health\"\nkind = \"reports\"\nprecision = \"day\"\nreported_by = [\"doctor\"]\nafter",
         "track = \"helth\"\nkind = \"reports\"\nprecision = \"day\"\nreported_by = [\"doctor\"]\nafter",
     ),
-    (
-        "unknown role",
-        "[\"office\", \"doctor\"]",
-        "[\"office\", \"docter\"]",
-    ),
-    (
-        "role twice",
-        "[\"office\", \"doctor\"]",
-        "[\"office\", \"office\"]",
-    ),
-    (
-        "unknown outcome list",
-        "outcomes = \"decision\"",
-        "outcomes = \"decisions\"",
-    ),
-    (
-        "outcome required of nothing",
-        "outcomes = \"decision\"\n",
-        "",
-    ),
-    (
-        "unknown predecessor",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"openend\"]\noutcomes",
-    ),
-    (
-        "escaped in a message",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"\\u001b[31m\"]\noutcomes",
-    ),
+    ("unknown role", "[\"office\", \"doctor\"]", "[\"office\", \"docter\"]"),
+    ("role twice", "[\"office\", \"doctor\"]", "[\"office\", \"office\"]"),
+    ("unknown outcome list", "outcomes = \"decision\"", "outcomes = \"decisions\""),
+    ("outcome required of nothing", "outcomes = \"decision\"\n", ""),
+    ("unknown predecessor", "after = [\"opened\"]\noutcomes", "after = [\"openend\"]\noutcomes"),
+    ("escaped in a message", "after = [\"opened\"]\noutcomes", "after = [\"\\u001b[31m\"]\noutcomes"),
     (
         "umlaut before the fault",
         "label_de = \"Eröffnet\"\nlabel_en = \"Opened\"\ntrack",
         "label_de = \"Eröffnet\"\nlabel_en = \"Opened\"\n\"ö\" = 1\ntrack",
     ),
-    (
-        "empty after",
-        "after = [\"opened\"]\noutcomes",
-        "after = []\noutcomes",
-    ),
-    (
-        "after is no list",
-        "after = [\"opened\"]\noutcomes",
-        "after = \"opened\"\noutcomes",
-    ),
-    (
-        "after holds a number",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"opened\", 1]\noutcomes",
-    ),
-    (
-        "only names outside",
-        "after = [\"START\", \"elsewhere\"]",
-        "after = [\"elsewhere\"]",
-    ),
-    (
-        "outside and declared",
-        "[\"elsewhere\"]\n\n[track",
-        "[\"elsewhere\", \"decided\"]\n\n[track",
-    ),
-    (
-        "outside and never named",
-        "[\"elsewhere\"]\n\n[track",
-        "[\"elsewhere\", \"nowhere\"]\n\n[track",
-    ),
-    (
-        "outside no longer listed",
-        "outside = [\"elsewhere\"]\n",
-        "",
-    ),
+    ("empty after", "after = [\"opened\"]\noutcomes", "after = []\noutcomes"),
+    ("after is no list", "after = [\"opened\"]\noutcomes", "after = \"opened\"\noutcomes"),
+    ("after holds a number", "after = [\"opened\"]\noutcomes", "after = [\"opened\", 1]\noutcomes"),
+    ("only names outside", "after = [\"START\", \"elsewhere\"]", "after = [\"elsewhere\"]"),
+    ("outside and declared", "[\"elsewhere\"]\n\n[track", "[\"elsewhere\", \"decided\"]\n\n[track"),
+    ("outside and never named", "[\"elsewhere\"]\n\n[track", "[\"elsewhere\", \"nowhere\"]\n\n[track"),
+    ("outside no longer listed", "outside = [\"elsewhere\"]\n", ""),
     ("kind", "kind = \"announces\"", "kind = \"announce\""),
     ("kind missing", "kind = \"announces\"\n", ""),
-    (
-        "precision",
-        "precision = \"instant\"",
-        "precision = \"hour\"",
-    ),
-    (
-        "flag is a text",
-        "outcome_required = true",
-        "outcome_required = \"yes\"",
-    ),
+    ("precision", "precision = \"instant\"", "precision = \"hour\""),
+    ("flag is a text", "outcome_required = true", "outcome_required = \"yes\""),
     ("basis missing", "basis = \"Law 3\"\n", ""),
-    (
-        "nobody reports",
-        "reported_by = [\"office\"]\nafter = [\"opened\"]",
-        "reported_by = []\nafter = [\"opened\"]",
-    ),
-    (
-        "reported_by missing",
-        "reported_by = [\"office\"]\nafter = [\"opened\"]",
-        "after = [\"opened\"]",
-    ),
+    ("nobody reports", "reported_by = [\"office\"]\nafter = [\"opened\"]", "reported_by = []\nafter = [\"opened\"]"),
+    ("reported_by missing", "reported_by = [\"office\"]\nafter = [\"opened\"]", "after = [\"opened\"]"),
     (
         "unknown class",
         "ledger_as = \"care\"\nbasis = \"Law 2\"\n\n[status.treated]",
@@ -291,21 +187,13 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "ledger_as = \"care\"\nbasis = \"Law 2\"\n\n[status.treated]",
         "ledger_as = \"care\"\nafter = [\"opened\"]\nbasis = \"Law 2\"\n\n[status.treated]",
     ),
-    (
-        "restricted in after",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"opened\", \"examined\"]\noutcomes",
-    ),
+    ("restricted in after", "after = [\"opened\"]\noutcomes", "after = [\"opened\", \"examined\"]\noutcomes"),
     (
         "restricted reporter not of the class",
         "reported_by = [\"doctor\"]\nledger_as = \"care\"\nbasis = \"Law 2\"\n\n[status.treated]",
         "reported_by = [\"doctor\", \"office\"]\nledger_as = \"care\"\nbasis = \"Law 2\"\n\n[status.treated]",
     ),
-    (
-        "class as a class",
-        "class = true",
-        "class = true\nledger_as = \"care\"",
-    ),
+    ("class as a class", "class = true", "class = true\nledger_as = \"care\""),
     (
         "class without member",
         "[status.examined]",
@@ -316,60 +204,20 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "ledger_as = \"care\"\nbasis = \"Law 2\"\n\n[status.decided]",
         "basis = \"Law 2\"\n\n[status.decided]",
     ),
-    (
-        "predecessor stands later",
-        "after = [\"opened\"]\nrepeatable",
-        "after = [\"opened\", \"decided\"]\nrepeatable",
-    ),
-    (
-        "any among others",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"ANY\"]\noutcomes",
-    ),
-    (
-        "a cycle is no fault",
-        "after = [\"START\", \"elsewhere\"]",
-        "after = [\"START\", \"elsewhere\", \"decided\"]",
-    ),
-    (
-        "never reached",
-        "after = [\"opened\"]\noutcomes",
-        "after = [\"decided\"]\noutcomes",
-    ),
-    (
-        "none is reached",
-        "after = [\"START\", \"elsewhere\"]",
-        "after = [\"decided\"]",
-    ),
+    ("predecessor stands later", "after = [\"opened\"]\nrepeatable", "after = [\"opened\", \"decided\"]\nrepeatable"),
+    ("any among others", "after = [\"opened\"]\noutcomes", "after = [\"ANY\"]\noutcomes"),
+    ("a cycle is no fault", "after = [\"START\", \"elsewhere\"]", "after = [\"START\", \"elsewhere\", \"decided\"]"),
+    ("never reached", "after = [\"opened\"]\noutcomes", "after = [\"decided\"]\noutcomes"),
+    ("none is reached", "after = [\"START\", \"elsewhere\"]", "after = [\"decided\"]"),
     ("attribute type", "type = \"integer\"", "type = \"float\""),
-    (
-        "attribute bounds of no integer",
-        "type = \"integer\"",
-        "type = \"date\"",
-    ),
+    ("attribute bounds of no integer", "type = \"integer\"", "type = \"date\""),
     ("attribute bounds crossed", "min = 1", "min = 10"),
-    (
-        "attribute bound too great",
-        "max = 9",
-        "max = 9223372036854775808",
-    ),
-    (
-        "attribute codes missing",
-        "type = \"integer\"\nmin = 1\nmax = 9\n",
-        "type = \"code\"\n",
-    ),
+    ("attribute bound too great", "max = 9", "max = 9223372036854775808"),
+    ("attribute codes missing", "type = \"integer\"\nmin = 1\nmax = 9\n", "type = \"code\"\n"),
     ("attribute codes of no code", "min = 1", "codes = [\"a\"]"),
     ("status code", "[status.opened]", "[status.Opened]"),
-    (
-        "status is no table",
-        "[status.opened]",
-        "[status]\nodd = 1\n[status.opened]",
-    ),
-    (
-        "several at once",
-        "number = 16\nlabel_de = \"Aufnahme\"",
-        "number = 32\nlabl_de = \"Aufnahme\"",
-    ),
+    ("status is no table", "[status.opened]", "[status]\nodd = 1\n[status.opened]"),
+    ("several at once", "number = 16\nlabel_de = \"Aufnahme\"", "number = 32\nlabl_de = \"Aufnahme\""),
 ];
 
 fn said_of(text: &str) -> String {
@@ -389,15 +237,8 @@ fn said_of(text: &str) -> String {
 fn says_where_what_and_how_to_mend_it() {
     let mut actual = String::new();
     for (name, from, to) in FAULTS {
-        let text = if from.is_empty() {
-            format!("{SOUND}{to}")
-        } else {
-            SOUND.replacen(from, to, 1)
-        };
-        assert!(
-            from.is_empty() || SOUND.contains(from),
-            "{name}: nothing to change"
-        );
+        let text = if from.is_empty() { format!("{SOUND}{to}") } else { SOUND.replacen(from, to, 1) };
+        assert!(from.is_empty() || SOUND.contains(from), "{name}: nothing to change");
         write!(actual, "{name}: {}", said_of(&text)).expect("a String takes all");
     }
     let expected = include_str!("golden/checker.txt");
@@ -410,14 +251,9 @@ fn says_where_what_and_how_to_mend_it() {
 
 #[test]
 fn a_process_without_a_status_is_none() {
-    let (before, _) = SOUND
-        .split_once("[status.opened]")
-        .expect("the text has the status");
+    let (before, _) = SOUND.split_once("[status.opened]").expect("the text has the status");
     let before = before.replace("outside = [\"elsewhere\"]\n", "");
-    assert_eq!(
-        said_of(&before),
-        "fails\n  1:1: the process has no status; declare at least one [status.*]\n"
-    );
+    assert_eq!(said_of(&before), "fails\n  1:1: the process has no status; declare at least one [status.*]\n");
 }
 
 #[test]
@@ -427,35 +263,21 @@ fn holds_every_list_to_its_bound() {
     let mut many_attributes = SOUND.to_owned();
     for index in 0..300 {
         let labels = "label_de = \"x\"\nlabel_en = \"x\"\n";
-        write!(
-            many_tracks,
-            "[track.t{index}]\nnumber = {}\n{labels}",
-            index % 16 + 16
-        )
-        .expect("a String takes all");
-        let head = "track = \"intake\"\nkind = \"reports\"\nprecision = \"day\"\nreported_by = [\"office\"]\nbasis = \"x\"\n";
+        write!(many_tracks, "[track.t{index}]\nnumber = {}\n{labels}", index % 16 + 16).expect("a String takes all");
+        let head =
+            "track = \"intake\"\nkind = \"reports\"\nprecision = \"day\"\nreported_by = [\"office\"]\nbasis = \"x\"\n";
         write!(many_statuses, "[status.s{index}]\n{labels}{head}").expect("a String takes all");
-        write!(
-            many_attributes,
-            "[status.decided.attribute.a{index}]\n{labels}type = \"bool\"\n"
-        )
-        .expect("a String takes all");
+        write!(many_attributes, "[status.decided.attribute.a{index}]\n{labels}type = \"bool\"\n")
+            .expect("a String takes all");
     }
     assert!(said_of(&many_tracks).contains("more than 16 tracks; take some out"));
     assert!(said_of(&many_statuses).contains("more than 256 statuses; take some out"));
-    assert!(
-        said_of(&many_attributes).contains("more than 16 attributes of a status; take some out")
-    );
+    assert!(said_of(&many_attributes).contains("more than 16 attributes of a status; take some out"));
     let long = format!("{SOUND}# {}", "x".repeat(512 * 1024));
     assert!(said_of(&long).contains("more than 524288; shorten it"));
     let label = SOUND.replace("\"Klein\"", &format!("\"{}\"", "x".repeat(201)));
-    assert!(
-        said_of(&label)
-            .contains("`label_de` of [process] has more than 200 characters; shorten it")
-    );
-    let faults = (0..200).fold(SOUND.to_owned(), |text, index| {
-        format!("{text}odd{index} = 1\n")
-    });
+    assert!(said_of(&label).contains("`label_de` of [process] has more than 200 characters; shorten it"));
+    let faults = (0..200).fold(SOUND.to_owned(), |text, index| format!("{text}odd{index} = 1\n"));
     assert_eq!(said_of(&faults).lines().count(), 1 + 100 + 1);
     assert!(said_of(&faults).contains("more than 100 errors; mend these and check again"));
 }

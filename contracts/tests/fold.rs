@@ -1,14 +1,9 @@
 //! The fold: its rules one by one, and that neither the order of arrival nor the way of folding changes its result.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first thing that does not hold"
-)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 #![allow(clippy::too_many_lines, reason = "a table is one test")]
 
 use laufzettel_contracts::{
-    AuthorityId, CaseFold, CaseState, Code, Definition, Entry, Position, Refusal, Report, Value,
-    When, cost, fold,
+    AuthorityId, CaseFold, CaseState, Code, Definition, Entry, Position, Refusal, Report, Value, When, cost, fold,
 };
 use proptest::prelude::*;
 
@@ -79,9 +74,7 @@ basis = "x"
 "#;
 
 fn small() -> Definition {
-    Definition::check(TEXT)
-        .expect("the definition is sound")
-        .definition
+    Definition::check(TEXT).expect("the definition is sound").definition
 }
 
 fn code(text: &str) -> Code {
@@ -89,16 +82,8 @@ fn code(text: &str) -> Code {
 }
 
 fn entry(number: u8, report: Report) -> Entry {
-    let position = Position {
-        height: u64::from(number),
-        ..Position::default()
-    };
-    Entry {
-        slot: [number; 32],
-        position,
-        author: AuthorityId::new("de-bamf").expect("an id"),
-        report,
-    }
+    let position = Position { height: u64::from(number), ..Position::default() };
+    Entry { slot: [number; 32], position, author: AuthorityId::new("de-bamf").expect("an id"), report }
 }
 
 fn on(status: &str, day: i32) -> Report {
@@ -113,10 +98,7 @@ fn ended(day: i32) -> Report {
 }
 
 fn naming(proceeding: u32, report: Report) -> Report {
-    Report {
-        proceeding,
-        ..report
-    }
+    Report { proceeding, ..report }
 }
 
 fn folded(reports: &[Report]) -> CaseFold {
@@ -130,63 +112,21 @@ fn folded(reports: &[Report]) -> CaseFold {
 
 /// Deviations as `slot KIND`, then what the tracks show.
 fn shown(state: &CaseState) -> (Vec<String>, Vec<String>) {
-    let deviations = state
-        .deviations
-        .iter()
-        .map(|found| format!("{} {}", found.slot[0], found.kind))
-        .collect();
-    let tracks = state
-        .tracks
-        .iter()
-        .map(|(number, track)| format!("{number} {} {}", track.slot[0], track.status));
+    let deviations = state.deviations.iter().map(|found| format!("{} {}", found.slot[0], found.kind)).collect();
+    let tracks = state.tracks.iter().map(|(number, track)| format!("{number} {} {}", track.slot[0], track.status));
     (deviations, tracks.collect())
 }
 
 #[test]
 fn tells_deviations_and_tracks() {
     // (what, reports numbered from 1, deviations, tracks, proceedings, closed)
-    type Row<'r> = (
-        &'r str,
-        Vec<Report>,
-        &'r [&'r str],
-        &'r [&'r str],
-        u32,
-        bool,
-    );
+    type Row<'r> = (&'r str, Vec<Report>, &'r [&'r str], &'r [&'r str], u32, bool);
     let table: &[Row<'_>] = &[
         ("nothing", vec![], &[], &[], 0, false),
-        (
-            "in order",
-            vec![on("begun", 1), ended(2)],
-            &[],
-            &["16 2 ended"],
-            1,
-            false,
-        ),
-        (
-            "late but dated",
-            vec![ended(2), on("begun", 1)],
-            &[],
-            &["16 1 ended"],
-            1,
-            false,
-        ),
-        (
-            "out of order",
-            vec![ended(2)],
-            &["1 OUT_OF_ORDER"],
-            &["16 1 ended"],
-            1,
-            false,
-        ),
-        (
-            "one day, by rank",
-            vec![ended(1), on("begun", 1)],
-            &[],
-            &["16 1 ended"],
-            1,
-            false,
-        ),
+        ("in order", vec![on("begun", 1), ended(2)], &[], &["16 2 ended"], 1, false),
+        ("late but dated", vec![ended(2), on("begun", 1)], &[], &["16 1 ended"], 1, false),
+        ("out of order", vec![ended(2)], &["1 OUT_OF_ORDER"], &["16 1 ended"], 1, false),
+        ("one day, by rank", vec![ended(1), on("begun", 1)], &[], &["16 1 ended"], 1, false),
         (
             "START is first only",
             vec![ended(1), on("begun", 2)],
@@ -195,14 +135,7 @@ fn tells_deviations_and_tracks() {
             1,
             false,
         ),
-        (
-            "repeated",
-            vec![on("begun", 1), ended(2), ended(3)],
-            &["3 REPEATED"],
-            &["16 3 ended"],
-            1,
-            false,
-        ),
+        ("repeated", vec![on("begun", 1), ended(2), ended(3)], &["3 REPEATED"], &["16 3 ended"], 1, false),
         (
             "lacking",
             vec![on("begun", 1), on("ended", 2)],
@@ -221,42 +154,17 @@ fn tells_deviations_and_tracks() {
         ),
         (
             "the next proceeding has its own tracks and order",
-            vec![
-                on("begun", 1),
-                ended(2),
-                on("closed", 2),
-                on("again", 3),
-                ended(4),
-            ],
+            vec![on("begun", 1), ended(2), on("closed", 2), on("again", 3), ended(4)],
             &["5 OUT_OF_ORDER"],
             &["16 5 ended"],
             2,
             false,
         ),
-        (
-            "opens out of order",
-            vec![on("begun", 1), on("again", 3)],
-            &["2 OUT_OF_ORDER"],
-            &["16 2 again"],
-            2,
-            false,
-        ),
-        (
-            "the first opens nothing",
-            vec![on("again", 1)],
-            &["1 OUT_OF_ORDER"],
-            &["16 1 again"],
-            1,
-            false,
-        ),
+        ("opens out of order", vec![on("begun", 1), on("again", 3)], &["2 OUT_OF_ORDER"], &["16 2 again"], 2, false),
+        ("the first opens nothing", vec![on("again", 1)], &["1 OUT_OF_ORDER"], &["16 1 again"], 1, false),
         (
             "names an earlier proceeding",
-            vec![
-                on("begun", 1),
-                ended(2),
-                on("again", 3),
-                naming(1, on("closed", 4)),
-            ],
+            vec![on("begun", 1), ended(2), on("again", 3), naming(1, on("closed", 4))],
             &[],
             &["16 3 again"],
             2,
@@ -270,14 +178,7 @@ fn tells_deviations_and_tracks() {
             1,
             false,
         ),
-        (
-            "first names another",
-            vec![naming(2, on("begun", 1))],
-            &["1 PROCEEDING_UNKNOWN"],
-            &["16 1 begun"],
-            1,
-            false,
-        ),
+        ("first names another", vec![naming(2, on("begun", 1))], &["1 PROCEEDING_UNKNOWN"], &["16 1 begun"], 1, false),
         (
             "opens the one it names",
             vec![on("begun", 1), ended(2), naming(2, on("again", 3))],
@@ -294,14 +195,7 @@ fn tells_deviations_and_tracks() {
             1,
             false,
         ),
-        (
-            "unknown status",
-            vec![on("begun", 1), on("other", 2)],
-            &["2 STATUS_UNKNOWN"],
-            &["16 1 begun"],
-            1,
-            false,
-        ),
+        ("unknown status", vec![on("begun", 1), on("other", 2)], &["2 STATUS_UNKNOWN"], &["16 1 begun"], 1, false),
     ];
     for (what, reports, deviations, tracks, proceedings, closed) in table {
         let case = folded(reports);
@@ -320,8 +214,7 @@ fn a_deviation_heals_when_the_missing_piece_arrives_and_returns_when_it_goes() {
     assert_eq!(shown(case.state()).0, ["1 OUT_OF_ORDER"]);
     case.report(&def, entry(9, on("begun", 1)));
     assert!(case.state().deviations.is_empty());
-    case.correct(&def, [9; 32], on("begun", 3))
-        .expect("the slot stands");
+    case.correct(&def, [9; 32], on("begun", 3)).expect("the slot stands");
     assert_eq!(shown(case.state()).0, ["1 OUT_OF_ORDER", "9 OUT_OF_ORDER"]);
     case.retract(&def, [9; 32]).expect("the slot stands");
     assert_eq!(shown(case.state()).0, ["1 OUT_OF_ORDER"]);
@@ -331,8 +224,7 @@ fn a_deviation_heals_when_the_missing_piece_arrives_and_returns_when_it_goes() {
 fn a_correction_keeps_its_place_among_reports_of_one_instant() {
     let def = small();
     let mut case = folded(&[on("begun", 1), on("closed", 2), on("closed", 2)]);
-    case.correct(&def, [2; 32], on("closed", 2))
-        .expect("the slot stands");
+    case.correct(&def, [2; 32], on("closed", 2)).expect("the slot stands");
     let slots: Vec<u8> = case.entries().iter().map(|entry| entry.slot[0]).collect();
     assert_eq!(slots, [1, 2, 3]);
     assert_eq!(shown(case.state()).0, ["3 REPEATED", "3 AFTER_CLOSE"]);
@@ -344,18 +236,12 @@ fn a_slot_is_taken_once_and_closed_for_good() {
     let mut case = folded(&[on("begun", 1)]);
     case.report(&def, entry(1, ended(2)));
     assert_eq!(case.entries().len(), 1);
-    assert_eq!(
-        case.correct(&def, [7; 32], ended(2)),
-        Err(Refusal::SlotUnknown)
-    );
+    assert_eq!(case.correct(&def, [7; 32], ended(2)), Err(Refusal::SlotUnknown));
     assert_eq!(case.retract(&def, [7; 32]), Err(Refusal::SlotUnknown));
     case.retract(&def, [1; 32]).expect("the slot stands");
     assert_eq!(*case.state(), CaseState::default());
     assert_eq!(case.retract(&def, [1; 32]), Err(Refusal::SlotClosed));
-    assert_eq!(
-        case.correct(&def, [1; 32], ended(2)),
-        Err(Refusal::SlotClosed)
-    );
+    assert_eq!(case.correct(&def, [1; 32], ended(2)), Err(Refusal::SlotClosed));
     case.report(&def, entry(1, on("begun", 1)));
     assert!(case.entries().is_empty());
     assert_eq!((case.slots(), cost(case.entries().len())), (1, 1));
@@ -384,16 +270,7 @@ fn a_track_knows_since_when_it_stands() {
     assert_eq!(case.state().tracks[&17].occurred, When::Instant(5 * day_ms));
     case.report(&def, entry(9, on("closed", 3)));
     assert_eq!(case.state().tracks[&17].since, When::Instant(5 * day_ms));
-    case.report(
-        &def,
-        entry(
-            10,
-            Report {
-                effective: Some(30),
-                ..on("closed", 8)
-            },
-        ),
-    );
+    case.report(&def, entry(10, Report { effective: Some(30), ..on("closed", 8) }));
     let track = &case.state().tracks[&17];
     assert!(track.effective_lies_ahead(28 * day_ms));
     assert!(!track.effective_lies_ahead(30 * day_ms));
@@ -404,14 +281,7 @@ fn a_case_has_no_more_proceedings_than_it_may() {
     let reports: Vec<Report> = (0..40).map(|day| on("again", day)).collect();
     let case = folded(&reports);
     assert_eq!(case.state().current_proceeding, 32);
-    assert_eq!(
-        shown(case.state())
-            .0
-            .iter()
-            .filter(|found| found.ends_with("PROCEEDINGS_FULL"))
-            .count(),
-        8
-    );
+    assert_eq!(shown(case.state()).0.iter().filter(|found| found.ends_with("PROCEEDINGS_FULL")).count(), 8);
 }
 
 /// What happens to a case, in the order of arrival. Numbers of slots are taken modulo those there are.
@@ -423,14 +293,7 @@ enum Act {
 }
 
 fn any_report() -> impl Strategy<Value = Report> {
-    let status = prop::sample::select(vec![
-        "begun",
-        "again",
-        "step",
-        "ended",
-        "closed",
-        "unheard_of",
-    ]);
+    let status = prop::sample::select(vec!["begun", "again", "step", "ended", "closed", "unheard_of"]);
     // Few days; instants within them, some of them just the end of a day in Berlin (23:00 UTC in January).
     let when = prop_oneof![
         (0..4_i32).prop_map(When::Day),
@@ -438,17 +301,15 @@ fn any_report() -> impl Strategy<Value = Report> {
             .prop_map(|(day, hour)| When::Instant((day * 24 + hour) * 3_600_000)),
     ];
     let proceeding = prop::sample::select(vec![0_u32, 0, 0, 1, 2, 3]);
-    (status, when, proceeding, any::<bool>(), any::<bool>()).prop_map(
-        |(status, when, proceeding, outcome, pages)| {
-            let mut report = Report::new(code(status), when);
-            report.proceeding = proceeding;
-            report.outcome = outcome.then(|| code("yes"));
-            if pages {
-                report.attributes.insert(code("pages"), Value::Integer(1));
-            }
-            report
-        },
-    )
+    (status, when, proceeding, any::<bool>(), any::<bool>()).prop_map(|(status, when, proceeding, outcome, pages)| {
+        let mut report = Report::new(code(status), when);
+        report.proceeding = proceeding;
+        report.outcome = outcome.then(|| code("yes"));
+        if pages {
+            report.attributes.insert(code("pages"), Value::Integer(1));
+        }
+        report
+    })
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
@@ -464,9 +325,7 @@ fn lived(def: &Definition, acts: &[Act]) -> CaseFold {
     let mut case = CaseFold::new();
     let mut slots = 0_u8;
     for act in acts {
-        let chosen = |number: usize| {
-            [u8::try_from(number % usize::from(slots.max(1))).expect("few slots") + 1; 32]
-        };
+        let chosen = |number: usize| [u8::try_from(number % usize::from(slots.max(1))).expect("few slots") + 1; 32];
         match act {
             Act::Report(report) => {
                 slots += 1;
@@ -474,10 +333,7 @@ fn lived(def: &Definition, acts: &[Act]) -> CaseFold {
             }
             Act::Correct(number, report) => {
                 let known = case.entry(&chosen(*number)).is_ok();
-                assert_eq!(
-                    case.correct(def, chosen(*number), report.clone()).is_ok(),
-                    known
-                );
+                assert_eq!(case.correct(def, chosen(*number), report.clone()).is_ok(), known);
             }
             Act::Retract(number) => {
                 let known = case.entry(&chosen(*number)).is_ok();
@@ -486,19 +342,13 @@ fn lived(def: &Definition, acts: &[Act]) -> CaseFold {
         }
         let mut shuffled = case.entries().to_vec();
         shuffled.reverse();
-        assert_eq!(
-            *case.state(),
-            fold(def, &shuffled, 0),
-            "step by step and anew differ after {act:?}"
-        );
+        assert_eq!(*case.state(), fold(def, &shuffled, 0), "step by step and anew differ after {act:?}");
     }
     case
 }
 
 fn instant_and_rank(def: &Definition, report: &Report) -> (i64, u16) {
-    let rank = def
-        .status(report.status.as_str())
-        .map_or(u16::MAX, |status| status.rank);
+    let rank = def.status(report.status.as_str()).map_or(u16::MAX, |status| status.rank);
     (report.occurred.end_ms(), rank)
 }
 

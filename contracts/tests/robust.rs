@@ -1,8 +1,5 @@
 //! A definition's text comes from a proposal of any member: whatever it holds, the checker answers.
-#![allow(
-    clippy::expect_used,
-    reason = "a test stops at the first thing that does not hold"
-)]
+#![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 
 use laufzettel_contracts::{ASYL_DE, Definition};
 use proptest::prelude::*;
@@ -11,14 +8,8 @@ fn answers(text: &str) {
     if let Err(findings) = Definition::check(text) {
         assert!(!findings.is_empty(), "a refusal says why");
         for finding in findings {
-            assert!(
-                finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(),
-                "{finding}"
-            );
-            assert!(
-                !finding.to_string().contains(char::is_control),
-                "{finding:?}"
-            );
+            assert!(finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(), "{finding}");
+            assert!(!finding.to_string().contains(char::is_control), "{finding:?}");
         }
     }
 }
@@ -41,10 +32,7 @@ fn the_densest_graph_is_answered() {
     for number in 0..256 {
         let labels = "label_de = \"s\"\nlabel_en = \"s\"\ntrack = \"t\"\nkind = \"reports\"\nprecision = \"day\"\nreported_by = [\"r\"]\nbasis = \"b\"";
         let start = if number == 255 { ", \"START\"" } else { "" };
-        text.push_str(&format!(
-            "[status.s{number}]\n{labels}\nafter = [{}{start}]\n",
-            names.join(",")
-        ));
+        text.push_str(&format!("[status.s{number}]\n{labels}\nafter = [{}{start}]\n", names.join(",")));
     }
     let checked = Definition::check(&text).expect("a cycle is no fault");
     assert!(checked.notes.is_empty());

@@ -1,8 +1,5 @@
 //! The one instant by which reports are ordered.
-#![allow(
-    clippy::expect_used,
-    reason = "a test stops at the first thing that does not hold"
-)]
+#![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 
 use laufzettel_contracts::When;
 use proptest::prelude::*;
@@ -13,27 +10,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Days since 1970-01-01, counted year by year: another way than the one under test.
 fn day(year: i32, month: i32, day_of_month: i32) -> i32 {
     let leap = |year: i32| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let years: i32 = (1970..year)
-        .map(|year| if leap(year) { 366 } else { 365 })
-        .sum();
-    let lengths = [
-        31,
-        if leap(year) { 29 } else { 28 },
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let months: i32 = lengths
-        .iter()
-        .take(usize::try_from(month - 1).expect("a month"))
-        .sum();
+    let years: i32 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months: i32 = lengths.iter().take(usize::try_from(month - 1).expect("a month")).sum();
     years + months + day_of_month - 1
 }
 
@@ -60,11 +39,7 @@ fn a_day_ends_at_midnight_in_berlin() {
     for ((year, month, of_month), hour) in table {
         let number = day(year, month, of_month);
         let expected = i64::from(number) * DAY_MS + hour * HOUR_MS;
-        assert_eq!(
-            When::Day(number).end_ms(),
-            expected,
-            "{year}-{month}-{of_month}"
-        );
+        assert_eq!(When::Day(number).end_ms(), expected, "{year}-{month}-{of_month}");
     }
     assert_eq!(When::Instant(7).end_ms(), 7);
 }
@@ -86,11 +61,7 @@ fn every_day_from_1970_to_2100_has_23_24_or_25_hours_and_two_a_year_are_odd() {
             let last = day(year, month, 31);
             last - (last + 4).rem_euclid(7)
         };
-        assert_eq!(
-            (short, long),
-            (vec![last_sunday(3)], vec![last_sunday(10)]),
-            "{year}"
-        );
+        assert_eq!((short, long), (vec![last_sunday(3)], vec![last_sunday(10)]), "{year}");
     }
 }
 

@@ -36,8 +36,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
-use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tonic_health::server::HealthReporter;
+use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::config::ApiSection;
 use crate::tls::{self, TlsError};
@@ -56,7 +56,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug, Error)]
 pub enum ApiError {
     /// The address cannot be listened on.
-    #[error("cannot listen for clients on {address}: {source}; check api.listen and whether another process has the port")]
+    #[error(
+        "cannot listen for clients on {address}: {source}; check api.listen and whether another process has the port"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -86,11 +88,7 @@ impl Api {
     ///
     /// # Errors
     /// The address or the certificates cannot be used.
-    pub async fn start(
-        config: &ApiSection,
-        backend: Arc<Backend>,
-        stop: CancellationToken,
-    ) -> Result<Self, ApiError> {
+    pub async fn start(config: &ApiSection, backend: Arc<Backend>, stop: CancellationToken) -> Result<Self, ApiError> {
         let tls = tls::server(config)?;
         let failed = |source| ApiError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;

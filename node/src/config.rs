@@ -262,7 +262,11 @@ impl Config {
             check(is_authority(&peer.authority), &field, "2 to 32 of [a-z0-9-], a letter first")?;
             check(seen.insert(&peer.authority), &field, "named twice, or this node itself; remove one")?;
             let key = peer.node_key.as_deref().map(parse_key);
-            check(key.is_none_or(|key| key.is_some()), &field, "node_key must be 64 hexadecimal digits of an Ed25519 key")?;
+            check(
+                key.is_none_or(|key| key.is_some()),
+                &field,
+                "node_key must be 64 hexadecimal digits of an Ed25519 key",
+            )?;
         }
         Ok(())
     }

@@ -168,7 +168,10 @@ impl Genesis {
     /// Names the part that does not.
     pub fn validate(&self) -> Result<(), GenesisError> {
         if self.version != 1 {
-            return Err(invalid("version", format!("{} is not understood; this program reads version 1", self.version)));
+            return Err(invalid(
+                "version",
+                format!("{} is not understood; this program reads version 1", self.version),
+            ));
         }
         if self.name.is_empty() || self.name.len() > 64 {
             return Err(invalid("name", "must have 1 to 64 characters"));
@@ -246,7 +249,8 @@ impl Genesis {
 /// The root of the state a genesis text describes, and what the ledger read.
 fn state_root(bytes: &[u8]) -> Result<(Hash, ledger::Genesis), GenesisError> {
     let genesis = ledger::Genesis::parse(bytes).map_err(|error| invalid("genesis", error.to_string()))?;
-    let (root, _) = genesis_state(&genesis, &MemStore::default()).map_err(|error| invalid("genesis", error.to_string()))?;
+    let (root, _) =
+        genesis_state(&genesis, &MemStore::default()).map_err(|error| invalid("genesis", error.to_string()))?;
     Ok((root, genesis))
 }
 

@@ -67,7 +67,9 @@ pub enum KeyError {
     #[error("{0} exists already and is not overwritten; move it away first if it is to be replaced")]
     Exists(PathBuf),
     /// Others can read it.
-    #[error("key file {path} has mode {mode:03o}: others than its owner can read or change it; run `chmod 600 {path}`, and replace the key if others had access")]
+    #[error(
+        "key file {path} has mode {mode:03o}: others than its owner can read or change it; run `chmod 600 {path}`, and replace the key if others had access"
+    )]
     Permissions {
         /// The file.
         path: PathBuf,
@@ -132,9 +134,7 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyError> {
         io::ErrorKind::NotFound => KeyError::Missing(path.into()),
         _ => KeyError::Io { doing: "read", path: path.into(), source },
     };
-    check_private(path).map_err(io)?.map_or(Ok(()), |mode| {
-        Err(KeyError::Permissions { path: path.into(), mode })
-    })?;
+    check_private(path).map_err(io)?.map_or(Ok(()), |mode| Err(KeyError::Permissions { path: path.into(), mode }))?;
     let pem = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
     SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyError::Malformed(path.into()))
 }
@@ -169,7 +169,11 @@ impl Keys {
     /// One of them cannot be used.
     pub fn load(files: &crate::config::KeyFiles) -> Result<Self, KeyError> {
         let optional = |path: &Option<PathBuf>| path.as_deref().map(load).transpose();
-        Ok(Self { node: load(&files.node)?, consensus: optional(&files.consensus)?, service: optional(&files.service)? })
+        Ok(Self {
+            node: load(&files.node)?,
+            consensus: optional(&files.consensus)?,
+            service: optional(&files.service)?,
+        })
     }
 }
 

@@ -143,7 +143,12 @@ impl LocalNet {
     ///
     /// # Errors
     /// A file cannot be made, or the definitions are refused.
-    pub fn make(folder: &Path, name: &str, members: Vec<Member>, definitions: Vec<String>) -> Result<Self, LocalNetError> {
+    pub fn make(
+        folder: &Path,
+        name: &str,
+        members: Vec<Member>,
+        definitions: Vec<String>,
+    ) -> Result<Self, LocalNetError> {
         fs::create_dir_all(folder).map_err(io("make folder", folder))?;
         let root = tls::make_root(&format!("{name} root"))?;
         root.save(&folder.join("ca.pem"), &folder.join("ca-key.pem"))?;

@@ -106,8 +106,8 @@ impl Mempool {
     /// # Errors
     /// The pool is full.
     pub fn check_room(&self, size: usize) -> Result<(), Refusal> {
-        let full = self.pending.len() >= self.limits.count_max
-            || self.bytes.saturating_add(size) > self.limits.bytes_max;
+        let full =
+            self.pending.len() >= self.limits.count_max || self.bytes.saturating_add(size) > self.limits.bytes_max;
         if full { Err(Self::exhausted()) } else { Ok(()) }
     }
     fn exhausted() -> Refusal {

@@ -98,8 +98,8 @@ impl Node {
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
         let database = data.join("db");
-        let store = RocksStore::open(&database)
-            .map_err(|source| StartError::Database { path: database.clone(), source })?;
+        let store =
+            RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
         let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;

@@ -184,9 +184,8 @@ impl Runtime {
         let (reads, reads_received) = channel();
         let ports = Ports::new(shared.clone(), network, jobs, reads);
         let runtime = tokio::runtime::Handle::current();
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new().name(name.to_owned()).spawn(run)
-        };
+        let spawn =
+            |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let (to_driver, to_driver_too, to_driver_from_network) = (inputs.clone(), inputs.clone(), inputs.clone());
         let reader_shared = shared.clone();
         let threads = vec![

@@ -119,9 +119,8 @@ fn registered(
 /// A peer with its node key, from the configuration or else from the registry.
 fn peer(genesis: &Genesis, section: &PeerSection) -> Result<Peer, SetupError> {
     let authority = &section.authority;
-    let registered = || -> Option<VerifyingKey> {
-        genesis.registry.key_of(authority, Purpose::Node).map(|(_, key)| key.public)
-    };
+    let registered =
+        || -> Option<VerifyingKey> { genesis.registry.key_of(authority, Purpose::Node).map(|(_, key)| key.public) };
     let key = section.node_key.as_deref().and_then(parse_key).or_else(registered).ok_or_else(|| {
         mismatch(format!("[[peer]] {authority} has no node key in the registry; check the id, or set node_key"))
     })?;

@@ -42,7 +42,9 @@ pub enum TlsError {
         source: io::Error,
     },
     /// Others can read a private key.
-    #[error("private key {path} has mode {mode:03o}: others than its owner can read or change it; run `chmod 600 {path}`")]
+    #[error(
+        "private key {path} has mode {mode:03o}: others than its owner can read or change it; run `chmod 600 {path}`"
+    )]
     Permissions {
         /// The file.
         path: PathBuf,
@@ -83,10 +85,16 @@ impl CertificateFiles {
     /// # Errors
     /// A file exists already or cannot be written.
     pub fn save(&self, certificate: &Path, private_key: &Path) -> Result<(), TlsError> {
-        keys::write_new_private(private_key, self.private_key.as_bytes())
-            .map_err(|source| TlsError::Io { doing: "write", path: private_key.into(), source })?;
-        fs::write(certificate, &self.certificate)
-            .map_err(|source| TlsError::Io { doing: "write", path: certificate.into(), source })
+        keys::write_new_private(private_key, self.private_key.as_bytes()).map_err(|source| TlsError::Io {
+            doing: "write",
+            path: private_key.into(),
+            source,
+        })?;
+        fs::write(certificate, &self.certificate).map_err(|source| TlsError::Io {
+            doing: "write",
+            path: certificate.into(),
+            source,
+        })
     }
     /// Reads certificate and key.
     ///

@@ -237,9 +237,9 @@ fn has_own_body(block: &Block) -> bool {
         let Ok(payload) = Payload::decode(&signed.payload) else { return true };
         let digests = payload.item_digests.iter();
         payload.item_digests.len() == signed.items.len()
-            && digests.zip(&signed.items).all(|(digest, item)| {
-                item.as_ref().is_some_and(|bytes| ItemDigest::of(bytes) == *digest)
-            })
+            && digests
+                .zip(&signed.items)
+                .all(|(digest, item)| item.as_ref().is_some_and(|bytes| ItemDigest::of(bytes) == *digest))
     };
     block.body.tx_root() == block.header.tx_root && block.body.transactions.iter().all(bound)
 }

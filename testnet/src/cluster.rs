@@ -38,7 +38,9 @@ pub(crate) fn program() -> Result<PathBuf, Fault> {
     // A test binary lies one folder deeper than the programs.
     let folders = own.ancestors().skip(1).take(2);
     let found = folders.map(|folder| folder.join("laufzettel")).find(|path| path.is_file());
-    found.ok_or_else(|| format!("no program `laufzettel` beside {}; run `cargo build --workspace`", own.display()).into())
+    found.ok_or_else(|| {
+        format!("no program `laufzettel` beside {}; run `cargo build --workspace`", own.display()).into()
+    })
 }
 
 impl Cluster {

@@ -29,12 +29,7 @@ const WORDS: [(&str, Word); 6] = [
 
 pub(super) fn read_attributes(status: &mut Section<'_>, findings: &mut Findings) -> Vec<Attribute> {
     let sections = status.named_sections("attribute", findings);
-    refuse_surplus(
-        &sections,
-        ATTRIBUTES_MAX,
-        "attributes of a status",
-        findings,
-    );
+    refuse_surplus(&sections, ATTRIBUTES_MAX, "attributes of a status", findings);
     sections
         .into_iter()
         .take(ATTRIBUTES_MAX)
@@ -50,16 +45,8 @@ fn read_attribute(code: Code, mut section: Section<'_>, findings: &mut Findings)
     let min = section.integer("min", findings);
     let max = section.integer("max", findings);
     if let Some(word) = word {
-        refuse_idle(
-            &section,
-            word == Word::Code,
-            &[("codes", codes_at)],
-            findings,
-        );
-        let bounds = [
-            ("min", min.as_ref().map(|min| min.at)),
-            ("max", max.as_ref().map(|max| max.at)),
-        ];
+        refuse_idle(&section, word == Word::Code, &[("codes", codes_at)], findings);
+        let bounds = [("min", min.as_ref().map(|min| min.at)), ("max", max.as_ref().map(|max| max.at))];
         refuse_idle(&section, word == Word::Integer, &bounds, findings);
     }
     let holds = match word {
@@ -72,21 +59,11 @@ fn read_attribute(code: Code, mut section: Section<'_>, findings: &mut Findings)
     };
     let required = section.flag("required", findings);
     section.finish(findings);
-    Attribute {
-        code,
-        labels,
-        holds,
-        required,
-    }
+    Attribute { code, labels, holds, required }
 }
 
 /// A key that says nothing for this type is more likely a wrong type than a wish.
-fn refuse_idle(
-    section: &Section<'_>,
-    used: bool,
-    keys: &[(&str, Option<usize>)],
-    findings: &mut Findings,
-) {
+fn refuse_idle(section: &Section<'_>, used: bool, keys: &[(&str, Option<usize>)], findings: &mut Findings) {
     for (key, at) in keys {
         if let (false, Some(at)) = (used, at) {
             let message = format!("`{key}` says nothing for the type of [{}]", section.path);
@@ -105,29 +82,14 @@ fn read_codes(
         let message = format!("[{}] has type \"code\" and no codes", section.path);
         findings.error(section.at, message, "list them in `codes`");
     }
-    names
-        .iter()
-        .filter_map(|name| code_at(name.at, &name.value, findings))
-        .map(|code| code.value)
-        .collect()
+    names.iter().filter_map(|name| code_at(name.at, &name.value, findings)).map(|code| code.value).collect()
 }
 
-fn read_bounds(
-    min: Option<Located<i64>>,
-    max: Option<Located<i64>>,
-    findings: &mut Findings,
-) -> AttributeType {
+fn read_bounds(min: Option<Located<i64>>, max: Option<Located<i64>>, findings: &mut Findings) -> AttributeType {
     let least = min.as_ref().map_or(i64::MIN, |min| min.value);
     let most = max.as_ref().map_or(i64::MAX, |max| max.value);
     if let (Some(min), true) = (min, least > most) {
-        findings.error(
-            min.at,
-            format!("`min` {least} is greater than `max` {most}"),
-            "exchange them",
-        );
+        findings.error(min.at, format!("`min` {least} is greater than `max` {most}"), "exchange them");
     }
-    AttributeType::Integer {
-        min: least,
-        max: most,
-    }
+    AttributeType::Integer { min: least, max: most }
 }

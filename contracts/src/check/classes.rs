@@ -7,11 +7,8 @@ use crate::name::Code;
 use std::collections::BTreeMap;
 
 pub(super) fn check_classes(drafts: &[Draft], findings: &mut Findings) {
-    let classes: BTreeMap<&Code, &Draft> = drafts
-        .iter()
-        .filter(|draft| draft.status.class)
-        .map(|draft| (&draft.status.code, draft))
-        .collect();
+    let classes: BTreeMap<&Code, &Draft> =
+        drafts.iter().filter(|draft| draft.status.class).map(|draft| (&draft.status.code, draft)).collect();
     let mut members: BTreeMap<&Code, Vec<&Code>> = BTreeMap::new();
     for draft in drafts {
         let Some(class) = &draft.status.ledger_as else {
@@ -28,9 +25,7 @@ pub(super) fn check_classes(drafts: &[Draft], findings: &mut Findings) {
                 findings.error(draft.at, message, fix);
             }
             Some([only]) => {
-                let message = format!(
-                    "class `{class}` has one member: who sees the class knows it is `{only}`"
-                );
+                let message = format!("class `{class}` has one member: who sees the class knows it is `{only}`");
                 findings.note(draft.at, message, "a second member would hide it");
             }
             Some(_) => {}
@@ -39,20 +34,11 @@ pub(super) fn check_classes(drafts: &[Draft], findings: &mut Findings) {
     check_predecessors(drafts, findings);
 }
 
-fn check_restricted(
-    draft: &Draft,
-    class: &Code,
-    classes: &BTreeMap<&Code, &Draft>,
-    findings: &mut Findings,
-) {
+fn check_restricted(draft: &Draft, class: &Code, classes: &BTreeMap<&Code, &Draft>, findings: &mut Findings) {
     let code = &draft.status.code;
     if draft.status.class {
         let message = format!("`{code}` is a class and stands on the ledger as another");
-        findings.error(
-            draft.ledger_as_at,
-            message,
-            "take out `class` or `ledger_as`",
-        );
+        findings.error(draft.ledger_as_at, message, "take out `class` or `ledger_as`");
     }
     if let Some(at) = draft.after_at {
         let message = format!("`{code}` is restricted and cannot have `after`");
@@ -61,43 +47,24 @@ fn check_restricted(
     let Some(class_draft) = classes.get(class) else {
         let known = classes.keys().map(|known| known.as_str());
         let fix = format!("declare [status.{class}] with class = true");
-        findings.misnamed(
-            draft.ledger_as_at,
-            format!("`{class}` is no class"),
-            class.as_str(),
-            known,
-            &fix,
-        );
+        findings.misnamed(draft.ledger_as_at, format!("`{class}` is no class"), class.as_str(), known, &fix);
         return;
     };
     for role in &draft.status.reported_by {
         if !class_draft.status.reported_by.contains(role) {
             let message = format!("`{role}` may report `{code}` but not its class `{class}`");
-            findings.error(
-                draft.reported_by_at,
-                message,
-                format!("add `{role}` to `reported_by` of `{class}`"),
-            );
+            findings.error(draft.reported_by_at, message, format!("add `{role}` to `reported_by` of `{class}`"));
         }
     }
 }
 
 fn check_predecessors(drafts: &[Draft], findings: &mut Findings) {
-    let restricted: BTreeMap<&Code, &Code> = drafts
-        .iter()
-        .filter_map(|draft| Some((&draft.status.code, draft.status.ledger_as.as_ref()?)))
-        .collect();
+    let restricted: BTreeMap<&Code, &Code> =
+        drafts.iter().filter_map(|draft| Some((&draft.status.code, draft.status.ledger_as.as_ref()?))).collect();
     for predecessor in drafts.iter().flat_map(|draft| &draft.predecessors) {
         if let Some(class) = restricted.get(&predecessor.value) {
-            let message = format!(
-                "`{}` is restricted and cannot stand in `after`",
-                predecessor.value
-            );
-            findings.error(
-                predecessor.at,
-                message,
-                format!("name its class `{class}` instead"),
-            );
+            let message = format!("`{}` is restricted and cannot stand in `after`", predecessor.value);
+            findings.error(predecessor.at, message, format!("name its class `{class}` instead"));
         }
     }
 }

@@ -5,8 +5,8 @@ use super::section::{Located, Section, code_at};
 use crate::definition::{Labels, Outcome, OutcomeList, Role, Track};
 use crate::finding::{Findings, quoted};
 use crate::limits::{
-    CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX,
-    TRACK_NUMBER_MIN, TRACKS_MAX,
+    CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX, TRACK_NUMBER_MIN,
+    TRACKS_MAX,
 };
 use crate::name::{Code, check_id};
 use std::collections::BTreeMap;
@@ -37,22 +37,14 @@ pub(super) fn read_language(top: &mut Section<'_>, findings: &mut Findings) {
         None => None,
     };
     if let Some(Located { at, value }) = wrong {
-        findings.error(
-            at,
-            format!("language {value} is not known"),
-            format!("write language = {LANGUAGE}"),
-        );
+        findings.error(at, format!("language {value} is not known"), format!("write language = {LANGUAGE}"));
     }
 }
 
 /// Parts of the language that design.md plans and version 1 does not have.
 pub(super) fn refuse_later_parts(top: &mut Section<'_>, findings: &mut Findings) {
-    let parts = [
-        ("rule", "[[rule]]"),
-        ("deadline", "[deadline.*]"),
-        ("regime", "[regime.*]"),
-        ("calendar", "[calendar.*]"),
-    ];
+    let parts =
+        [("rule", "[[rule]]"), ("deadline", "[deadline.*]"), ("regime", "[regime.*]"), ("calendar", "[calendar.*]")];
     for (key, shown) in parts {
         top.refuse(key, shown, findings);
     }
@@ -70,37 +62,22 @@ pub(super) fn read_process(top: &mut Section<'_>, findings: &mut Findings) -> Op
         section.missing("version", findings);
     }
     let version = section.integer("version", findings).and_then(|version| {
-        let number = u32::try_from(version.value)
-            .ok()
-            .filter(|number| *number > 0);
+        let number = u32::try_from(version.value).ok().filter(|number| *number > 0);
         if number.is_none() {
-            findings.error(
-                version.at,
-                "`version` is out of range",
-                "count versions from 1",
-            );
+            findings.error(version.at, "`version` is out of range", "count versions from 1");
         }
         number
     });
     let labels = read_labels(&mut section, findings);
     section.finish(findings);
-    Some(Process {
-        id: id?,
-        version: version?,
-        labels: labels?,
-    })
+    Some(Process { id: id?, version: version?, labels: labels? })
 }
 
 pub(super) fn read_profile(top: &mut Section<'_>, findings: &mut Findings) -> Option<Profile> {
     let mut section = top.section("profile", findings)?;
     let id = read_id(&mut section, findings);
-    let names = section
-        .names("outside", OUTSIDE_MAX, findings)
-        .map_or_else(Vec::new, |names| names.value);
-    let outside = names
-        .into_iter()
-        .filter_map(|name| code_at(name.at, &name.value, findings))
-        .collect();
+    let names = section.names("outside", OUTSIDE_MAX, findings).map_or_else(Vec::new, |names| names.value);
+    let outside = names.into_iter().filter_map(|name| code_at(name.at, &name.value, findings)).collect();
     section.finish(findings);
     Some(Profile { id: id?, outside })
 }
@@ -117,11 +94,7 @@ pub(super) fn read_tracks(top: &mut Section<'_>, findings: &mut Findings) -> Vec
         let number = number.and_then(|number| match numbers.get(&number.value) {
             Some(other) => {
                 let message = format!("track number {} is already that of `{other}`", number.value);
-                findings.error(
-                    number.at,
-                    message,
-                    "give each track its own number, for good",
-                );
+                findings.error(number.at, message, "give each track its own number, for good");
                 None
             }
             None => {
@@ -145,9 +118,7 @@ fn read_track_number(section: &mut Section<'_>, findings: &mut Findings) -> Opti
     }
     let Located { at, value } = section.integer("number", findings)?;
     let range = TRACK_NUMBER_MIN..=TRACK_NUMBER_MAX;
-    let number = u8::try_from(value)
-        .ok()
-        .filter(|number| range.contains(number));
+    let number = u8::try_from(value).ok().filter(|number| range.contains(number));
     if number.is_none() {
         let fix = format!("use a number from {TRACK_NUMBER_MIN} to {TRACK_NUMBER_MAX}");
         findings.error(at, format!("track number {value} is out of range"), fix);
@@ -162,18 +133,12 @@ pub(super) fn read_roles(top: &mut Section<'_>, findings: &mut Findings) -> Vec<
     for (code, mut section) in sections.into_iter().take(ROLES_MAX) {
         let labels = read_labels(&mut section, findings);
         section.finish(findings);
-        roles.push(Role {
-            code: code.value,
-            labels: labels.unwrap_or_else(blank_labels),
-        });
+        roles.push(Role { code: code.value, labels: labels.unwrap_or_else(blank_labels) });
     }
     roles
 }
 
-pub(super) fn read_outcome_lists(
-    top: &mut Section<'_>,
-    findings: &mut Findings,
-) -> Vec<OutcomeList> {
+pub(super) fn read_outcome_lists(top: &mut Section<'_>, findings: &mut Findings) -> Vec<OutcomeList> {
     let sections = top.named_sections("outcomes", findings);
     refuse_surplus(&sections, OUTCOME_LISTS_MAX, "outcome lists", findings);
     let mut lists = Vec::new();
@@ -183,21 +148,12 @@ pub(super) fn read_outcome_lists(
         refuse_surplus(&codes, CODES_MAX, "outcomes in a list", findings);
         if codes.is_empty() && findings.error_count() == before {
             let message = format!("[{}] has no codes", section.path);
-            findings.error(
-                section.at,
-                message,
-                format!("write them under [{}.codes]", section.path),
-            );
+            findings.error(section.at, message, format!("write them under [{}.codes]", section.path));
         }
         section.finish(findings);
-        let outcomes = codes
-            .into_iter()
-            .take(CODES_MAX)
-            .map(|(code, section)| read_outcome(code.value, section, findings));
-        lists.push(OutcomeList {
-            code: code.value,
-            outcomes: outcomes.collect(),
-        });
+        let outcomes =
+            codes.into_iter().take(CODES_MAX).map(|(code, section)| read_outcome(code.value, section, findings));
+        lists.push(OutcomeList { code: code.value, outcomes: outcomes.collect() });
     }
     lists
 }
@@ -206,10 +162,7 @@ fn read_outcome(code: Code, mut section: Section<'_>, findings: &mut Findings) -
     let de = section.required_text("de", LABEL_CHARACTERS_MAX, findings);
     let en = section.required_text("en", LABEL_CHARACTERS_MAX, findings);
     section.finish(findings);
-    let labels = de.zip(en).map_or_else(blank_labels, |(de, en)| Labels {
-        de: de.value,
-        en: en.value,
-    });
+    let labels = de.zip(en).map_or_else(blank_labels, |(de, en)| Labels { de: de.value, en: en.value });
     Outcome { code, labels }
 }
 
@@ -217,18 +170,12 @@ fn read_outcome(code: Code, mut section: Section<'_>, findings: &mut Findings) -
 pub(super) fn read_labels(section: &mut Section<'_>, findings: &mut Findings) -> Option<Labels> {
     let de = section.required_text("label_de", LABEL_CHARACTERS_MAX, findings);
     let en = section.required_text("label_en", LABEL_CHARACTERS_MAX, findings);
-    Some(Labels {
-        de: de?.value,
-        en: en?.value,
-    })
+    Some(Labels { de: de?.value, en: en?.value })
 }
 
 /// Stands in for labels whose fault has been told; no definition is made of it.
 pub(super) fn blank_labels() -> Labels {
-    Labels {
-        de: String::new(),
-        en: String::new(),
-    }
+    Labels { de: String::new(), en: String::new() }
 }
 
 /// A list of tables longer than it may be.
@@ -239,11 +186,7 @@ pub(super) fn refuse_surplus(
     findings: &mut Findings,
 ) {
     if let Some((first, _)) = sections.get(count_max) {
-        findings.error(
-            first.at,
-            format!("more than {count_max} {what}"),
-            "take some out",
-        );
+        findings.error(first.at, format!("more than {count_max} {what}"), "take some out");
     }
 }
 
@@ -253,11 +196,7 @@ fn read_id(section: &mut Section<'_>, findings: &mut Findings) -> Option<String>
     }
     let id = section.text("id", findings)?;
     if let Err(error) = check_id(&id.value) {
-        findings.error(
-            id.at,
-            format!("`{}` is no id", quoted(&id.value)),
-            format!("an id {error}"),
-        );
+        findings.error(id.at, format!("`{}` is no id", quoted(&id.value)), format!("an id {error}"));
         return None;
     }
     Some(id.value)

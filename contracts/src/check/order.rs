@@ -25,27 +25,18 @@ pub(super) fn check_order(drafts: &[Draft], findings: &mut Findings) {
 
 impl<'d> Graph<'d> {
     fn new(drafts: &'d [Draft]) -> Self {
-        let indices: BTreeMap<&Code, usize> = drafts
-            .iter()
-            .enumerate()
-            .map(|(index, draft)| (&draft.status.code, index))
-            .collect();
+        let indices: BTreeMap<&Code, usize> =
+            drafts.iter().enumerate().map(|(index, draft)| (&draft.status.code, index)).collect();
         let mut successors = vec![Vec::new(); drafts.len()];
         for (index, draft) in drafts.iter().enumerate() {
             for predecessor in &draft.predecessors {
-                let place = indices
-                    .get(&predecessor.value)
-                    .and_then(|before| successors.get_mut(*before));
+                let place = indices.get(&predecessor.value).and_then(|before| successors.get_mut(*before));
                 if let Some(followers) = place {
                     followers.push(index);
                 }
             }
         }
-        Self {
-            drafts,
-            indices,
-            successors,
-        }
+        Self { drafts, indices, successors }
     }
 
     /// For every status whether it can come after some of these; they themselves can.
@@ -65,10 +56,7 @@ impl<'d> Graph<'d> {
 
     fn check_ranks(&self, findings: &mut Findings) {
         for (index, draft) in self.drafts.iter().enumerate() {
-            let late = |predecessor: &&_| {
-                self.index_of(predecessor)
-                    .is_some_and(|before| before > index)
-            };
+            let late = |predecessor: &&_| self.index_of(predecessor).is_some_and(|before| before > index);
             let mut late = draft.predecessors.iter().filter(late).peekable();
             if late.peek().is_none() {
                 continue;
@@ -76,31 +64,18 @@ impl<'d> Graph<'d> {
             let reached = self.reached_from(std::iter::once(index));
             for predecessor in late {
                 // Both ways round: the two are in one cycle, and no order of the text could be right.
-                if self
-                    .index_of(predecessor)
-                    .is_some_and(|before| reached.get(before) == Some(&true))
-                {
+                if self.index_of(predecessor).is_some_and(|before| reached.get(before) == Some(&true)) {
                     continue;
                 }
                 let (before, after) = (&predecessor.value, &draft.status.code);
-                let message =
-                    format!("`{before}` comes before `{after}` but stands later in the text");
-                findings.error(
-                    predecessor.at,
-                    message,
-                    format!("move [status.{before}] above [status.{after}]"),
-                );
+                let message = format!("`{before}` comes before `{after}` but stands later in the text");
+                findings.error(predecessor.at, message, format!("move [status.{before}] above [status.{after}]"));
             }
         }
     }
 
     fn check_reachable(&self, findings: &mut Findings) {
-        let roots = self
-            .drafts
-            .iter()
-            .enumerate()
-            .filter(|(_, draft)| is_root(draft))
-            .map(|(index, _)| index);
+        let roots = self.drafts.iter().enumerate().filter(|(_, draft)| is_root(draft)).map(|(index, _)| index);
         let reached = self.reached_from(roots);
         for (draft, reached) in self.drafts.iter().zip(reached) {
             if !reached {
@@ -122,10 +97,6 @@ fn is_root(draft: &Draft) -> bool {
         After::Start | After::Any => true,
         After::Status(_) => false,
     };
-    let unconstrained = draft
-        .status
-        .after
-        .as_ref()
-        .is_none_or(|rules| rules.iter().any(free));
+    let unconstrained = draft.status.after.as_ref().is_none_or(|rules| rules.iter().any(free));
     unconstrained || draft.after_faulty || draft.status.ledger_as.is_some()
 }

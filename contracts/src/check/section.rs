@@ -29,20 +29,11 @@ pub(super) struct Section<'t> {
 
 impl<'t> Section<'t> {
     pub(super) fn new(table: &'t DeTable<'t>, at: usize, path: String) -> Self {
-        Self {
-            table,
-            at,
-            path,
-            asked: BTreeSet::new(),
-        }
+        Self { table, at, path, asked: BTreeSet::new() }
     }
 
     /// The table under a key, if there is one.
-    pub(super) fn section(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-    ) -> Option<Section<'t>> {
+    pub(super) fn section(&mut self, key: &'static str, findings: &mut Findings) -> Option<Section<'t>> {
         let (name, value) = self.find(key)?;
         open(name.span().start, self.below(key), value, findings)
     }
@@ -76,18 +67,11 @@ impl<'t> Section<'t> {
     }
 
     /// A text, if the key is there.
-    pub(super) fn text(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-    ) -> Option<Located<String>> {
+    pub(super) fn text(&mut self, key: &'static str, findings: &mut Findings) -> Option<Located<String>> {
         let (_, value) = self.find(key)?;
         let at = value.span().start;
         match value.get_ref().as_str() {
-            Some(text) => Some(Located {
-                at,
-                value: text.to_owned(),
-            }),
+            Some(text) => Some(Located { at, value: text.to_owned() }),
             None => self.wrong_type(key, "a text in quotes", value, findings),
         }
     }
@@ -105,18 +89,11 @@ impl<'t> Section<'t> {
         }
         let text = self.text(key, findings)?;
         if text.value.trim().is_empty() {
-            findings.error(
-                text.at,
-                format!("`{key}` of [{}] is blank", self.path),
-                "write it out",
-            );
+            findings.error(text.at, format!("`{key}` of [{}] is blank", self.path), "write it out");
             return None;
         }
         if text.value.chars().count() > characters_max {
-            let message = format!(
-                "`{key}` of [{}] has more than {characters_max} characters",
-                self.path
-            );
+            let message = format!("`{key}` of [{}] has more than {characters_max} characters", self.path);
             findings.error(text.at, message, "shorten it");
             return None;
         }
@@ -135,25 +112,11 @@ impl<'t> Section<'t> {
             return None;
         }
         let text = self.text(key, findings)?;
-        let found = words
-            .iter()
-            .find(|(word, _)| *word == text.value)
-            .map(|(_, meaning)| *meaning);
+        let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            let known: Vec<String> = words
-                .iter()
-                .map(|(word, _)| format!("\"{word}\""))
-                .collect();
-            let message = format!(
-                "`{key}` of [{}] cannot be \"{}\"",
-                self.path,
-                quoted(&text.value)
-            );
-            findings.error(
-                text.at,
-                message,
-                format!("write one of {}", known.join(", ")),
-            );
+            let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let message = format!("`{key}` of [{}] cannot be \"{}\"", self.path, quoted(&text.value));
+            findings.error(text.at, message, format!("write one of {}", known.join(", ")));
         }
         found
     }
@@ -164,23 +127,15 @@ impl<'t> Section<'t> {
             return false;
         };
         let flag = value.get_ref().as_bool();
-        flag.or_else(|| self.wrong_type(key, "true or false", value, findings))
-            .unwrap_or(false)
+        flag.or_else(|| self.wrong_type(key, "true or false", value, findings)).unwrap_or(false)
     }
 
     /// An integer, if the key is there.
-    pub(super) fn integer(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-    ) -> Option<Located<i64>> {
+    pub(super) fn integer(&mut self, key: &'static str, findings: &mut Findings) -> Option<Located<i64>> {
         let (_, value) = self.find(key)?;
         let integer = value.get_ref().as_integer();
         match integer.and_then(|digits| i64::from_str_radix(digits.as_str(), digits.radix()).ok()) {
-            Some(integer) => Some(Located {
-                at: value.span().start,
-                value: integer,
-            }),
+            Some(integer) => Some(Located { at: value.span().start, value: integer }),
             None => self.wrong_type(key, "an integer of 64 bits", value, findings),
         }
     }
@@ -210,16 +165,9 @@ impl<'t> Section<'t> {
                 continue;
             };
             if seen.insert(name) {
-                names.push(Located {
-                    at,
-                    value: name.to_owned(),
-                });
+                names.push(Located { at, value: name.to_owned() });
             } else {
-                let message = format!(
-                    "`{}` stands twice in `{key}` of [{}]",
-                    quoted(name),
-                    self.path
-                );
+                let message = format!("`{}` stands twice in `{key}` of [{}]", quoted(name), self.path);
                 findings.error(at, message, "take one out");
             }
         }
@@ -242,10 +190,7 @@ impl<'t> Section<'t> {
     /// A key that must be there is not.
     pub(super) fn missing(&self, key: &str, findings: &mut Findings) {
         let (message, fix) = match self.path.as_str() {
-            "" => (
-                format!("`{key}` is missing"),
-                format!("write `{key}` at the top"),
-            ),
+            "" => (format!("`{key}` is missing"), format!("write `{key}` at the top")),
             path => (format!("[{path}] has no `{key}`"), format!("add `{key}`")),
         };
         findings.error(self.at, message, fix);
@@ -255,20 +200,10 @@ impl<'t> Section<'t> {
     pub(super) fn finish(self, findings: &mut Findings) {
         for name in self.table.keys() {
             if !self.asked.contains(name.get_ref().as_ref()) {
-                let place = if self.path.is_empty() {
-                    "at the top".to_owned()
-                } else {
-                    format!("in [{}]", self.path)
-                };
+                let place = if self.path.is_empty() { "at the top".to_owned() } else { format!("in [{}]", self.path) };
                 let message = format!("unknown key `{}` {place}", quoted(name.get_ref()));
                 let asked = self.asked.iter().copied();
-                findings.misnamed(
-                    name.span().start,
-                    message,
-                    name.get_ref(),
-                    asked,
-                    "take it out",
-                );
+                findings.misnamed(name.span().start, message, name.get_ref(), asked, "take it out");
             }
         }
     }
@@ -279,11 +214,7 @@ impl<'t> Section<'t> {
     }
 
     fn below(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     fn wrong_type<T>(
@@ -294,11 +225,7 @@ impl<'t> Section<'t> {
         findings: &mut Findings,
     ) -> Option<T> {
         let at = value.span().start;
-        let place = if self.path.is_empty() {
-            String::new()
-        } else {
-            format!(" of [{}]", self.path)
-        };
+        let place = if self.path.is_empty() { String::new() } else { format!(" of [{}]", self.path) };
         let message = format!("`{key}`{place} is not {wanted}");
         findings.error(at, message, format!("write {wanted}"));
         None
@@ -310,30 +237,17 @@ pub(super) fn code_at(at: usize, text: &str, findings: &mut Findings) -> Option<
     match Code::new(text) {
         Ok(value) => Some(Located { at, value }),
         Err(error) => {
-            findings.error(
-                at,
-                format!("`{}` is no code", quoted(text)),
-                format!("a code {error}"),
-            );
+            findings.error(at, format!("`{}` is no code", quoted(text)), format!("a code {error}"));
             None
         }
     }
 }
 
-fn open<'t>(
-    at: usize,
-    path: String,
-    value: &'t Spanned<DeValue<'t>>,
-    findings: &mut Findings,
-) -> Option<Section<'t>> {
+fn open<'t>(at: usize, path: String, value: &'t Spanned<DeValue<'t>>, findings: &mut Findings) -> Option<Section<'t>> {
     match value.get_ref().as_table() {
         Some(table) => Some(Section::new(table, at, path)),
         None => {
-            findings.error(
-                at,
-                format!("`{path}` is not a table"),
-                format!("write it as [{path}]"),
-            );
+            findings.error(at, format!("`{path}` is not a table"), format!("write it as [{path}]"));
             None
         }
     }

@@ -35,26 +35,14 @@ pub(super) struct Draft {
     pub(super) after_faulty: bool,
 }
 
-pub(super) fn read_statuses(
-    top: &mut Section<'_>,
-    known: &mut Known<'_>,
-    findings: &mut Findings,
-) -> Vec<Draft> {
+pub(super) fn read_statuses(top: &mut Section<'_>, known: &mut Known<'_>, findings: &mut Findings) -> Vec<Draft> {
     let before = findings.error_count();
     let sections = top.named_sections("status", findings);
     if sections.is_empty() && findings.error_count() == before {
-        findings.error(
-            top.at,
-            "the process has no status",
-            "declare at least one [status.*]",
-        );
+        findings.error(top.at, "the process has no status", "declare at least one [status.*]");
     }
     refuse_surplus(&sections, STATUSES_MAX, "statuses", findings);
-    known.statuses = sections
-        .iter()
-        .take(STATUSES_MAX)
-        .map(|(code, _)| code.value.clone())
-        .collect();
+    known.statuses = sections.iter().take(STATUSES_MAX).map(|(code, _)| code.value.clone()).collect();
     let mut drafts = Vec::new();
     for (rank, (code, section)) in (0_u16..).zip(sections.into_iter().take(STATUSES_MAX)) {
         drafts.push(read_status(rank, code, section, known, findings));
@@ -78,20 +66,14 @@ fn read_status(
     let (reported_by_at, reported_by) = read_reporters(&mut section, known, findings);
     let after = read_after(&mut section, known, findings);
     let outcomes = read_outcomes(&mut section, known, findings);
-    let ledger_as = section
-        .text("ledger_as", findings)
-        .and_then(|class| code_at(class.at, &class.value, findings));
+    let ledger_as = section.text("ledger_as", findings).and_then(|class| code_at(class.at, &class.value, findings));
     let status = Status {
         labels,
         rank,
         track,
         track_number,
-        kind: section
-            .choice("kind", &kinds, findings)
-            .unwrap_or(Kind::Reports),
-        precision: section
-            .choice("precision", &precisions, findings)
-            .unwrap_or(Precision::Day),
+        kind: section.choice("kind", &kinds, findings).unwrap_or(Kind::Reports),
+        precision: section.choice("precision", &precisions, findings).unwrap_or(Precision::Day),
         reported_by,
         after: after.rule,
         repeatable: section.flag("repeatable", findings),
@@ -124,38 +106,21 @@ fn read_status(
     }
 }
 
-fn read_track(
-    section: &mut Section<'_>,
-    known: &Known<'_>,
-    findings: &mut Findings,
-) -> Option<(Code, u8)> {
+fn read_track(section: &mut Section<'_>, known: &Known<'_>, findings: &mut Findings) -> Option<(Code, u8)> {
     if section.place("track").is_none() {
         section.missing("track", findings);
     }
     let named = section.text("track", findings);
     if let Some(name) = &named {
-        if let Some(track) = known
-            .tracks
-            .iter()
-            .find(|track| track.code.as_str() == name.value)
-        {
+        if let Some(track) = known.tracks.iter().find(|track| track.code.as_str() == name.value) {
             return Some((track.code.clone(), track.number));
         }
-        findings.unknown(
-            name.at,
-            "track",
-            &name.value,
-            known.tracks.iter().map(|track| track.code.as_str()),
-        );
+        findings.unknown(name.at, "track", &name.value, known.tracks.iter().map(|track| track.code.as_str()));
     }
     None
 }
 
-fn read_reporters(
-    section: &mut Section<'_>,
-    known: &Known<'_>,
-    findings: &mut Findings,
-) -> (usize, Vec<Code>) {
+fn read_reporters(section: &mut Section<'_>, known: &Known<'_>, findings: &mut Findings) -> (usize, Vec<Code>) {
     let at = section.place("reported_by").unwrap_or(section.at);
     let before = findings.error_count();
     let roles = read_role_list(section, "reported_by", known, findings);
@@ -172,46 +137,23 @@ fn read_role_list(
     known: &Known<'_>,
     findings: &mut Findings,
 ) -> Vec<Code> {
-    let names = section
-        .names(key, ROLES_MAX, findings)
-        .map_or_else(Vec::new, |names| names.value);
+    let names = section.names(key, ROLES_MAX, findings).map_or_else(Vec::new, |names| names.value);
     let mut roles = Vec::with_capacity(names.len());
     for name in names {
-        match known
-            .roles
-            .iter()
-            .find(|role| role.code.as_str() == name.value)
-        {
+        match known.roles.iter().find(|role| role.code.as_str() == name.value) {
             Some(role) => roles.push(role.code.clone()),
-            None => findings.unknown(
-                name.at,
-                "role",
-                &name.value,
-                known.roles.iter().map(|role| role.code.as_str()),
-            ),
+            None => findings.unknown(name.at, "role", &name.value, known.roles.iter().map(|role| role.code.as_str())),
         }
     }
     roles
 }
 
-fn read_outcomes(
-    section: &mut Section<'_>,
-    known: &Known<'_>,
-    findings: &mut Findings,
-) -> Option<Code> {
+fn read_outcomes(section: &mut Section<'_>, known: &Known<'_>, findings: &mut Findings) -> Option<Code> {
     let name = section.text("outcomes", findings)?;
     let lists = known.outcome_lists;
-    let found = lists
-        .iter()
-        .find(|list| list.code.as_str() == name.value)
-        .map(|list| list.code.clone());
+    let found = lists.iter().find(|list| list.code.as_str() == name.value).map(|list| list.code.clone());
     if found.is_none() {
-        findings.unknown(
-            name.at,
-            "outcome list",
-            &name.value,
-            lists.iter().map(|list| list.code.as_str()),
-        );
+        findings.unknown(name.at, "outcome list", &name.value, lists.iter().map(|list| list.code.as_str()));
     }
     found
 }
@@ -220,10 +162,7 @@ fn read_outcome_required(section: &mut Section<'_>, findings: &mut Findings) -> 
     let required = section.flag("outcome_required", findings);
     if required && section.place("outcomes").is_none() {
         let at = section.place("outcome_required").unwrap_or(section.at);
-        let message = format!(
-            "[{}] requires an outcome and has no outcome list",
-            section.path
-        );
+        let message = format!("[{}] requires an outcome and has no outcome list", section.path);
         findings.error(at, message, "name a list in `outcomes`");
     }
     required
@@ -238,25 +177,14 @@ struct AfterRead {
     faulty: bool,
 }
 
-fn read_after(
-    section: &mut Section<'_>,
-    known: &mut Known<'_>,
-    findings: &mut Findings,
-) -> AfterRead {
+fn read_after(section: &mut Section<'_>, known: &mut Known<'_>, findings: &mut Findings) -> AfterRead {
     // Two more names than statuses: START and ANY.
     let names = section.names("after", STATUSES_MAX.saturating_add(2), findings);
-    let mut read = AfterRead {
-        at: section.place("after"),
-        ..AfterRead::default()
-    };
+    let mut read = AfterRead { at: section.place("after"), ..AfterRead::default() };
     let Some(names) = names else { return read };
     if names.value.is_empty() {
         let message = format!("`after` of [{}] is empty", section.path);
-        findings.error(
-            names.at,
-            message,
-            "leave `after` out if the order does not matter",
-        );
+        findings.error(names.at, message, "leave `after` out if the order does not matter");
         read.faulty = true;
     }
     let mut rule = Vec::new();
@@ -275,15 +203,8 @@ fn read_after(
         }
     }
     if rule.is_empty() && !read.faulty {
-        let message = format!(
-            "`after` of [{}] names only statuses outside profile `{}`",
-            section.path, known.profile
-        );
-        findings.note(
-            names.at,
-            message,
-            "within the profile its order does not matter",
-        );
+        let message = format!("`after` of [{}] names only statuses outside profile `{}`", section.path, known.profile);
+        findings.note(names.at, message, "within the profile its order does not matter");
     } else {
         read.rule = Some(rule);
     }
@@ -291,23 +212,14 @@ fn read_after(
 }
 
 /// Whether a name that is no status lies outside the profile, which is told as a note; else it is unknown.
-fn dropped(
-    at: usize,
-    name: &str,
-    path: &str,
-    known: &mut Known<'_>,
-    findings: &mut Findings,
-) -> bool {
+fn dropped(at: usize, name: &str, path: &str, known: &mut Known<'_>, findings: &mut Findings) -> bool {
     let Some(named) = known.outside.get_mut(name) else {
         let statuses = known.statuses.iter().map(Code::as_str);
         findings.unknown(at, "status", name, statuses.chain(["START", "ANY"]));
         return false;
     };
     *named = true;
-    let message = format!(
-        "`{name}` in `after` of [{path}] lies outside profile `{}`",
-        known.profile
-    );
+    let message = format!("`{name}` in `after` of [{path}] lies outside profile `{}`", known.profile);
     findings.note(at, message, "dropped here");
     true
 }

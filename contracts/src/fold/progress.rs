@@ -64,14 +64,8 @@ impl Progress {
             }
         }
         let Entry { slot, report, .. } = entry;
-        let deviation = |kind| Deviation {
-            slot: *slot,
-            status: report.status.clone(),
-            kind,
-        };
-        self.state
-            .deviations
-            .extend(kinds.into_iter().map(deviation));
+        let deviation = |kind| Deviation { slot: *slot, status: report.status.clone(), kind };
+        self.state.deviations.extend(kinds.into_iter().map(deviation));
         self.record(status, &place, report);
         if let Some(status) = status
             && place.number == self.state.current_proceeding
@@ -92,52 +86,29 @@ impl Progress {
         if before == 0 {
             self.open(entry);
             let fault = (named > 1).then_some(DeviationKind::ProceedingUnknown);
-            return Place {
-                number: 1,
-                judged_over: 1,
-                fault,
-            };
+            return Place { number: 1, judged_over: 1, fault };
         }
         if (1..=before).contains(&named) {
-            return Place {
-                number: named,
-                judged_over: named,
-                fault: None,
-            };
+            return Place { number: named, judged_over: named, fault: None };
         }
         let next = before.saturating_add(1);
         let opens = status.is_some_and(|status| status.opens_proceeding);
         if opens && before >= PROCEEDINGS_MAX {
-            return Place {
-                number: before,
-                judged_over: before,
-                fault: Some(DeviationKind::ProceedingsFull),
-            };
+            return Place { number: before, judged_over: before, fault: Some(DeviationKind::ProceedingsFull) };
         }
         let may_name = if opens { next } else { 0 };
         let fault = (named != 0 && named != may_name).then_some(DeviationKind::ProceedingUnknown);
         if opens {
             self.open(entry);
             // Nothing can come before it in the proceeding it opens: what it may follow lies in the one before.
-            return Place {
-                number: next,
-                judged_over: before,
-                fault,
-            };
+            return Place { number: next, judged_over: before, fault };
         }
-        Place {
-            number: before,
-            judged_over: before,
-            fault,
-        }
+        Place { number: before, judged_over: before, fault }
     }
 
     fn open(&mut self, entry: &Entry) {
         let number = self.state.current_proceeding.saturating_add(1);
-        self.state.proceedings.push(Proceeding {
-            number,
-            opened_by: entry.slot,
-        });
+        self.state.proceedings.push(Proceeding { number, opened_by: entry.slot });
         self.state.current_proceeding = number;
         self.state.closed = false;
         self.state.tracks.clear();
@@ -152,15 +123,9 @@ impl Progress {
         let follows = |rule: &After| match rule {
             After::Start => first,
             After::Any => true,
-            After::Status(code) => self
-                .so_far(place.judged_over)
-                .is_some_and(|over| over.statuses.contains(code)),
+            After::Status(code) => self.so_far(place.judged_over).is_some_and(|over| over.statuses.contains(code)),
         };
-        if !status
-            .after
-            .as_ref()
-            .is_none_or(|rules| rules.iter().any(follows))
-        {
+        if !status.after.as_ref().is_none_or(|rules| rules.iter().any(follows)) {
             kinds.insert(DeviationKind::OutOfOrder);
         }
         if !status.repeatable && proceeding.statuses.contains(&status.code) {
@@ -172,10 +137,7 @@ impl Progress {
     }
 
     fn record(&mut self, status: Option<&Status>, place: &Place, report: &Report) {
-        let index = place
-            .number
-            .checked_sub(1)
-            .and_then(|index| usize::try_from(index).ok());
+        let index = place.number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         let Some(proceeding) = index.and_then(|index| self.proceedings.get_mut(index)) else {
             return;
         };
@@ -189,17 +151,8 @@ impl Progress {
     }
 
     fn move_track(&mut self, status: &Status, entry: &Entry) {
-        let Entry {
-            slot,
-            author,
-            report,
-            ..
-        } = entry;
-        let before = self
-            .state
-            .tracks
-            .get(&status.track_number)
-            .filter(|track| track.status == status.code);
+        let Entry { slot, author, report, .. } = entry;
+        let before = self.state.tracks.get(&status.track_number).filter(|track| track.status == status.code);
         let track = TrackState {
             status: status.code.clone(),
             occurred: report.occurred,
@@ -224,10 +177,7 @@ fn judge_content(status: &Status, report: &Report, kinds: &mut BTreeSet<Deviatio
     if status.outcome_required && report.outcome.is_none() {
         kinds.insert(DeviationKind::OutcomeMissing);
     }
-    let missing = status
-        .attributes
-        .iter()
-        .any(|known| known.required && !report.attributes.contains_key(&known.code));
+    let missing = status.attributes.iter().any(|known| known.required && !report.attributes.contains_key(&known.code));
     if missing {
         kinds.insert(DeviationKind::AttributeMissing);
     }

@@ -44,8 +44,7 @@ impl TrackState {
     /// Whether the effective day has not yet begun (in Berlin) at an instant.
     pub fn effective_lies_ahead(&self, as_of_ms: u64) -> bool {
         let as_of_ms = i64::try_from(as_of_ms).unwrap_or(i64::MAX);
-        self.effective
-            .is_some_and(|day| When::Day(day).start_ms() > as_of_ms)
+        self.effective.is_some_and(|day| When::Day(day).start_ms() > as_of_ms)
     }
 }
 

@@ -106,7 +106,8 @@ impl v1::case_service_server::CaseService for Cases {
         let asked = self.read_at(request.read_at, until).await?;
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
-            let view = list::view(&self.backend, read, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let view =
+                list::view(&self.backend, read, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));

@@ -34,7 +34,8 @@ const FLAG_DESPITE_LOCK: u16 = 4;
 /// # Errors
 /// It has not 16 bytes.
 pub fn case_id(bytes: &[u8]) -> Result<CaseId, Failure> {
-    CaseId::from_slice(bytes).ok_or_else(|| Failure::field("case_id", format!("has {} bytes; 16 are wanted", bytes.len())))
+    CaseId::from_slice(bytes)
+        .ok_or_else(|| Failure::field("case_id", format!("has {} bytes; 16 are wanted", bytes.len())))
 }
 
 /// A transaction id of a request.

@@ -156,8 +156,7 @@ async fn run_blocks(
         while after < newest {
             let height = after.saturating_add(1);
             let reader = backend.clone();
-            let (message, _) =
-                backend.read_long(move |read, tip| block_message(&reader, read, tip, height)).await?;
+            let (message, _) = backend.read_long(move |read, tip| block_message(&reader, read, tip, height)).await?;
             if sender.send(Ok(message)).await.is_err() {
                 return Ok(());
             }

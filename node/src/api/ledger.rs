@@ -43,7 +43,12 @@ fn height(asked: Height, tip: &Tip) -> Result<Height, Failure> {
 }
 
 /// Header and certificate; that of genesis, which no certificate decides, is the tip's alone.
-fn head(backend: &Backend, read: &dyn Read, tip: &Tip, height: Height) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
+fn head(
+    backend: &Backend,
+    read: &dyn Read,
+    tip: &Tip,
+    height: Height,
+) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
     let validators = &backend.genesis().registry.validators;
     if height == tip.header.height {
         let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);

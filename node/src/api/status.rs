@@ -112,7 +112,9 @@ impl From<Refusal> for Failure {
             Refusal::OtherNetwork { expected, .. } => failure.and("expected", expected),
             Refusal::OtherIncarnation { expected, .. } => failure.and("expected", expected),
             Refusal::KeyUnknown(key) | Refusal::Signature(key) => failure.and("key_id", key),
-            Refusal::Expired { time_ms, .. } | Refusal::ValidTooLong { time_ms, .. } => failure.and("block_time_ms", time_ms),
+            Refusal::Expired { time_ms, .. } | Refusal::ValidTooLong { time_ms, .. } => {
+                failure.and("block_time_ms", time_ms)
+            }
             Refusal::IdTaken { height, .. } => failure.and("height", height),
             _ => failure,
         }

@@ -63,10 +63,8 @@ fn card(id: &str, role: &str, seed: u8, hosted_by: &str) -> AuthorityCard {
 }
 
 fn genesis() -> Arc<Genesis> {
-    let cards = vec![
-        card("de-bamf", "asylum_office", 10, "de-bamf"),
-        card("sn-zab", "foreigners_authority", 20, "sn-zab"),
-    ];
+    let cards =
+        vec![card("de-bamf", "asylum_office", 10, "de-bamf"), card("sn-zab", "foreigners_authority", 20, "sn-zab")];
     let definition = laufzettel_contracts::ASYL_DE.to_owned();
     let mut made =
         crate::genesis::Genesis::new("test", now_ms() - 1_000, cards, &["de-bamf".into()], vec![definition]).unwrap();
@@ -80,7 +78,8 @@ async fn decide(mut ledger: Ledger, mut submits: mpsc::Receiver<Submit>, tip: wa
     let address = Address::of(&consensus.verifying_key());
     while let Some(submit) = submits.recv().await {
         let _ = submit.answer.send(Ok(()));
-        let built = ledger.build(0, now_ms(), address, &[submit.signed], laufzettel_chain::limits::PROPOSAL_WORK).unwrap();
+        let built =
+            ledger.build(0, now_ms(), address, &[submit.signed], laufzettel_chain::limits::PROPOSAL_WORK).unwrap();
         let header = &built.block.header;
         let vote = Vote {
             network: header.network,
@@ -244,7 +243,8 @@ async fn lists_are_paged_and_counted_at_one_height() {
     assert_eq!(rest.position.unwrap().height, page.position.unwrap().height);
     let foreign = v1::ListCasesRequest { filter: None, ..next };
     assert_eq!(reason(&cases.list_cases(foreign).await.unwrap_err()), "PAGE_TOKEN_INVALID");
-    let request = v1::CountCasesRequest { filter: Some(filter), grouping: v1::CaseGrouping::Authority.into(), read_at: None };
+    let request =
+        v1::CountCasesRequest { filter: Some(filter), grouping: v1::CaseGrouping::Authority.into(), read_at: None };
     let counts = cases.count_cases(request).await.unwrap().into_inner().counts;
     assert_eq!(counts, [v1::CaseCount { key: "de-bamf".into(), count: 6 }]);
 }
@@ -258,7 +258,8 @@ async fn a_feed_resumes_after_its_cursor_and_ends_when_the_node_stops() {
     let mut submission = SubmissionServiceClient::new(channel.clone());
     submission.report_status(report(1, 1)).await.unwrap();
     let mut cases = CaseServiceClient::new(channel);
-    let request = v1::WatchEventsRequest { start: Some(Start::FromBeginning(true)), ..v1::WatchEventsRequest::default() };
+    let request =
+        v1::WatchEventsRequest { start: Some(Start::FromBeginning(true)), ..v1::WatchEventsRequest::default() };
     let mut feed = cases.watch_events(request).await.unwrap().into_inner();
     let Some(Message::Event(first)) = feed.message().await.unwrap().unwrap().message else { panic!("an event") };
     assert!(matches!(first.action, Some(v1::event::Action::Report(_))));

@@ -112,7 +112,13 @@ impl Show {
             .map(|track| {
                 let mark = if track.track == case.headline_track { "*" } else { "" };
                 let occurred = when_text(track.occurred.as_ref());
-                vec![format!("{}{mark}", track.track), track.status.clone(), occurred, track.outcome.clone(), track.authority.clone()]
+                vec![
+                    format!("{}{mark}", track.track),
+                    track.status.clone(),
+                    occurred,
+                    track.outcome.clone(),
+                    track.authority.clone(),
+                ]
             })
             .collect();
         output.details(&["track", "status", "occurred", "outcome", "by"], table);
@@ -153,8 +159,8 @@ impl List {
         }
         let rows = cases.iter().map(|case| {
             let headline = case.tracks.iter().find(|track| track.track == case.headline_track);
-            let (status, occurred) =
-                headline.map_or_else(Default::default, |track| (track.status.clone(), when_text(track.occurred.as_ref())));
+            let (status, occurred) = headline
+                .map_or_else(Default::default, |track| (track.status.clone(), when_text(track.occurred.as_ref())));
             let open = if case.open { "open" } else { "closed" };
             vec![case_text(&case.case_id), status, occurred, open.into(), case.revision.to_string()]
         });
@@ -215,7 +221,13 @@ async fn events(case: &str, target: &Target, output: &Output) -> Result<(), Faul
     }
     let rows = events.iter().map(|event| {
         let mark = if event.deviation { "deviation" } else { "" };
-        vec![occurred(event), action_text(event), event.authority.clone(), instant_text(event.block_time_ms), mark.into()]
+        vec![
+            occurred(event),
+            action_text(event),
+            event.authority.clone(),
+            instant_text(event.block_time_ms),
+            mark.into(),
+        ]
     });
     let json: Vec<_> = events.iter().map(event_json).collect();
     output.list(&["occurred", "what", "by", "final since", ""], rows.collect(), &json.into());

@@ -11,9 +11,9 @@ use super::fault::Fault;
 use super::init::write;
 use super::output::Output;
 use super::words::instant_text;
+use crate::clock::now_ms;
 use crate::genesis::{self, AuthorityCard};
 use crate::keys::KeyPurpose;
-use crate::clock::now_ms;
 
 /// Subcommands of `genesis`.
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,8 @@ impl Genesis {
 
 impl New {
     fn run(&self, output: &Output) -> Result<(), Fault> {
-        let cards: Vec<_> = self.cards.iter().map(|path| AuthorityCard::load(path)).collect::<Result<_, _>>().map_err(Fault::failed)?;
+        let cards: Vec<_> =
+            self.cards.iter().map(|path| AuthorityCard::load(path)).collect::<Result<_, _>>().map_err(Fault::failed)?;
         let votes = |card: &&AuthorityCard| card.keys.iter().any(|key| key.purpose == KeyPurpose::Consensus);
         let validators = match self.validators.as_slice() {
             [] => cards.iter().filter(votes).map(|card| card.id.clone()).collect(),

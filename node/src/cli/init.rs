@@ -138,7 +138,8 @@ impl Init {
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), Fault> {
-    fs::create_dir_all(path).map_err(|error| Fault::failed(format!("cannot make the folder {}: {error}", path.display())))
+    fs::create_dir_all(path)
+        .map_err(|error| Fault::failed(format!("cannot make the folder {}: {error}", path.display())))
 }
 
 /// Writes a new file; overwrites nothing.
@@ -167,12 +168,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("bamf");
         let home_text = home.to_str().unwrap();
-        let init = ["--home", home_text, "init", "--authority", "de-bamf", "--role", "asylum_office", "--label-de", "Bundesamt"];
+        let init = [
+            "--home",
+            home_text,
+            "init",
+            "--authority",
+            "de-bamf",
+            "--role",
+            "asylum_office",
+            "--label-de",
+            "Bundesamt",
+        ];
         run(&init).unwrap();
         assert!(run(&init).unwrap_err().message().contains("overwrites nothing"));
         let card = home.join("authority.toml");
         let out = home.join("genesis.toml");
-        run(&["genesis", "new", "--name", "demo", "--card", card.to_str().unwrap(), "--out", out.to_str().unwrap()]).unwrap();
+        run(&["genesis", "new", "--name", "demo", "--card", card.to_str().unwrap(), "--out", out.to_str().unwrap()])
+            .unwrap();
         run(&["genesis", "check", out.to_str().unwrap()]).unwrap();
         let setup = Setup::load(&home.join("config.toml")).unwrap();
         assert_eq!(setup.genesis.registry.validators.all().len(), 1);

@@ -34,8 +34,10 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
     let peers: Vec<_> = health
         .peers
         .iter()
-        .map(|peer| json!({ "authority": peer.authority, "validator": peer.validator, "connected": peer.connected,
-                            "height": peer.height, "beat_age_ms": peer.beat_age_ms }))
+        .map(|peer| {
+            json!({ "authority": peer.authority, "validator": peer.validator, "connected": peer.connected,
+                            "height": peer.height, "beat_age_ms": peer.beat_age_ms })
+        })
         .collect();
     let value = json!({
         "state": health.state().as_str_name(), "authority": health.authority, "validator": health.validator,

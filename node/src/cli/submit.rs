@@ -115,14 +115,19 @@ impl Submit {
         let receipts: Vec<_> = outcome
             .receipts
             .iter()
-            .map(|receipt| json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
-                                   "deviation": receipt.deviation, "case_revision": receipt.case_revision }))
+            .map(|receipt| {
+                json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
+                                   "deviation": receipt.deviation, "case_revision": receipt.case_revision })
+            })
             .collect();
         let mut rows = vec![("case", case.clone()), ("transaction", id.clone())];
         let state = outcome.state();
         rows.push(("state", state.as_str_name().trim_start_matches("TRANSACTION_STATE_").to_lowercase()));
         if state == v1::TransactionState::Final {
-            rows.push(("block", format!("height {}, place {}, {}", outcome.height, outcome.index, instant_text(outcome.block_time_ms))));
+            rows.push((
+                "block",
+                format!("height {}, place {}, {}", outcome.height, outcome.index, instant_text(outcome.block_time_ms)),
+            ));
         }
         if outcome.receipts.iter().any(|receipt| receipt.deviation) {
             rows.push(("deviation", "recorded outside the defined order, or lacking something".into()));
@@ -139,7 +144,10 @@ fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
     if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
         let entry = crate::api::reasons::Reason::of_name(&refused.reason).map(crate::api::reasons::Reason::entry);
         let (meaning, remedy) = entry.map_or(("", ""), |entry| (entry.meaning, entry.remedy));
-        return Err(Fault::failed(format!("refused in the block: {}: {meaning}\n  what to do: {remedy}", refused.reason)));
+        return Err(Fault::failed(format!(
+            "refused in the block: {}: {meaning}\n  what to do: {remedy}",
+            refused.reason
+        )));
     }
     match outcome.state() {
         v1::TransactionState::Expired => Err(Fault::failed(format!("transaction {id} expired; it was not recorded"))),

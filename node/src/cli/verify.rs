@@ -36,9 +36,9 @@ impl Verify {
             .map_err(|error| Fault::unverified(format!("{file} is no proof file: {error}")))?;
         let proof = convert::proof_from(&message)
             .map_err(|error| Fault::unverified(format!("{file} is malformed: {error}")))?;
-        proof
-            .verify(&LightClient::new(&genesis))
-            .map_err(|error| Fault::unverified(format!("{file} proves nothing for network {}: {error}", genesis.name)))?;
+        proof.verify(&LightClient::new(&genesis)).map_err(|error| {
+            Fault::unverified(format!("{file} proves nothing for network {}: {error}", genesis.name))
+        })?;
         let signers: Vec<_> = proof
             .certificate
             .signatures

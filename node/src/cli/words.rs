@@ -52,7 +52,8 @@ pub(super) fn when(text: &str) -> Result<v1::When, Fault> {
     let instant = || text.parse::<Timestamp>().ok().and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
     let day = (text.len() == 10).then(|| day(text)).flatten().map(v1::when::At::Day);
     let at = day.or_else(|| instant().map(v1::when::At::InstantMs));
-    let wrong = || Fault::usage(format!("{text:?} is neither a day (2026-11-23) nor an instant (2026-11-23T10:00:00Z)"));
+    let wrong =
+        || Fault::usage(format!("{text:?} is neither a day (2026-11-23) nor an instant (2026-11-23T10:00:00Z)"));
     at.map(|at| v1::When { at: Some(at) }).ok_or_else(wrong)
 }
 

@@ -271,8 +271,7 @@ mod tests {
         wrong[0].bytes[40] ^= 1;
         let last: Vec<_> = wrong.into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
         assert_eq!(last.last(), Some(&Err(BadPart)));
-        let again: Vec<_> =
-            pieces(&block).into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
+        let again: Vec<_> = pieces(&block).into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
         assert_eq!(again.last(), Some(&Ok(Some(block))));
     }
 

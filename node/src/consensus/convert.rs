@@ -117,12 +117,7 @@ pub(crate) fn polka_out(polka: &types::PolkaCertificate<Ledger>) -> Option<Polka
         polka.polka_signatures.iter().map(|entry| (entry.address.0, entry.signature.0)).collect();
     signatures.sort_unstable();
     signatures.dedup_by_key(|entry| entry.0);
-    Some(PolkaCertificate {
-        height: polka.height.0,
-        round: polka.round.as_u32()?,
-        value: polka.value_id,
-        signatures,
-    })
+    Some(PolkaCertificate { height: polka.height.0, round: polka.round.as_u32()?, value: polka.value_id, signatures })
 }
 
 pub(crate) fn round_in(certificate: &RoundCertificate) -> types::RoundCertificate<Ledger> {

@@ -200,12 +200,7 @@ impl Core {
         input.map_or(Ok(Wishes::default()), |input| self.process(input, signer, votes))
     }
 
-    fn process(
-        &mut self,
-        input: Input<Ledger>,
-        signer: &mut Signer,
-        votes: &Votes,
-    ) -> Result<Wishes, CoreFailure> {
+    fn process(&mut self, input: Input<Ledger>, signer: &mut Signer, votes: &Votes) -> Result<Wishes, CoreFailure> {
         let mut answers = Answers {
             verifier: StrictVerifier { ledger: self.ledger, known: votes },
             wishes: Wishes::default(),

@@ -72,9 +72,8 @@ impl Votes {
                 by_block.entry((*round, *vote_type, block)).or_default().push(*address);
             }
         }
-        let supported = |voters: &Vec<Address>| {
-            validators.is_third(voters.iter().map(|address| power(validators, address)).sum())
-        };
+        let supported =
+            |voters: &Vec<Address>| validators.is_third(voters.iter().map(|address| power(validators, address)).sum());
         by_block.into_iter().filter(|(_, voters)| supported(voters)).map(|(key, voters)| (key.2, voters)).collect()
     }
 }

@@ -45,8 +45,8 @@ impl AuthorityCard {
     /// # Errors
     /// The file cannot be read, is not understood, or contradicts itself.
     pub fn load(path: &Path) -> Result<Self, GenesisError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| GenesisError::Io { doing: "read", path: path.into(), source })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| GenesisError::Io { doing: "read", path: path.into(), source })?;
         let card: Self = toml::from_str(&text)
             .map_err(|error| GenesisError::Parse { path: path.into(), message: error.to_string() })?;
         card.validate()?;
@@ -70,7 +70,9 @@ impl AuthorityCard {
             return Err(invalid(&self.id, format!("role {role:?} is no code: 1 to 48 of [a-z0-9_], a letter first")));
         }
         match self.keys.iter().find(|key| parse_key(&key.public).is_none()) {
-            Some(key) => Err(invalid(&self.id, format!("the {} key is no Ed25519 key in 64 hexadecimal digits", key.purpose))),
+            Some(key) => {
+                Err(invalid(&self.id, format!("the {} key is no Ed25519 key in 64 hexadecimal digits", key.purpose)))
+            }
             None => Ok(()),
         }
     }

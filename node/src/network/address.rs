@@ -80,9 +80,7 @@ impl Address {
             Self::Multi(address) => vec![address.clone()],
             Self::Host(host, port) => match tokio::net::lookup_host((host.as_str(), *port)).await {
                 Ok(found) => found
-                    .map(|address| {
-                        Multiaddr::empty().with(address.ip().into()).with(Protocol::Tcp(address.port()))
-                    })
+                    .map(|address| Multiaddr::empty().with(address.ip().into()).with(Protocol::Tcp(address.port())))
                     .collect(),
                 Err(error) => {
                     tracing::debug!(%host, %error, "a peer's name cannot be looked up");

@@ -13,7 +13,8 @@ const GATHER_BYTES: usize = 256 * 1024;
 
 /// Writes frames and flushes.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), frames: &[Bytes]) -> io::Result<()> {
-    let mut gathered = Vec::with_capacity(GATHER_BYTES.min(frames.iter().map(|frame| frame.len().saturating_add(4)).sum()));
+    let mut gathered =
+        Vec::with_capacity(GATHER_BYTES.min(frames.iter().map(|frame| frame.len().saturating_add(4)).sum()));
     for frame in frames {
         let length = u32::try_from(frame.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         gathered.extend_from_slice(&length.to_be_bytes());

@@ -88,13 +88,16 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
         };
         tasks.push(tokio::spawn(link.run()));
         queues.insert(peer.authority.clone(), queue);
-        targets.insert(id, Target {
-            authority: peer.authority,
-            addresses: peer.addresses,
-            connected: connected_sender,
-            pause: config.limits.redial_first,
-            dial_at: Some(Instant::now()),
-        });
+        targets.insert(
+            id,
+            Target {
+                authority: peer.authority,
+                addresses: peer.addresses,
+                connected: connected_sender,
+                pause: config.limits.redial_first,
+                dial_at: Some(Instant::now()),
+            },
+        );
     }
     let peer_id = *swarm.local_peer_id();
     let dialler = Dialler { swarm, targets, limits: config.limits, disconnect, resolved: mpsc::channel(64) };

@@ -61,10 +61,7 @@ impl Ports {
             job @ (Action::Admit { .. } | Action::ReadBlocks { .. }) => {
                 let _ = self.reader.send(job);
             }
-            job @ (Action::Build { .. }
-            | Action::Validate { .. }
-            | Action::Persist { .. }
-            | Action::Commit { .. }) => {
+            job @ (Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. }) => {
                 let _ = self.ledger.send(job);
             }
             Action::Reply { request, reply } => self.reply(request, reply),

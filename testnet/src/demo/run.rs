@@ -140,9 +140,7 @@ async fn show(client: &mut Client, cases: &[DemoCase], ids: &[CaseId], same_root
         let view = client.cases.get_case(request).await?.into_inner().view.ok_or("an answer without a case")?;
         let head = view.tracks.iter().find(|track| track.track == view.headline_track);
         let headline = head.map(|track| label(&track.status)).unwrap_or_default();
-        let lines = |of: &dyn Fn(&v1::TrackStatus) -> String| {
-            view.tracks.iter().map(of).collect::<Vec<_>>().join("\n")
-        };
+        let lines = |of: &dyn Fn(&v1::TrackStatus) -> String| view.tracks.iter().map(of).collect::<Vec<_>>().join("\n");
         let id = id.to_string();
         let (left, right) = id.split_at_checked(19).unwrap_or((&id, ""));
         table.add_row([
@@ -196,11 +194,16 @@ fn prove<'a>(
         std::fs::write(&proof_file, prost::Message::encode_to_vec(&proof))?;
         let shown = format!("laufzettel verify --genesis {} {}", genesis.display(), proof_file.display());
         println!("A proof of the first case, verified offline from the genesis file alone:\n\n  $ {shown}");
-        let output =
-            Command::new(program).arg("verify").arg("--genesis").arg(&genesis).arg(&proof_file).output()?;
-        for line in String::from_utf8_lossy(&output.stdout).lines().chain(String::from_utf8_lossy(&output.stderr).lines()) {
+        let output = Command::new(program).arg("verify").arg("--genesis").arg(&genesis).arg(&proof_file).output()?;
+        for line in
+            String::from_utf8_lossy(&output.stdout).lines().chain(String::from_utf8_lossy(&output.stderr).lines())
+        {
             println!("  {line}");
         }
-        if output.status.success() { Ok(()) } else { Err(format!("the proof does not verify: {}", output.status).into()) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("the proof does not verify: {}", output.status).into())
+        }
     })
 }

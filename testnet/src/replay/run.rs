@@ -61,7 +61,8 @@ pub(crate) async fn run(wish: &Wish<'_>) -> Result<Report, Fault> {
     let text = std::fs::read_to_string(wish.definition)
         .map_err(|error| format!("cannot read definition {}: {error}", wish.definition.display()))?;
     let checked = Definition::check(&text).map_err(|findings| {
-        let shown: Vec<String> = findings.iter().map(|finding| format!("{}:{finding}", wish.definition.display())).collect();
+        let shown: Vec<String> =
+            findings.iter().map(|finding| format!("{}:{finding}", wish.definition.display())).collect();
         shown.join("\n")
     })?;
     let plan = Plan::new(&log, wish.nodes, wish.seed);

@@ -74,9 +74,7 @@ fn text(members: &[Member], root: &str) -> String {
         let id = &member.id;
         text += &format!("[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\n");
         text += &format!("roles = [\"office\"]\nhosted_by = \"{id}\"\n");
-        for (purpose, key) in
-            [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)]
-        {
+        for (purpose, key) in [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)] {
             let public = blake3::Hash::from_bytes(key.verifying_key().to_bytes()).to_hex();
             text += &format!("[[authority.key]]\npurpose = \"{purpose}\"\npublic = \"{public}\"\n");
         }

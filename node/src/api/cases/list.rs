@@ -84,7 +84,12 @@ impl Seen {
 }
 
 /// One case as it was at a height.
-pub(super) fn view(backend: &Backend, read: &dyn Read, id: &CaseId, height: Height) -> Result<Option<v1::Case>, Failure> {
+pub(super) fn view(
+    backend: &Backend,
+    read: &dyn Read,
+    id: &CaseId,
+    height: Height,
+) -> Result<Option<v1::Case>, Failure> {
     see(backend, read, id, height)?.map(|seen| seen.message(read, height)).transpose()
 }
 

@@ -193,10 +193,9 @@ impl Answers<'_> {
                 CoreTimer::Rebroadcast => None,
             },
             Input::PolkaCertificate(polka) => convert::polka_out(&polka).map(LogEntry::PolkaCertificate),
-            Input::StartHeight(..)
-            | Input::RoundCertificate(_)
-            | Input::Propose(_)
-            | Input::SyncValueResponse(_) => None,
+            Input::StartHeight(..) | Input::RoundCertificate(_) | Input::Propose(_) | Input::SyncValueResponse(_) => {
+                None
+            }
         }
     }
 
@@ -219,9 +218,7 @@ impl Answers<'_> {
 }
 
 /// A verdict that did not come at once is none in favour.
-fn settle(
-    verdict: Option<Result<(), CertificateError<Ledger>>>,
-) -> Result<(), CertificateError<Ledger>> {
+fn settle(verdict: Option<Result<(), CertificateError<Ledger>>>) -> Result<(), CertificateError<Ledger>> {
     verdict.unwrap_or(Err(CertificateError::VerificationError(None)))
 }
 

@@ -13,9 +13,9 @@ use super::{Action, Driver, LogEntry, LogRecord, Undecided};
 use crate::consensus::action::TimerKey;
 use crate::consensus::context::CoreValidators;
 use crate::consensus::core::{Core, CoreConfig, CoreFailure, CoreInput, Wishes};
-use crate::consensus::watermark::{Mark, Step};
 use crate::consensus::input::{BlockFault, Ticket};
 use crate::consensus::peers::Peer;
+use crate::consensus::watermark::{Mark, Step};
 use crate::consensus::{Block, Diagnostic};
 
 /// A core that failed this often at one height is not built again; block sync has to pass the height.
@@ -98,9 +98,8 @@ impl Driver {
     fn start_core(&mut self) {
         let height = self.tip.next_height();
         let address = self.own_address().unwrap_or_default();
-        let active = self.tip.validators.get(&address).is_some()
-            && self.signing.allows(height)
-            && self.undecided.failures == 0;
+        let active =
+            self.tip.validators.get(&address).is_some() && self.signing.allows(height) && self.undecided.failures == 0;
         let validators = CoreValidators::new(&self.tip.validators, &self.tip.order);
         let mut core = Core::new(CoreConfig { ledger: self.ledger, height, validators, address, active });
         self.undecided.active = active;

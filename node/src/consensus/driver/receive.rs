@@ -9,7 +9,9 @@ use super::{Action, Driver, FUTURE_MAX, LogEntry, Proposed};
 use crate::consensus::Diagnostic;
 use crate::consensus::bodies::{Source, parts};
 use crate::consensus::core::CoreInput;
-use crate::consensus::message::{BlockPart, MESSAGE_BYTES_MAX, Message, PolkaCertificate, RoundCertificate, SYNC_BYTES};
+use crate::consensus::message::{
+    BlockPart, MESSAGE_BYTES_MAX, Message, PolkaCertificate, RoundCertificate, SYNC_BYTES,
+};
 use crate::consensus::peers::Peer;
 use crate::consensus::votes::ROUNDS_AHEAD;
 

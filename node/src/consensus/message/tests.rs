@@ -39,15 +39,7 @@ fn vote() -> impl Strategy<Value = Signed<Vote>> {
 fn proposal() -> impl Strategy<Value = Signed<Proposal>> {
     (any::<(u64, u32, Option<u32>)>(), block_id(), address(), signature()).prop_map(
         |((height, round, pol_round), value, address, signature)| Signed {
-            message: Proposal {
-                network: NetworkId([5; 32]),
-                incarnation: 1,
-                height,
-                round,
-                pol_round,
-                value,
-                address,
-            },
+            message: Proposal { network: NetworkId([5; 32]), incarnation: 1, height, round, pol_round, value, address },
             signature,
         },
     )
@@ -81,10 +73,8 @@ fn round_certificate() -> impl Strategy<Value = RoundCertificate> {
 }
 fn transaction() -> impl Strategy<Value = Arc<SignedTransaction>> {
     let signature = (any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 64));
-    let signature = signature.prop_map(|(key_id, value)| Signature {
-        key_id: KeyId(key_id),
-        value: value.try_into().unwrap_or([0; 64]),
-    });
+    let signature = signature
+        .prop_map(|(key_id, value)| Signature { key_id: KeyId(key_id), value: value.try_into().unwrap_or([0; 64]) });
     let items = prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..40)), 0..4);
     (prop::collection::vec(any::<u8>(), 0..100), prop::collection::vec(signature, 0..3), items)
         .prop_map(|(payload, signatures, items)| Arc::new(SignedTransaction { payload, signatures, items }))
