@@ -82,6 +82,27 @@ impl Code {
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| *code as u16 == number)
     }
+    /// Whether a refusal stands whatever else is committed before: it rests on the definition, the author's roles and the
+    /// item alone.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Self::KeyPurpose
+                | Self::CaseExists
+                | Self::DefinitionUnknown
+                | Self::StatusUnknown
+                | Self::StatusRestricted
+                | Self::RoleNotEntitled
+                | Self::PrecisionWrong
+                | Self::EffectiveTooFar
+                | Self::OutcomeUnknown
+                | Self::AttributeUnknown
+                | Self::AttributeInvalid
+                | Self::TooManyDocuments
+                | Self::TooManyRecipients
+        )
+    }
     /// The code of a refusal by the process.
     #[must_use]
     pub fn of(refusal: &laufzettel_contracts::Refusal) -> Self {

@@ -127,8 +127,9 @@ async fn pass(
             // Committed before: the outcome is in the store, where the caller looks next.
             RefusalReason::AlreadyExists if refusal.earlier.is_some() => Ok(()),
             RefusalReason::AlreadyExists => Err(PoolRefusal::IdTaken),
-            // Admission passed a moment ago; what changed since passes too, or is told by the next try.
-            RefusalReason::Admission(_) | RefusalReason::Expired | RefusalReason::Invalid => Err(full()),
+            RefusalReason::Admission(reason) => Err(PoolRefusal::Reason(reason)),
+            // It was taken and lost again: the next try finds out why.
+            RefusalReason::Expired | RefusalReason::Invalid => Err(full()),
         },
         Some(_) => Ok(()),
         None => Err(full()),

@@ -16,6 +16,7 @@ use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Height, PayloadDigest, TransactionId};
 use laufzettel_chain::ledger::{Tip, stored_tip};
 use laufzettel_chain::query;
+use laufzettel_chain::receipt::Code;
 use laufzettel_chain::state::submissions;
 use laufzettel_chain::storage::Read;
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
@@ -27,6 +28,8 @@ use super::reasons::Reason;
 use super::status::Failure;
 pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync};
 
+/// A dry run costs as much as the execution; a bulk transaction learns its refusals from the block.
+const FORETOLD_ITEMS_MAX: usize = 8;
 /// Submissions remembered to tell pending from unknown; the oldest limits go first.
 const PENDING_MAX: usize = 200_000;
 
@@ -162,12 +165,16 @@ impl Backend {
         let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
         let digest = PayloadDigest::of(&signed.payload);
         let checked = self.read(|read, tip| match self.judge(read, tip).check(&signed) {
-            Ok(transaction) => Ok(Ok(transaction)),
+            // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
+            Ok(transaction) => Ok(Ok((foretell(&self.judge(read, tip), &transaction)?, transaction))),
             Err(laufzettel_chain::check::CheckError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),
         })?;
         let transaction = match checked.0 {
-            Ok(transaction) => transaction,
+            Ok((Some(lasting), _)) => {
+                return Err(Failure::new(Reason::of_name(lasting.reason()).unwrap_or(Reason::Malformed)));
+            }
+            Ok((None, transaction)) => transaction,
             Err(Refusal::Repeated { .. }) => return self.outcome(&payload.authority, &payload.id),
             Err(Refusal::IdTaken { .. }) => return Err(self.id_taken(&payload, &digest)),
             Err(refusal) => return Err(refusal.into()),
@@ -270,13 +277,22 @@ impl Backend {
     pub fn simulate(
         &self,
         signed: &SignedTransaction,
-    ) -> Result<((Transaction, Option<laufzettel_chain::receipt::Code>), v1::Position), Failure> {
+    ) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
         self.read(|read, tip| {
             let transaction = signed.decode().map_err(Refusal::Malformed)?;
             let foretold = self.judge(read, tip).foretell(&transaction)?;
             Ok((transaction, foretold))
         })
     }
+}
+
+/// What the block would refuse whatever happens until then. Other refusals are left to the block: what this node lacks,
+/// another's events on their way may bring.
+fn foretell(judge: &Judge<'_>, transaction: &Transaction) -> Result<Option<Code>, Failure> {
+    if transaction.items.len() > FORETOLD_ITEMS_MAX {
+        return Ok(None);
+    }
+    Ok(judge.foretell(transaction)?.filter(|code| code.is_lasting()))
 }
 
 /// A committed transaction's outcome.
