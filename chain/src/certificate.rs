@@ -1,5 +1,5 @@
 //! Commit certificates: more than two thirds of the validators' precommits
-//! for one block (formats.md A.4). Certificates differ between nodes, so none
+//! for one block (docs/FORMATS.md A.4). Certificates differ between nodes, so none
 //! is ever hashed.
 
 use thiserror::Error;

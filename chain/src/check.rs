@@ -4,13 +4,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use laufzettel_contracts::{CaseFold, Definition, Report};
 use thiserror::Error;
 
 use crate::crypto::{Hash, hash};
 use crate::ids::{Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::Action;
 use crate::limits;
-use crate::registry::Registry;
+use crate::registry::{Authority, Registry};
 use crate::state::case::OpenCase;
 use crate::state::submissions::{self, Submission};
 use crate::storage::{Read, StoreError};
@@ -233,11 +234,12 @@ impl Judge<'_> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
         let opened = |case| {
-            transaction
-                .items
-                .iter()
-                .flatten()
-                .any(|item| item.case == case && matches!(item.action, Action::OpenCase { .. }))
+            transaction.items.iter().flatten().find_map(|item| match &item.action {
+                Action::OpenCase { definition, version } if item.case == case => {
+                    self.registry.definition(definition, *version)
+                }
+                _ => None,
+            })
         };
         for item in transaction.items.iter().flatten() {
             let case = OpenCase::load(self.read, self.registry, &item.case)?;
@@ -246,12 +248,11 @@ impl Judge<'_> {
                 (Action::OpenCase { definition, version }, None) => {
                     self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
                 }
-                (_, None) => (!opened(item.case)).then_some(Code::CaseUnknown),
+                (Action::Report(report), None) if opened(item.case).is_some() => opened(item.case)
+                    .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),
+                (_, None) => opened(item.case).is_none().then_some(Code::CaseUnknown),
                 (Action::Report(report), Some(case)) => {
-                    let time_ms = self.time_ms;
-                    let judged =
-                        laufzettel_contracts::accept(&case.definition, &authority.roles, report, time_ms, &case.fold);
-                    judged.err().map(|refusal| Code::of(&refusal))
+                    foretold(&case.definition, authority, report, self.time_ms, &case.fold)
                 }
                 _ => None,
             };
@@ -261,6 +262,17 @@ impl Judge<'_> {
         }
         Ok(None)
     }
+}
+
+fn foretold(
+    definition: &Definition,
+    authority: &Authority,
+    report: &Report,
+    time_ms: u64,
+    fold: &CaseFold,
+) -> Option<crate::receipt::Code> {
+    let judged = laufzettel_contracts::accept(definition, &authority.roles, report, time_ms, fold);
+    judged.err().map(|refusal| crate::receipt::Code::of(&refusal))
 }
 
 /// What a second submission under a used id is told.

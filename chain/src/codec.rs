@@ -1,4 +1,4 @@
-//! The canonical writer and reader (formats.md A.1): the one encoding of all
+//! The canonical writer and reader (docs/FORMATS.md A.1): the one encoding of all
 //! that is hashed, signed by validators or sent between nodes.
 //!
 //! Integers are big-endian; bytes, strings and lists carry a u32 length;

@@ -1,4 +1,4 @@
-//! Hashes and signatures, each with a domain of its own (formats.md A.1).
+//! Hashes and signatures, each with a domain of its own (docs/FORMATS.md A.1).
 //!
 //! `K(x, b)` is BLAKE3 in key-derivation mode; a signature covers
 //! `"laufzettel/" x "/v1" 0x00 bytes`. One rule verifies everywhere: strict

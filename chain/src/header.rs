@@ -1,4 +1,4 @@
-//! Block headers and their ids (formats.md A.4).
+//! Block headers and their ids (docs/FORMATS.md A.4).
 
 use crate::codec::{Canonical, CodecError, Reader, Writer, encode};
 use crate::crypto::{self, Hash};

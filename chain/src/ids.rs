@@ -1,5 +1,5 @@
 //! The names of things: fixed-length ids as newtypes, so that one cannot be
-//! passed for another, and the printed form of a case id (formats.md A.2).
+//! passed for another, and the printed form of a case id (docs/FORMATS.md A.2).
 
 use core::fmt;
 

@@ -1,5 +1,5 @@
 //! Items: one action each, with bytes and a digest of its own, so that each
-//! can be erased alone (design 5.1, formats.md A.3).
+//! can be erased alone (design 5.1, docs/FORMATS.md A.3).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Every bound of the ledger in one place (formats.md A.7). A value here is
+//! Every bound of the ledger in one place (docs/FORMATS.md A.7). A value here is
 //! part of block validity: changing one is a protocol change.
 
 /// Largest item in bytes.

@@ -1,5 +1,5 @@
 //! Merkle roots over lists, shaped as in RFC 6962 and with domains of their
-//! own: M(x, leaves) of formats.md A.1.
+//! own: M(x, leaves) of docs/FORMATS.md A.1.
 
 use crate::crypto::{Hash, hash, hash_parts};
 

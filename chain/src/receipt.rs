@@ -1,4 +1,4 @@
-//! Receipts: what became of each item of a block (formats.md A.4). They hold
+//! Receipts: what became of each item of a block (docs/FORMATS.md A.4). They hold
 //! no case id, authority or text. The codes are stable for ever.
 
 use crate::codec::{Canonical, CodecError, Reader, Writer, encode};

@@ -1,4 +1,5 @@
-//! Local rows: the only file that names bincode. Rows are read by the program
+//! Local rows: the only file that encodes and decodes with bincode; the rows
+//! themselves derive its traits where they are declared. They are read by the program
 //! that wrote them and are never hashed, signed or sent; each begins with a
 //! version byte (docs/adr/0001).
 

@@ -1,5 +1,5 @@
 //! Signed transactions: the bytes as sent, and what their payload says
-//! (design 5.1, formats.md A.3). Nothing here looks at state.
+//! (design 5.1, docs/FORMATS.md A.3). Nothing here looks at state.
 
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;

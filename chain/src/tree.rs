@@ -25,7 +25,7 @@ impl SimpleHasher for TreeHasher {
     }
 }
 
-/// A key of the state (formats.md A.5).
+/// A key of the state (docs/FORMATS.md A.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateKey {
     /// Root of a case's fields.

@@ -1,4 +1,4 @@
-//! Who votes, and in which order they propose (design 7.4, formats.md A.4).
+//! Who votes, and in which order they propose (design 7.4, docs/FORMATS.md A.4).
 
 use crate::codec::{Canonical, CodecError, Reader, Writer};
 use crate::crypto::{self, Hash, VerifyingKey};

@@ -1,4 +1,4 @@
-//! What validators sign: votes, proposals and beats (formats.md A.4). The
+//! What validators sign: votes, proposals and beats (docs/FORMATS.md A.4). The
 //! types know their bytes; who may sign them when is the node's business.
 
 use crate::codec::{Canonical, CodecError, Reader, Writer, encode};

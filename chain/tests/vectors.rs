@@ -1,4 +1,4 @@
-//! Golden bytes and hashes of every format of formats.md that exists in code.
+//! Golden bytes and hashes of every format of docs/FORMATS.md that exists in code.
 //!
 //! The expected values stand in `vectors/*.json`. They are the network's
 //! contract with its own past: a change there means that old blocks, proofs

@@ -49,7 +49,7 @@ pub struct NodeSection {
     pub data: PathBuf,
     /// The network's genesis file, the same bytes on every node.
     pub genesis: PathBuf,
-    /// Keep every block body instead of the newest ones.
+    /// Keep every version of the state tree, for proofs at any height, instead of the newest 1,000.
     #[serde(default)]
     pub archive: bool,
 }
@@ -276,7 +276,7 @@ fn check(holds: bool, field: &str, message: &str) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError::Invalid { field: field.into(), message: message.into() }) }
 }
 
-/// Whether this is an authority id (formats.md A.2).
+/// Whether this is an authority id (docs/FORMATS.md A.2).
 #[must_use]
 pub fn is_authority(text: &str) -> bool {
     (2..=32).contains(&text.len())

@@ -125,7 +125,7 @@ fn hint(net: &LocalNet, program: &Path, tell: &mut dyn FnMut(&str)) {
     let connection = format!("--profile {}", net.profile("sn-lds").display());
     tell("\nWhat to try, in another terminal:");
     tell(&format!("  {program} status {connection}"));
-    tell(&format!("  {program} submit application_made --open asyl-de@1 {connection}"));
+    tell(&format!("  {program} submit --status application_made --open asyl-de@1 {connection}"));
     tell(&format!("  {program} case list {connection}"));
     tell(&format!("  {program} watch {connection}"));
     tell("\nkill -9 any of the processes above: it is started again and goes on. Ctrl-C stops all.");

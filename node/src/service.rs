@@ -165,7 +165,7 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         warnings.push(format!("the node stopped deciding: {reason}"));
     }
     if let SigningState::Silent(reason) = health.signing {
-        warnings.push(format!("nothing is signed until the watermark is reset: {reason:?}"));
+        warnings.push(format!("nothing is signed: the watermark file is {reason:?}; put back the file of this very node, or have the validators replace its consensus key"));
     }
     for missing in &health.missing {
         warnings.push(format!("no connection to validator {}", missing.0));

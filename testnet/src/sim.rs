@@ -4,7 +4,7 @@
 //!
 //! Read `world` (the loop), then `replica` (a node and its disk), `links` (the
 //! network), `clients` (who submits) and `checks` (what must hold). It must
-//! never read a clock or draw a number from anywhere but the seed.
+//! never draw a number from anywhere but the seed, nor read a clock but to say how long all seeds took.
 
 mod broken;
 mod checks;

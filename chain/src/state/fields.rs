@@ -1,4 +1,4 @@
-//! The 32 fields of a case and the root over them (design 5.3, formats.md
+//! The 32 fields of a case and the root over them (design 5.3, docs/FORMATS.md
 //! A.5): each is blinded from the case's salt, so that a proof opens only what
 //! its reader may see and nothing can be guessed after erasure.
 

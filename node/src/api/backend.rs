@@ -274,10 +274,7 @@ impl Backend {
     ///
     /// # Errors
     /// The store failed, or it can never be committed.
-    pub fn simulate(
-        &self,
-        signed: &SignedTransaction,
-    ) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
+    pub fn simulate(&self, signed: &SignedTransaction) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
         self.read(|read, tip| {
             let transaction = signed.decode().map_err(Refusal::Malformed)?;
             let foretold = self.judge(read, tip).foretell(&transaction)?;

@@ -99,7 +99,7 @@ reasons! {
         "Follow docs/SIGNING.md: fields in ascending order, no defaults written, repeated messages sorted.";
     TooLarge "TOO_LARGE" Error(InvalidArgument),
         "The transaction or one of its parts is larger than allowed.",
-        "Split it; the limits are in formats.md A.7.";
+        "Split it; the limits are in docs/FORMATS.md A.7.";
     OtherNetwork "OTHER_NETWORK" Error(FailedPrecondition),
         "The transaction is for another network.",
         "Take the network id from GetHealth, and check that you are connected to the right network.";
