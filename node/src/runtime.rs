@@ -25,6 +25,7 @@ use perform::Ports;
 /// Inputs waiting for the driver; more hold back who brings them.
 const INPUTS_WAITING_MAX: usize = 8_192;
 
+#[expect(clippy::large_enum_variant, reason = "nearly every event is an input")]
 pub(crate) enum Event {
     Input(Input),
     Stop,

@@ -2,6 +2,8 @@
 //! again and again; then the promises are checked through the API. What was
 //! said to be final is there on every node, at its place, once.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,16 +151,12 @@ async fn check(cluster: &Cluster, acknowledged: &[Acknowledged]) -> Result<(u64,
     let (mut lost, mut moved) = (0, 0);
     for node in cluster.nodes() {
         let mut client = cluster.connect(node, node).await?;
-        let mut heights = std::collections::BTreeMap::new();
+        let mut heights = BTreeMap::new();
         for one in acknowledged {
-            if !heights.contains_key(&one.height) {
+            if let Entry::Vacant(height) = heights.entry(one.height) {
                 let block = client.ledger.get_block(v1::GetBlockRequest { height: one.height }).await?.into_inner();
-                let payloads: Vec<Vec<u8>> = block
-                    .transactions
-                    .into_iter()
-                    .filter_map(|transaction| transaction.transaction.map(|signed| signed.payload))
-                    .collect();
-                heights.insert(one.height, payloads);
+                let signed = block.transactions.into_iter().filter_map(|transaction| transaction.transaction);
+                height.insert(signed.map(|signed| signed.payload).collect::<Vec<Vec<u8>>>());
             }
             let found = heights.get(&one.height).into_iter().flatten();
             let place = found.enumerate().filter_map(|(index, payload)| {

@@ -212,7 +212,7 @@ mod tests {
     fn block(bytes: usize) -> Block {
         let payload = vec![7; 10_000];
         let transaction = SignedTransaction { payload, ..SignedTransaction::default() };
-        let transactions = vec![Arc::new(transaction); bytes / 10_000];
+        let transactions = (0..bytes / 10_000).map(|_| Arc::new(transaction.clone())).collect::<Vec<_>>();
         let header = Header {
             version: 1,
             network: NetworkId([1; 32]),
