@@ -196,18 +196,19 @@ impl Judge<'_> {
         if let Some(missing) = transaction.items.iter().position(Option::is_none) {
             return Err(Refusal::ItemMissing(missing).into());
         }
+        if !self.registry.authorities.contains_key(&payload.authority) {
+            return Err(Refusal::AuthorityUnknown(payload.authority.clone()).into());
+        }
+        // Before the time limits: who repeats late is told the first outcome.
+        if let Some(earlier) = submissions::find(self.read, &payload.authority, &payload.id)? {
+            return Err(repeated(&earlier, &transaction.digest, payload.id).into());
+        }
         let (valid_until_ms, time_ms) = (payload.valid_until_ms, self.time_ms);
         if valid_until_ms < time_ms {
             return Err(Refusal::Expired { valid_until_ms, time_ms }.into());
         }
         if valid_until_ms > time_ms.saturating_add(limits::VALID_UNTIL_AHEAD_MS_MAX) {
             return Err(Refusal::ValidTooLong { valid_until_ms, time_ms }.into());
-        }
-        if !self.registry.authorities.contains_key(&payload.authority) {
-            return Err(Refusal::AuthorityUnknown(payload.authority.clone()).into());
-        }
-        if let Some(earlier) = submissions::find(self.read, &payload.authority, &payload.id)? {
-            return Err(repeated(&earlier, &transaction.digest, payload.id).into());
         }
         self.check_signatures(signed, &payload.authority)?;
         Ok(transaction)

@@ -55,7 +55,7 @@ impl Cluster {
         let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
         Ok(Self { net, genesis, program: program()?, running: BTreeMap::new() })
     }
-    /// Starts the nodes that do not run, and waits until each answers.
+    /// Starts the nodes that do not run, and waits until each is in sync with a quorum.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let stopped: Vec<String> =
             self.net.nodes.iter().filter(|node| !self.running.contains_key(*node)).cloned().collect();
@@ -63,8 +63,19 @@ impl Cluster {
             let child = self.net.start(node, &self.program)?;
             self.running.insert(node.clone(), child);
         }
+        let until = Instant::now() + START_DEADLINE;
         for node in &stopped {
-            self.connect(node, node).await?;
+            let mut client = self.connect(node, node).await?;
+            loop {
+                let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();
+                if health.state() == v1::HealthState::InSync {
+                    break;
+                }
+                if Instant::now() > until {
+                    return Err(format!("node {node} is not in sync: {:?}", health.warnings).into());
+                }
+                tokio::time::sleep(POLL).await;
+            }
         }
         Ok(())
     }

@@ -1,14 +1,17 @@
 //! The promises of the product, kept by real processes and asked through their
 //! API. One at a time: each is a network of its own, and the machine is small.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::num::NonZeroUsize;
+use std::process::Command;
 
+use laufzettel_chain::ids::CaseId;
 use laufzettel_node::eventlog::EventLog;
 use laufzettel_node::process;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
 use crate::{demo, restart};
@@ -52,4 +55,44 @@ async fn the_demo_runs_and_its_proof_verifies() {
     let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     demo::run::run(folder.path()).await.unwrap();
+}
+
+/// Runs the node's program as a person would; exit code and standard output.
+fn command(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(program().unwrap()).args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The way of a clerk at a terminal, and every documented exit code.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_works_and_its_exit_codes_are_true() {
+    let _turn = turn().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = demo::cluster(&folder.path().join("network")).unwrap();
+    cluster.start().await.unwrap();
+    let profile = cluster.net.profile("sn-lds").display().to_string();
+    let with = |arguments: &[&str]| command(&[arguments, &["--profile", &profile, "--output", "json"]].concat());
+    let (code, out) = with(&["submit", "--status", "application_made", "--open", "asyl-de@1"]);
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out) = with(&["case", "list"]);
+    let case = CaseId::parse(out.split('"').find(|part| CaseId::parse(part).is_some()).unwrap_or_default());
+    let case = case.unwrap_or_else(|| panic!("exit {code:?}, no case in {out}")).to_string();
+    let proof = folder.path().join("case.proof").display().to_string();
+    assert_eq!(with(&["case", "show", &case, "--proof", &proof]).0, Some(0));
+    assert_eq!(with(&["case", "events", &case]).0, Some(0));
+    assert_eq!(with(&["status"]).0, Some(0));
+    // 1: another authority's status; 2: no such flag; 4: a proof that was tampered with.
+    assert_eq!(with(&["submit", "--status", "hearing_held", "--case", &case]).0, Some(1));
+    assert_eq!(with(&["case", "show", &case, "--no-such-flag"]).0, Some(2));
+    let genesis = cluster.net.folder.join("genesis.toml").display().to_string();
+    let verify = ["verify", "--genesis", &genesis, &proof];
+    assert_eq!(command(&verify).0, Some(0));
+    let mut bytes = std::fs::read(&proof).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&proof, bytes).unwrap();
+    assert_eq!(command(&verify).0, Some(4));
+    cluster.stop().unwrap();
+    // 3: nobody answers any more.
+    assert_eq!(with(&["status"]).0, Some(3));
 }
