@@ -169,6 +169,11 @@ impl OpenCase {
         let fold = row.fold(&definition, case)?;
         Ok(Some(Self { definition, fold, row, fresh: false }))
     }
+    /// Height that wrote its value in the state tree, if it has one.
+    #[must_use]
+    pub fn written(&self) -> Option<Height> {
+        (!self.fresh).then_some(self.row.changed)
+    }
     /// Accepted items so far.
     #[must_use]
     pub fn revision(&self) -> u64 {
