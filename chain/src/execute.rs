@@ -265,7 +265,7 @@ impl<'a> Execution<'a> {
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
         let mut changes = Vec::new();
-        for (id, case) in std::mem::take(&mut self.cases) {
+        for (id, mut case) in std::mem::take(&mut self.cases) {
             let stored = self.before.get(&id);
             // A case that was only looked at, for its cost or for a refused item, stays as it is.
             let touched = stored.is_none_or(|standing| standing.revision != case.revision());
