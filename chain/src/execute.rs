@@ -19,7 +19,7 @@ use crate::state::order::ProposerOrder;
 use crate::state::submissions::{self, Bucket, Submission};
 use crate::storage::{Batch, Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::tree::{self, StateKey};
+use crate::tree::{self, Change, StateKey};
 
 /// The block a transaction is executed in.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,8 @@ pub struct Execution<'a> {
     place: Place,
     cases: BTreeMap<CaseId, OpenCase>,
     before: BTreeMap<CaseId, index::Standing>,
-    buckets: BTreeMap<u64, Bucket>,
+    /// Buckets that changed, with the height of their last change before.
+    buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
     outcomes: Vec<Outcome>,
     batch: Batch,
     work: u64,
@@ -243,13 +244,16 @@ impl<'a> Execution<'a> {
     fn record(&mut self, transaction: &Transaction, index: u32) -> Result<(), StoreError> {
         let payload = &transaction.payload;
         let hour = submissions::hour_of(payload.valid_until_ms);
-        let bucket = match self.buckets.get(&hour) {
-            Some(bucket) => *bucket,
-            None => submissions::bucket(self.read, hour)?,
+        let (previous, bucket) = match self.buckets.get(&hour) {
+            Some(known) => *known,
+            None => {
+                let bucket = submissions::bucket(self.read, hour)?;
+                (bucket.written(), bucket)
+            }
         };
         let height = self.place.height;
         let bucket = bucket.with(&payload.authority, &payload.id, &transaction.digest, height, index);
-        self.buckets.insert(hour, bucket);
+        self.buckets.insert(hour, (previous, bucket));
         let submission = Submission { digest: transaction.digest.0, height, index, hour };
         submissions::put(&mut self.batch, &payload.authority, &payload.id, &submission);
         Ok(())
@@ -260,8 +264,8 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        let mut values = Vec::new();
-        for (id, case) in std::mem::take(&mut self.cases) {
+        let mut changes = Vec::new();
+        for (id, mut case) in std::mem::take(&mut self.cases) {
             let stored = self.before.get(&id);
             // A case that was only looked at, for its cost or for a refused item, stays as it is.
             let touched = stored.is_none_or(|standing| standing.revision != case.revision());
@@ -270,26 +274,35 @@ impl<'a> Execution<'a> {
             }
             let after = index::Standing::of(case.fold.state(), case.fold.entries());
             index::put_standing(&mut self.batch, &id, stored, &after);
+            let previous = case.written();
             let root = case.close(&id, height, &mut self.batch);
-            values.push((StateKey::Case(id), Some(root.to_vec())));
-        }
-        for (hour, bucket) in &self.buckets {
-            submissions::put_bucket(&mut self.batch, *hour, bucket);
-            values.push((StateKey::Bucket(*hour), Some(bucket.value())));
-        }
-        let first_live = submissions::first_live_hour(self.place.time_ms);
-        for hour in submissions::drop_old(self.read, first_live, &mut self.batch)? {
-            values.push((StateKey::Bucket(hour), None));
+            changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
         }
         let order = order.after(&self.registry.validators, self.place.round, &self.place.proposer);
-        values.push((StateKey::ProposerOrder, Some(crate::codec::encode(&order))));
-        let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0);
-        values.push((StateKey::Epoch, Some(epoch.to_be_bytes().to_vec())));
-        let (state_root, nodes) = tree::put(self.read, height, values)?;
+        self.change_rest(&order, &mut changes)?;
+        let (state_root, nodes) = tree::put(self.read, height, changes)?;
         self.batch.append(nodes);
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
         Ok(Executed { receipts_root, state_root, outcomes: self.outcomes, order, batch: self.batch })
+    }
+    /// All of the state but cases: hours of submissions, proposer order and epoch.
+    fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+        for (hour, (previous, bucket)) in &self.buckets {
+            submissions::put_bucket(&mut self.batch, *hour, bucket);
+            let (key, value) = (StateKey::Bucket(*hour), Some(bucket.value()));
+            changes.push(Change { key, value, previous: *previous });
+        }
+        let first_live = submissions::first_live_hour(self.place.time_ms);
+        for (hour, bucket) in submissions::drop_old(self.read, first_live, &mut self.batch)? {
+            changes.push(Change { key: StateKey::Bucket(hour), value: None, previous: bucket.written() });
+        }
+        // Every height writes these two, genesis included.
+        let previous = self.place.height.checked_sub(1);
+        changes.push(Change { key: StateKey::ProposerOrder, value: Some(crate::codec::encode(order)), previous });
+        let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0).to_be_bytes();
+        changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state machine of one node: where the chain stands, what a next block
 //! would do, and the commit that makes it so. The only writer of state.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ use crate::rows;
 use crate::state::order::ProposerOrder;
 use crate::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::tree::{self, StateKey};
+use crate::tree::{self, Change, StateKey};
 use crate::validators::ValidatorSet;
 
 /// Protocol version of this program's rules.
 pub const PROTOCOL_VERSION: u16 = 1;
-/// Version of the rows on disk; a store of a newer one is refused.
-const STORE_VERSION: u32 = 1;
+/// Version of the rows on disk; a store of another one is refused. 2: buckets have the height of their last change.
+const STORE_VERSION: u32 = 2;
 
 /// Where the chain stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,14 @@ pub enum OpenError {
         found: String,
         /// Network of the genesis file.
         expected: String,
+    },
+    /// The store was written by an older program.
+    #[error(
+        "the store has format {found}, this program needs {STORE_VERSION}; start with an empty data directory and let it catch up from the other nodes"
+    )]
+    Older {
+        /// Format of the store.
+        found: u32,
     },
     /// The store was written by a newer program.
     #[error(
@@ -227,7 +236,8 @@ pub fn genesis_state(genesis: &Genesis, read: &dyn Read) -> Result<(Hash, Batch)
     values.push((StateKey::Epoch, Some(epoch.to_be_bytes().to_vec())));
     values.push((StateKey::Parameters, written(&|out| registry.parameters.write(out))));
     values.push((StateKey::ProtocolVersion, Some(PROTOCOL_VERSION.to_be_bytes().to_vec())));
-    let (root, nodes) = tree::put(read, 0, values)?;
+    let changes = values.into_iter().map(|(key, value)| Change { key, value, previous: None }).collect();
+    let (root, nodes) = tree::put(read, 0, changes)?;
     batch.append(nodes);
     Ok((root, batch))
 }
@@ -288,8 +298,10 @@ impl Ledger {
             None => Self::create(store.as_ref(), &genesis)?,
             Some(bytes) => {
                 let found: u32 = rows::decode(Family::Meta, &bytes)?;
-                if found > STORE_VERSION {
-                    return Err(OpenError::Newer { found });
+                match found.cmp(&STORE_VERSION) {
+                    Ordering::Less => return Err(OpenError::Older { found }),
+                    Ordering::Greater => return Err(OpenError::Newer { found }),
+                    Ordering::Equal => {}
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! The state tree: which keys are in it, how it is stored, and its pruning.
 //! `jmt` over BLAKE3; the version of a node is the height that wrote it.
 
+use std::collections::BTreeMap;
+
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
 
@@ -114,18 +116,31 @@ impl TreeReader for StoredTree<'_> {
     }
 }
 
-/// Writes one height's values; the new root and the writes that make it.
+/// A value to write, or to take out of the tree.
+pub(crate) struct Change {
+    /// Its key.
+    pub(crate) key: StateKey,
+    /// The value; none takes the key out.
+    pub(crate) value: Option<Vec<u8>>,
+    /// The height that wrote the key's value before; none if the tree does not have the key. A wrong one leaves a row
+    /// that is never pruned.
+    pub(crate) previous: Option<Height>,
+}
+
+/// Writes one height's values, each key once; the new root and the writes that make it.
 ///
 /// # Errors
 /// The stored tree is damaged or cannot be read.
-pub(crate) fn put(
-    read: &dyn Read,
-    height: Height,
-    values: Vec<(StateKey, Option<Vec<u8>>)>,
-) -> Result<(Hash, Batch), StoreError> {
+pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Result<(Hash, Batch), StoreError> {
     let stored = StoredTree(read);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
-    let values = values.into_iter().map(|(key, value)| (key.hash(), value));
+    let mut previous = BTreeMap::new();
+    let mut values = Vec::with_capacity(changes.len());
+    for change in changes {
+        let key = change.key.hash();
+        previous.insert(key.0, change.previous);
+        values.push((key, change.value));
+    }
     let (root, update) = tree.put_value_set(values, height).map_err(damaged)?;
     let mut batch = Batch::default();
     for (key, node) in update.node_batch.nodes() {
@@ -133,8 +148,8 @@ pub(crate) fn put(
     }
     for ((version, key), value) in update.node_batch.values() {
         let row = value_row(key, *version);
-        if let Some((older, _)) = read.last(Family::Tree, &value_row(key, 0), &row)? {
-            batch.put(Family::TreeStale, stale_row(height, &older), Vec::new());
+        if let Some(older) = previous.get(&key.0).copied().flatten() {
+            batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());
         }
         if value.is_none() {
             // What says that a value is gone goes with the value: later trees do not have the key.

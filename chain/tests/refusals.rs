@@ -405,10 +405,14 @@ fn a_store_is_opened_with_its_own_genesis_file_only() {
     assert!(store.rows().is_empty(), "a refused file leaves nothing behind");
     Ledger::open(store.clone(), right.clone(), false).expect("opens");
     assert!(matches!(Ledger::open(store.clone(), genesis(), false), Err(OpenError::OtherNetwork { .. })));
-    let mut batch = Batch::default();
-    batch.put(Family::Meta, b"format".to_vec(), vec![1, 0, 0, 0, 2]);
-    store.write(batch, Durability::Synced).expect("memory");
-    assert!(matches!(Ledger::open(store, right, false), Err(OpenError::Newer { found: 2 })));
+    let with_format = |format: u8| {
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, b"format".to_vec(), vec![1, 0, 0, 0, format]);
+        store.write(batch, Durability::Synced).expect("memory");
+        Ledger::open(store.clone(), right.clone(), false)
+    };
+    assert!(matches!(with_format(1), Err(OpenError::Older { found: 1 })));
+    assert!(matches!(with_format(3), Err(OpenError::Newer { found: 3 })));
 }
 
 #[test]

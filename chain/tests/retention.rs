@@ -76,6 +76,49 @@ fn kept_versions_prove_older_ones_are_gone_and_the_tree_stays_bounded() {
     assert!(live(last) - live(grown) <= 2 * 17 * 3, "{sizes:?}");
 }
 
+/// Whether of each key's values all but the last are stale, each since the height of the next one, and nothing else.
+fn assert_stale_values_are_exact(store: &MemStore) {
+    let values = store.scan(Family::Tree, &[1], &[2], usize::MAX).expect("memory");
+    let version = |row: &[u8]| row[33..41].to_vec();
+    let mut expected = Vec::new();
+    for (number, (row, value)) in values.iter().enumerate() {
+        if let Some((next, _)) = values.get(number + 1).filter(|(next, _)| next[..33] == row[..33]) {
+            expected.push([version(next), row.clone()].concat());
+        } else if value[0] == 0 {
+            expected.push([version(row), row.clone()].concat());
+        }
+    }
+    expected.sort_unstable();
+    let stale = store.scan(Family::TreeStale, &[], &[0xff; 9], usize::MAX).expect("memory");
+    let stale: Vec<_> = stale.into_iter().map(|(row, _)| row).filter(|row| row[8] == 1).collect();
+    assert_eq!(stale, expected);
+}
+
+#[test]
+fn every_value_that_was_replaced_or_dropped_is_stale() {
+    let store = Arc::new(MemStore::default());
+    let mut ledger = Ledger::open(store.clone(), genesis(), true).expect("opens");
+    for number in 0..60u64 {
+        let of = u8::try_from(number % 7).expect("small");
+        let action = if number < 7 { opens("toy") } else { Action::Report(at_ms("moment", number)) };
+        let until = ledger.tip().header.time_ms + HOUR_MS;
+        // Some blocks are empty, and some heights have two transactions of one hour.
+        let acts = |number: u64| valid_until(BAMF, number, until, vec![item(number, case(of), &action)]);
+        let candidates = if number % 5 == 4 { vec![acts(number), acts(number + 1_000)] } else { vec![acts(number)] };
+        advance(&mut ledger, &candidates);
+        if number % 3 == 2 {
+            advance(&mut ledger, &[]);
+        }
+    }
+    let tip = ledger.tip().header.time_ms;
+    for days in 30..33 {
+        advance_at(&mut ledger, tip + days * DAY_MS, &[]);
+    }
+    let buckets = store.scan(Family::Submissions, &[3], &[4], usize::MAX).expect("memory");
+    assert_eq!(buckets, Vec::new());
+    assert_stale_values_are_exact(&store);
+}
+
 #[test]
 fn an_archive_keeps_every_version() {
     let store = Arc::new(MemStore::default());

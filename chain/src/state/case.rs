@@ -1,18 +1,18 @@
 //! A case as it is stored and as the execution of a block changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report, Slot};
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;
 
-use super::fields;
+use super::fields::{self, FieldTree};
 use crate::codec::Writer;
 use crate::crypto::{Hash, hash_parts};
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
-use crate::item::{Item, report_from_proto, report_to_proto};
+use crate::item::{Action, Item, report_from_proto, report_to_proto};
 use crate::registry::Registry;
 use crate::rows;
 use crate::storage::{Batch, Family, Read, StoreError};
@@ -20,7 +20,7 @@ use crate::storage::{Batch, Family, Read, StoreError};
 /// One standing report.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct EntryRow {
-    slot: [u8; 32],
+    slot: Slot,
     height: Height,
     transaction: u32,
     item: u16,
@@ -51,8 +51,8 @@ pub struct CaseRow {
     pub fields: Vec<Vec<u8>>,
     /// Their blinders.
     pub blinders: Vec<[u8; 32]>,
-    entries: Vec<EntryRow>,
-    retracted: Vec<([u8; 32], String)>,
+    entries: Vec<Arc<EntryRow>>,
+    retracted: Vec<(Slot, String)>,
 }
 
 fn damaged(case: &CaseId, what: &str) -> StoreError {
@@ -97,6 +97,9 @@ impl CaseRow {
         }
         Ok(CaseFold::restore(definition, entries, retracted))
     }
+    fn leaf(&self, field: usize) -> Option<Hash> {
+        Some(fields::leaf(self.blinders.get(field)?, field, self.fields.get(field)?))
+    }
     /// Leaves of the 32 fields.
     #[must_use]
     pub fn leaves(&self) -> Vec<Hash> {
@@ -124,6 +127,10 @@ pub struct OpenCase {
     pub fold: CaseFold,
     row: CaseRow,
     fresh: bool,
+    /// Slots corrected since the row was written; the rows of all others still hold.
+    corrected: BTreeSet<Slot>,
+    /// Hashes of the row's fields; none before they are first asked for.
+    tree: Option<FieldTree>,
 }
 
 /// Where an item stands and who signed it: what the history binds.
@@ -157,7 +164,7 @@ impl OpenCase {
             entries: Vec::new(),
             retracted: Vec::new(),
         };
-        Self { definition, fold: CaseFold::new(), row, fresh: true }
+        Self { definition, fold: CaseFold::new(), row, fresh: true, corrected: BTreeSet::new(), tree: None }
     }
     /// A stored case, if there is one.
     ///
@@ -167,7 +174,12 @@ impl OpenCase {
         let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
         let definition = row.definition(registry, case)?.clone();
         let fold = row.fold(&definition, case)?;
-        Ok(Some(Self { definition, fold, row, fresh: false }))
+        Ok(Some(Self { definition, fold, row, fresh: false, corrected: BTreeSet::new(), tree: None }))
+    }
+    /// Height that wrote its value in the state tree, if it has one.
+    #[must_use]
+    pub fn written(&self) -> Option<Height> {
+        (!self.fresh).then_some(self.row.changed)
     }
     /// Accepted items so far.
     #[must_use]
@@ -179,13 +191,16 @@ impl OpenCase {
     pub fn events(&self) -> u64 {
         self.row.history_count
     }
-    /// Counts an accepted item: revision, salt and, for an event, history.
+    /// Counts an accepted item, which the fold has: revision, salt and, for an event, history.
     pub fn accept(&mut self, item: &Item, origin: &Origin<'_>) {
         let row = &mut self.row;
         row.revision = row.revision.saturating_add(1);
         row.salt = fields::next_salt(&row.salt, &item.blinding, &item.digest);
-        if matches!(item.action, crate::item::Action::OpenCase { .. }) {
+        if matches!(item.action, Action::OpenCase { .. }) {
             return;
+        }
+        if let Action::Correct { slot, .. } = &item.action {
+            self.corrected.insert(*slot);
         }
         let mut out = Writer::default();
         out.u64(origin.position.height);
@@ -201,7 +216,25 @@ impl OpenCase {
     }
     /// Brings fields, blinders and entries up to the fold at the end of a
     /// block, and writes the row; the case root.
-    pub fn close(mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
+    pub fn close(&mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
+        let changed = self.close_fields(case, height);
+        self.close_entries();
+        let row = &mut self.row;
+        row.changed = height;
+        row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
+        self.fresh = false;
+        rows::put(batch, Family::Cases, case.0.to_vec(), row);
+        match &mut self.tree {
+            Some(tree) => {
+                let leaves: Vec<_> = changed.into_iter().filter_map(|index| Some((index, row.leaf(index)?))).collect();
+                tree.update(&leaves);
+                tree.root()
+            }
+            none => none.insert(FieldTree::new(&row.leaves())).root(),
+        }
+    }
+    /// The fields that changed, ascending; each has a new blinder.
+    fn close_fields(&mut self, case: &CaseId, height: Height) -> Vec<usize> {
         let mut wanted = vec![Vec::new(); fields::FIELDS];
         let identity = fields::identity(case, &self.row.definition, self.row.version, self.row.opened);
         let own = [
@@ -215,6 +248,7 @@ impl OpenCase {
             }
         }
         let row = &mut self.row;
+        let mut changed = Vec::new();
         for (index, bytes) in wanted.into_iter().enumerate() {
             let (Some(field), Some(blinder)) = (row.fields.get_mut(index), row.blinders.get_mut(index)) else {
                 continue;
@@ -222,13 +256,23 @@ impl OpenCase {
             if self.fresh || *field != bytes {
                 *blinder = fields::blinder(&row.salt, index, height);
                 *field = bytes;
+                changed.push(index);
             }
         }
-        row.changed = height;
-        row.entries = self.fold.entries().iter().map(entry_row).collect();
-        row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
-        rows::put(batch, Family::Cases, case.0.to_vec(), row);
-        row.root()
+        changed
+    }
+    /// Encodes the reports that are new or corrected; the rows of the others stay.
+    fn close_entries(&mut self) {
+        let corrected = std::mem::take(&mut self.corrected);
+        let mut known: BTreeMap<Slot, Arc<EntryRow>> = BTreeMap::new();
+        for row in std::mem::take(&mut self.row.entries) {
+            if !corrected.contains(&row.slot) {
+                known.insert(row.slot, row);
+            }
+        }
+        let rows = self.fold.entries().iter();
+        self.row.entries =
+            rows.map(|entry| known.remove(&entry.slot).unwrap_or_else(|| Arc::new(entry_row(entry)))).collect();
     }
 }
 

@@ -60,6 +60,53 @@ pub fn root(leaves: &[Hash]) -> Hash {
     level.first().copied().unwrap_or_default()
 }
 
+/// The leaves and all above them, so that a change hashes only its way up.
+#[derive(Debug, Clone)]
+pub struct FieldTree {
+    /// Node 1 is the root, the children of node n are 2n and 2n + 1; the leaves come last. Node 0 is not used.
+    nodes: Vec<Hash>,
+}
+
+impl FieldTree {
+    /// The tree over 32 leaves.
+    #[must_use]
+    pub fn new(leaves: &[Hash]) -> Self {
+        let mut tree = Self { nodes: vec![[0; 32]; FIELDS << 1] };
+        let leaves: Vec<(usize, Hash)> = leaves.iter().copied().enumerate().collect();
+        tree.update(&leaves);
+        tree
+    }
+    /// Puts new leaves, ascending by field.
+    pub fn update(&mut self, leaves: &[(usize, Hash)]) {
+        let mut changed = Vec::with_capacity(leaves.len());
+        for (field, leaf) in leaves {
+            let at = field.saturating_add(FIELDS);
+            if let Some(node) = self.nodes.get_mut(at) {
+                *node = *leaf;
+                changed.push(at);
+            }
+        }
+        while changed.first().is_some_and(|at| *at > 1) {
+            changed.iter_mut().for_each(|at| *at >>= 1);
+            changed.dedup();
+            for at in &changed {
+                let hash = node(&self.node(*at << 1), &self.node((*at << 1) | 1));
+                if let Some(node) = self.nodes.get_mut(*at) {
+                    *node = hash;
+                }
+            }
+        }
+    }
+    /// The case root.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.node(1)
+    }
+    fn node(&self, at: usize) -> Hash {
+        self.nodes.get(at).copied().unwrap_or_default()
+    }
+}
+
 fn pairs(level: &[Hash]) -> Vec<Hash> {
     level.chunks(2).map(|pair| if let [left, right] = pair { node(left, right) } else { [0; 32] }).collect()
 }

@@ -31,6 +31,8 @@ pub struct Bucket {
     pub count: u64,
     /// Hash over them in commit order.
     pub hash: Hash,
+    /// Height of its last change; neither its hash nor its value covers it.
+    pub changed: Height,
 }
 
 impl Bucket {
@@ -44,7 +46,12 @@ impl Bucket {
         entry.u64(height);
         entry.u32(index);
         let hash = hash_parts("submission", &[&self.hash, &entry.into_bytes()]);
-        Self { count: self.count.saturating_add(1), hash }
+        Self { count: self.count.saturating_add(1), hash, changed: height }
+    }
+    /// Height that wrote its value, if it has one.
+    #[must_use]
+    pub fn written(&self) -> Option<Height> {
+        (self.count > 0).then_some(self.changed)
     }
     /// Its value in the state tree.
     #[must_use]
@@ -112,14 +119,14 @@ pub(crate) fn put_bucket(batch: &mut Batch, hour: u64, bucket: &Bucket) {
 /// Hours dropped with one block at the most.
 const DROPPED_HOURS_MAX: usize = 48;
 
-/// Deletes all of the hours below the first live one; the hours deleted.
+/// Deletes all of the hours below the first live one; the hours deleted, with their buckets.
 ///
 /// # Errors
 /// The store failed.
-pub(crate) fn drop_old(read: &dyn Read, first_live: u64, batch: &mut Batch) -> Result<Vec<u64>, StoreError> {
+pub(crate) fn drop_old(read: &dyn Read, first_live: u64, batch: &mut Batch) -> Result<Vec<(u64, Bucket)>, StoreError> {
     let end = hour_prefix(BUCKET, first_live);
     let mut dropped = Vec::new();
-    for (row, _) in read.scan(Family::Submissions, &[BUCKET], &end, DROPPED_HOURS_MAX)? {
+    for (row, value) in read.scan(Family::Submissions, &[BUCKET], &end, DROPPED_HOURS_MAX)? {
         let hour = row.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let Some(hour) = hour else { continue };
         let prefix = hour_prefix(BY_HOUR, hour);
@@ -130,7 +137,7 @@ pub(crate) fn drop_old(read: &dyn Read, first_live: u64, batch: &mut Batch) -> R
             batch.delete(Family::Submissions, entry);
         }
         batch.delete(Family::Submissions, row);
-        dropped.push(hour);
+        dropped.push((hour, rows::decode(Family::Submissions, &value)?));
     }
     Ok(dropped)
 }
