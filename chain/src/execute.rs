@@ -3,9 +3,10 @@
 //! back as a batch that the commit makes durable.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use laufzettel_contracts::Code as ProcessCode;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
-use laufzettel_contracts::{Code as ProcessCode, Entry};
 
 use crate::crypto::Hash;
 use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, TransactionId};
@@ -14,6 +15,7 @@ use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
 use crate::registry::{Purpose, Registry};
+use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
 use crate::state::order::ProposerOrder;
 use crate::state::submissions::{self, Bucket, Submission};
@@ -60,6 +62,8 @@ pub struct Executed {
     pub order: ProposerOrder,
     /// The writes that make it so.
     pub batch: Batch,
+    /// The cases it changed, as it leaves them.
+    pub cases: Vec<(CaseId, Arc<OpenCase>)>,
 }
 
 /// Executes transactions one by one on top of a state.
@@ -67,7 +71,9 @@ pub struct Execution<'a> {
     read: &'a dyn Read,
     registry: &'a Registry,
     place: Place,
-    cases: BTreeMap<CaseId, OpenCase>,
+    cache: Option<&'a CaseCache>,
+    /// Cases looked at; what the cache has is cloned before it changes.
+    cases: BTreeMap<CaseId, Arc<OpenCase>>,
     before: BTreeMap<CaseId, index::Standing>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
@@ -84,6 +90,7 @@ impl<'a> Execution<'a> {
             read,
             registry,
             place,
+            cache: None,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -91,6 +98,11 @@ impl<'a> Execution<'a> {
             batch: Batch::default(),
             work: 0,
         }
+    }
+    /// Takes cases from a cache of the same state, where it has them.
+    #[must_use]
+    pub fn with_cache(self, cache: &'a CaseCache) -> Self {
+        Self { cache: Some(cache), ..self }
     }
     /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
     #[must_use]
@@ -117,9 +129,15 @@ impl<'a> Execution<'a> {
         }
         Ok(cost)
     }
-    fn case(&mut self, id: &CaseId) -> Result<Option<&mut OpenCase>, StoreError> {
+    fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
         if !self.cases.contains_key(id) {
-            let Some(case) = OpenCase::load(self.read, self.registry, id)? else { return Ok(None) };
+            let case = match self.cache.and_then(|cache| cache.get(id)) {
+                Some(case) => case,
+                None => match OpenCase::load(self.read, self.registry, id)? {
+                    Some(case) => Arc::new(case),
+                    None => return Ok(None),
+                },
+            };
             self.before.insert(*id, index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision()));
             self.cases.insert(*id, case);
         }
@@ -189,10 +207,12 @@ impl<'a> Execution<'a> {
             return Ok(Err(Code::CaseExists));
         }
         let mut case = OpenCase::new(definition, self.place.height);
-        case.accept(item, origin);
+        if let Err(refusal) = case.apply(item, origin) {
+            return Ok(Err(Code::of(&refusal)));
+        }
         let revision = case.revision();
         self.before.insert(item.case, index::Standing::default());
-        self.cases.insert(item.case, case);
+        self.cases.insert(item.case, Arc::new(case));
         Ok(Ok(revision))
     }
     fn event(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
@@ -201,27 +221,18 @@ impl<'a> Execution<'a> {
         if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
             return Ok(Err(Code::TooManyEvents));
         }
-        let definition = case.definition.clone();
-        let result = match &item.action {
+        let definition = &case.definition;
+        let judged = match &item.action {
             Action::Report(_) if case.fold.knows(&item.digest.0) => return Ok(Err(Code::ItemRepeated)),
-            Action::Report(report) => accept(&definition, roles, report, time_ms, &case.fold).map(|()| {
-                let author = origin.authority.clone();
-                let entry = Entry { slot: item.digest.0, position: origin.position, author, report: report.clone() };
-                case.fold.report(&definition, entry);
-            }),
+            Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
-                accept_correction(&definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
-                    .and_then(|()| case.fold.correct(&definition, *slot, report.clone()))
+                accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
             }
-            Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold)
-                .and_then(|()| case.fold.retract(&definition, *slot)),
+            Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold),
             Action::OpenCase { .. } => return Ok(Err(Code::CaseExists)),
         };
-        if let Err(refusal) = result {
-            return Ok(Err(Code::of(&refusal)));
-        }
-        case.accept(item, origin);
-        Ok(Ok(case.revision()))
+        let applied = judged.and_then(|()| Arc::make_mut(case).apply(item, origin));
+        Ok(applied.map(|()| case.revision()).map_err(|refusal| Code::of(&refusal)))
     }
     /// A report is marked as deviating if it deviates once its transaction is through.
     fn mark_deviations(&self, transaction: &Transaction, receipts: &mut [Receipt]) {
@@ -264,7 +275,7 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        let mut changes = Vec::new();
+        let (mut changes, mut closed) = (Vec::new(), Vec::new());
         for (id, mut case) in std::mem::take(&mut self.cases) {
             let stored = self.before.get(&id);
             // A case that was only looked at, for its cost or for a refused item, stays as it is.
@@ -275,7 +286,8 @@ impl<'a> Execution<'a> {
             let after = index::Standing::of(case.fold.state(), case.fold.entries());
             index::put_standing(&mut self.batch, &id, stored, &after);
             let previous = case.written();
-            let root = case.close(&id, height, &mut self.batch);
+            let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
+            closed.push((id, case));
             changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
         }
         let order = order.after(&self.registry.validators, self.place.round, &self.place.proposer);
@@ -284,7 +296,8 @@ impl<'a> Execution<'a> {
         self.batch.append(nodes);
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
-        Ok(Executed { receipts_root, state_root, outcomes: self.outcomes, order, batch: self.batch })
+        let (outcomes, batch) = (self.outcomes, self.batch);
+        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases: closed })
     }
     /// All of the state but cases: hours of submissions, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {

@@ -54,9 +54,10 @@ impl Standing {
     /// Where a folded case stands.
     #[must_use]
     pub fn of(state: &CaseState, entries: &[Entry]) -> Self {
+        let authors: BTreeSet<&str> = entries.iter().map(|entry| entry.author.as_str()).collect();
         Self {
             statuses: state.tracks.values().map(|track| track.status.to_string()).collect(),
-            authorities: entries.iter().map(|entry| entry.author.to_string()).collect(),
+            authorities: authors.into_iter().map(str::to_owned).collect(),
             revision: 0,
         }
     }

@@ -20,6 +20,7 @@ use crate::ids::{Address, BlockId, Height, NO_HASH, PayloadDigest, TransactionId
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::rows;
+use crate::state::cache::CaseCache;
 use crate::state::order::ProposerOrder;
 use crate::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
@@ -190,6 +191,7 @@ pub struct Ledger {
     order: ProposerOrder,
     verified: Arc<Verified>,
     archive: bool,
+    cases: CaseCache,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -311,7 +313,15 @@ impl Ledger {
             return Err(OpenError::OtherNetwork { found, expected: genesis.network.to_string() });
         }
         let (tip, order) = stored_tip(store.as_ref(), &genesis.registry)?;
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified: Arc::default(), archive })
+        let (verified, cases) = (Arc::default(), CaseCache::default());
+        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, cases })
+    }
+    /// Keeps cases of so many reports in memory from now on, 0 for none; what it kept so far is dropped.
+    pub fn cache_cases(&mut self, entries_max: usize) {
+        self.cases = CaseCache::new(entries_max);
+    }
+    fn execution(&self, place: Place) -> Execution<'_> {
+        Execution::new(self.store.as_ref(), &self.genesis.registry, place).with_cache(&self.cases)
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;
@@ -379,7 +389,7 @@ impl Ledger {
         let time_ms = time_ms.max(self.tip.header.time_ms.saturating_add(1));
         let judge = self.judge(time_ms);
         let place = Place { height: judge.height, time_ms, round, proposer };
-        let mut execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
+        let mut execution = self.execution(place);
         let (mut body, mut bytes, mut unfit) = (Body::default(), 0usize, Vec::new());
         let mut seen = BTreeSet::new();
         for signed in candidates {
@@ -469,7 +479,7 @@ impl Ledger {
         if place.height != judge.height {
             return Err(InvalidBlock::Header("height").into());
         }
-        let mut execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
+        let mut execution = self.execution(place);
         let mut seen: BTreeSet<(String, TransactionId)> = BTreeSet::new();
         for (index, signed) in body.transactions.iter().enumerate() {
             let transaction = check_at(&judge, index, signed)?;
@@ -515,6 +525,9 @@ impl Ledger {
             parameters: self.genesis.registry.parameters,
         });
         self.order = executed.order;
+        for (id, case) in executed.cases {
+            self.cases.put(id, case);
+        }
         Ok(self.tip.clone())
     }
     fn put_block(

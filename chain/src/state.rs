@@ -1,6 +1,7 @@
 //! What the state root covers, apart from the registry: cases, submissions
 //! and the proposer order.
 
+pub mod cache;
 pub mod case;
 pub mod fields;
 pub mod order;

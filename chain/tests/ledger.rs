@@ -12,15 +12,15 @@ mod fixture;
 
 use std::sync::Arc;
 
+use fixture::steps::{blocks, play};
 use fixture::{
-    BAMF, GENESIS_MS, HOUR_MS, LDS, MINUTE_MS, POLICE, advance, advance_at, at_ms, build, case, code, commit, genesis,
-    item, ledger, on_day, open, opens, slot_of, transaction,
+    BAMF, GENESIS_MS, HOUR_MS, LDS, MINUTE_MS, POLICE, advance, at_ms, build, case, code, commit, genesis, item,
+    ledger, on_day, open, opens, slot_of, transaction,
 };
 use laufzettel_chain::check::Refusal;
 use laufzettel_chain::execute::{Execution, Place};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::item::Action;
-use laufzettel_chain::ledger::Ledger;
 use laufzettel_chain::limits;
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::{Code, FLAG_DEVIATION, Receipt};
@@ -335,68 +335,6 @@ fn events_are_found_by_place_case_status_and_authority() {
     assert_eq!(index::cases(store, Find::Status("step"), Some(&case(1)), 9).expect("memory"), [case(2)]);
 }
 
-/// What a random transaction does with one of three cases.
-#[derive(Debug, Clone)]
-enum Step {
-    Report(u8, usize, i32),
-    Moment(u8, u64),
-    Correct(usize, i32),
-    Retract(usize),
-    Open(u8),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        5 => (1..4u8, 0..4usize, -9..2i32).prop_map(|(of, status, day)| Step::Report(of, status, day)),
-        2 => (1..4u8, 0..900u64).prop_map(|(of, ms)| Step::Moment(of, ms)),
-        2 => (any::<usize>(), -9..2i32).prop_map(|(slot, day)| Step::Correct(slot, day)),
-        1 => any::<usize>().prop_map(Step::Retract),
-        1 => (1..4u8).prop_map(Step::Open),
-    ]
-}
-
-/// Plays steps, a few a transaction and a few transactions a block; calls back after every block.
-fn play(blocks: &[Vec<Vec<Step>>], ledger: &mut Ledger, mut after: impl FnMut(&Ledger)) {
-    let (mut number, mut reports) = (0u64, Vec::new());
-    for block in blocks {
-        let mut candidates = Vec::new();
-        for steps in block {
-            let author = usize::from(number % 2 == 1);
-            let mut items = Vec::new();
-            for step in steps {
-                number += 1;
-                let (of, action) = match step {
-                    Step::Open(of) => (*of, opens("toy")),
-                    Step::Report(of, status, day) => {
-                        (*of, Action::Report(on_day(["begun", "step", "again", "ended"][*status], *day)))
-                    }
-                    Step::Moment(of, ms) => (*of, Action::Report(at_ms("moment", *ms))),
-                    Step::Correct(slot, _) | Step::Retract(slot) if reports.is_empty() => {
-                        ([1, 2, 3][slot % 3], opens("toy"))
-                    }
-                    Step::Correct(slot, day) => {
-                        let (of, slot) = reports[slot % reports.len()];
-                        (of, Action::Correct { slot, report: on_day("step", *day) })
-                    }
-                    Step::Retract(slot) => {
-                        let (of, slot) = reports[slot % reports.len()];
-                        (of, Action::Retract { slot, reason: code("mistake") })
-                    }
-                };
-                let bytes = item(number, case(of), &action);
-                if matches!(action, Action::Report(_)) {
-                    reports.push((of, slot_of(&bytes)));
-                }
-                items.push(bytes);
-            }
-            number += 1;
-            candidates.push(transaction(author, number, items));
-        }
-        advance_at(ledger, ledger.tip().header.time_ms + 1, &candidates);
-        after(ledger);
-    }
-}
-
 fn assert_same_fold(found: &CaseFold, expected: &CaseFold) {
     assert_eq!(found.state(), expected.state());
     assert_eq!(found.entries(), expected.entries());
@@ -408,7 +346,7 @@ proptest! {
 
     #[test]
     fn derived_rows_and_past_states_agree_with_the_state(
-        blocks in prop::collection::vec(prop::collection::vec(prop::collection::vec(step(), 1..6), 1..4), 1..6),
+        blocks in blocks(1..6),
     ) {
         let (mut ledger, store) = ledger();
         let registry = &genesis().registry;
@@ -429,7 +367,7 @@ proptest! {
 
     #[test]
     fn a_reopened_ledger_goes_on_as_if_nothing_had_happened(
-        blocks in prop::collection::vec(prop::collection::vec(prop::collection::vec(step(), 1..6), 1..3), 2..5),
+        blocks in blocks(2..5),
     ) {
         let (mut ledger, store) = ledger();
         let mut roots = Vec::new();

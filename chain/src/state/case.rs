@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report, Slot};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Refusal, Report, Slot};
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;
 
@@ -191,16 +191,34 @@ impl OpenCase {
     pub fn events(&self) -> u64 {
         self.row.history_count
     }
-    /// Counts an accepted item, which the fold has: revision, salt and, for an event, history.
-    pub fn accept(&mut self, item: &Item, origin: &Origin<'_>) {
+    /// Applies an item that was accepted: to the fold, and to revision, salt and history.
+    ///
+    /// # Errors
+    /// It corrects or retracts what does not stand; nothing has changed then.
+    pub fn apply(&mut self, item: &Item, origin: &Origin<'_>) -> Result<(), Refusal> {
+        match &item.action {
+            Action::OpenCase { .. } => {}
+            Action::Report(report) => {
+                let author = origin.authority.clone();
+                let entry = Entry { slot: item.digest.0, position: origin.position, author, report: report.clone() };
+                self.fold.report(&self.definition, entry);
+            }
+            Action::Correct { slot, report } => {
+                self.fold.correct(&self.definition, *slot, report.clone())?;
+                self.corrected.insert(*slot);
+            }
+            Action::Retract { slot, .. } => self.fold.retract(&self.definition, *slot)?,
+        }
+        self.count(item, origin);
+        Ok(())
+    }
+    /// Counts an item: revision, salt and, for an event, history.
+    fn count(&mut self, item: &Item, origin: &Origin<'_>) {
         let row = &mut self.row;
         row.revision = row.revision.saturating_add(1);
         row.salt = fields::next_salt(&row.salt, &item.blinding, &item.digest);
         if matches!(item.action, Action::OpenCase { .. }) {
             return;
-        }
-        if let Action::Correct { slot, .. } = &item.action {
-            self.corrected.insert(*slot);
         }
         let mut out = Writer::default();
         out.u64(origin.position.height);
