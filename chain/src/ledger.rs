@@ -1,7 +1,6 @@
 //! The state machine of one node: where the chain stands, what a next block
 //! would do, and the commit that makes it so. The only writer of state.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,7 +29,7 @@ use crate::validators::ValidatorSet;
 /// Protocol version of this program's rules.
 pub const PROTOCOL_VERSION: u16 = 1;
 /// Version of the rows on disk; a store of another one is refused. 2: buckets have the height of their last change.
-const STORE_VERSION: u32 = 2;
+const STORE_VERSION: u32 = 1;
 
 /// Where the chain stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,14 +119,6 @@ pub enum OpenError {
         found: String,
         /// Network of the genesis file.
         expected: String,
-    },
-    /// The store was written by an older program.
-    #[error(
-        "the store has format {found}, this program needs {STORE_VERSION}; start with an empty data directory and let it catch up from the other nodes"
-    )]
-    Older {
-        /// Format of the store.
-        found: u32,
     },
     /// The store was written by a newer program.
     #[error(
@@ -300,10 +291,8 @@ impl Ledger {
             None => Self::create(store.as_ref(), &genesis)?,
             Some(bytes) => {
                 let found: u32 = rows::decode(Family::Meta, &bytes)?;
-                match found.cmp(&STORE_VERSION) {
-                    Ordering::Less => return Err(OpenError::Older { found }),
-                    Ordering::Greater => return Err(OpenError::Newer { found }),
-                    Ordering::Equal => {}
+                if found > STORE_VERSION {
+                    return Err(OpenError::Newer { found });
                 }
             }
         }
