@@ -5,7 +5,7 @@ use super::{Broken, run};
 
 #[test]
 fn a_healthy_network_passes() {
-    for seed in 0..24 {
+    for seed in 0..200 {
         let report = run(seed, None);
         assert_eq!(report.violation, None, "testnet sim --seeds {seed}..{}", seed + 1);
         assert!(report.heights >= 3 && report.transactions == 43, "{report:?}");
