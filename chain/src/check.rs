@@ -215,15 +215,18 @@ impl Judge<'_> {
     }
     fn check_signatures(&self, signed: &SignedTransaction, authority: &str) -> Result<(), Refusal> {
         let cache_key = hash("verified", &signed.root_leaf());
+        let known = self.verified.knows(&cache_key);
         for signature in &signed.signatures {
             let key = self.registry.keys.get(&signature.key_id);
             let key = key.filter(|key| key.authority == authority && key.counts_at(self.height));
             let key = key.ok_or(Refusal::KeyUnknown(signature.key_id))?;
-            if !self.verified.knows(&cache_key) && !signed.verify(signature, &key.public) {
+            if !known && !signed.verify(signature, &key.public) {
                 return Err(Refusal::Signature(signature.key_id));
             }
         }
-        self.verified.insert(cache_key);
+        if !known {
+            self.verified.insert(cache_key);
+        }
         Ok(())
     }
     /// What the process would say now, where the case is known: the refusal of

@@ -1,6 +1,6 @@
 //! A client of a node's gRPC services: the connection over mTLS, and the
-//! making and signing of transactions. The command line and the test network
-//! use it; it knows nothing a foreign client could not know.
+//! making and signing of transactions. The command line connects by it, the
+//! test network signs by it too; it knows nothing a foreign client could not.
 
 use std::path::Path;
 use std::time::Duration;
@@ -60,20 +60,41 @@ impl Client {
     /// # Errors
     /// The profile cannot be used or nobody answers.
     pub async fn connect(address: &str, profile: &Path) -> Result<Self, ClientError> {
-        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-        let name = if host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
-        let endpoint = Endpoint::from_shared(format!("https://{address}"));
-        let endpoint = endpoint.map_err(|_| ClientError::Address(address.to_owned()))?;
-        let refused = |source| ClientError::Connect { address: address.to_owned(), source };
-        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
-        let endpoint = endpoint.tls_config(tls::client(profile, name)?).map_err(refused)?;
-        let channel = endpoint.connect().await.map_err(refused)?;
-        Ok(Self {
+        Ok(Self::over(&channel(address, profile, None, None).await?))
+    }
+    /// The services over a connection that stands.
+    #[must_use]
+    pub fn over(channel: &Channel) -> Self {
+        Self {
             submission: SubmissionServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
             cases: CaseServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
-            ledger: LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX),
-        })
+            ledger: LedgerServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+        }
     }
+}
+
+/// A connection to `host:port` with the certificates of a profile folder. The server's certificate must carry
+/// `server_name`; by default the host, or `localhost` for an IP address. Calls end after `timeout`, if there is one.
+///
+/// # Errors
+/// The profile cannot be used or nobody answers.
+pub async fn channel(
+    address: &str,
+    profile: &Path,
+    server_name: Option<&str>,
+    timeout: Option<Duration>,
+) -> Result<Channel, ClientError> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let default = if host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
+    let endpoint = Endpoint::from_shared(format!("https://{address}"));
+    let endpoint = endpoint.map_err(|_| ClientError::Address(address.to_owned()))?;
+    let refused = |source| ClientError::Connect { address: address.to_owned(), source };
+    let mut endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    if let Some(timeout) = timeout {
+        endpoint = endpoint.timeout(timeout);
+    }
+    let endpoint = endpoint.tls_config(tls::client(profile, server_name.unwrap_or(default))?).map_err(refused)?;
+    endpoint.connect().await.map_err(refused)
 }
 
 /// An authority that signs.

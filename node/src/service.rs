@@ -165,7 +165,10 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         warnings.push(format!("the node stopped deciding: {reason}"));
     }
     if let SigningState::Silent(reason) = health.signing {
-        warnings.push(format!("nothing is signed: the watermark file is {reason:?}; put back the file of this very node, or have the validators replace its consensus key"));
+        warnings.push(format!(
+            "nothing is signed: the watermark file is {reason:?}; never restore one from a backup, and reset it by no \
+             means: this version has no safe way"
+        ));
     }
     for missing in &health.missing {
         warnings.push(format!("no connection to validator {}", missing.0));

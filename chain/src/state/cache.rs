@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::case::OpenCase;
 use crate::ids::CaseId;
 
-/// Reports that stand in the cases kept, at the most: about 150 MB.
+/// Reports that stand in the cases kept, at the most.
 pub const CACHED_ENTRIES_MAX: usize = 100_000;
 /// What a case weighs besides its reports, in reports: fields, blinders and their hashes.
 const CASE_WEIGHT: usize = 8;

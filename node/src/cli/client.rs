@@ -9,11 +9,11 @@ use laufzettel_proto::v1::case_service_client::CaseServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
 use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::fault::Fault;
+use crate::client::{self, Client, ClientError};
 use crate::endpoints::Endpoints;
-use crate::tls;
 
 /// Which node to talk to, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -81,34 +81,30 @@ impl Target {
         Ok(endpoints.api)
     }
 
-    /// Connects.
-    pub(super) async fn connect(&self) -> Result<Channel, Fault> {
+    async fn connect(&self) -> Result<Client, Fault> {
         let profile = self.load()?;
         let address = self.endpoint(&profile)?;
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-        let default = if host.parse::<std::net::IpAddr>().is_ok() { "localhost" } else { host };
-        let name = profile.server_name.as_deref().unwrap_or(default);
-        let tls = tls::client(&self.profile, name).map_err(Fault::failed)?;
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))
-            .and_then(|endpoint| endpoint.tls_config(tls))
-            .map_err(|error| Fault::usage(format!("{address:?} is no endpoint (host:port): {error}")))?
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(self.connection.timeout));
-        endpoint.connect().await.map_err(|error| {
-            let cause = crate::api::causes(&error);
-            let advice = "check that the node runs, the address, and that its certificate and yours are of one CA";
-            Fault::unreachable(format!("cannot connect to {address}: {cause}; {advice}"))
-        })
+        let timeout = Duration::from_secs(self.connection.timeout);
+        let connected = client::channel(&address, &self.profile, profile.server_name.as_deref(), Some(timeout)).await;
+        match connected {
+            Ok(channel) => Ok(Client::over(&channel)),
+            Err(error @ ClientError::Address(_)) => Err(Fault::usage(error.to_string())),
+            Err(ClientError::Connect { address, source }) => {
+                let cause = crate::api::causes(&source);
+                let advice = "check that the node runs, the address, and that its certificate and yours are of one CA";
+                Err(Fault::unreachable(format!("cannot connect to {address}: {cause}; {advice}")))
+            }
+            Err(error @ (ClientError::Tls(_) | ClientError::Random(_))) => Err(Fault::failed(error)),
+        }
     }
 
     pub(super) async fn submission(&self) -> Result<SubmissionServiceClient<Channel>, Fault> {
-        Ok(SubmissionServiceClient::new(self.connect().await?))
+        Ok(self.connect().await?.submission)
     }
     pub(super) async fn cases(&self) -> Result<CaseServiceClient<Channel>, Fault> {
-        Ok(CaseServiceClient::new(self.connect().await?))
+        Ok(self.connect().await?.cases)
     }
     pub(super) async fn ledger(&self) -> Result<LedgerServiceClient<Channel>, Fault> {
-        let client = LedgerServiceClient::new(self.connect().await?);
-        Ok(client.max_decoding_message_size(2 * crate::api::MESSAGE_BYTES_MAX))
+        Ok(self.connect().await?.ledger)
     }
 }
