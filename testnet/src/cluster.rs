@@ -60,24 +60,37 @@ impl Cluster {
         let stopped: Vec<String> =
             self.net.nodes.iter().filter(|node| !self.running.contains_key(*node)).cloned().collect();
         for node in &stopped {
-            let child = self.net.start(node, &self.program)?;
-            self.running.insert(node.clone(), child);
+            self.start_one(node)?;
         }
-        let until = Instant::now() + START_DEADLINE;
         for node in &stopped {
-            let mut client = self.connect(node, node).await?;
-            loop {
-                let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();
-                if health.state() == v1::HealthState::InSync {
-                    break;
-                }
-                if Instant::now() > until {
-                    return Err(format!("node {node} is not in sync: {:?}", health.warnings).into());
-                }
-                tokio::time::sleep(POLL).await;
-            }
+            self.await_in_sync(node).await?;
         }
         Ok(())
+    }
+    /// Starts a node that does not run; waits for nothing.
+    pub(crate) fn start_one(&mut self, node: &str) -> Result<(), Fault> {
+        let child = self.net.start(node, &self.program)?;
+        self.running.insert(node.to_owned(), child);
+        Ok(())
+    }
+    /// Waits until a node is in sync with a quorum.
+    pub(crate) async fn await_in_sync(&self, node: &str) -> Result<(), Fault> {
+        let until = Instant::now() + START_DEADLINE;
+        let mut client = self.connect(node, node).await?;
+        loop {
+            let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();
+            if health.state() == v1::HealthState::InSync {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("node {node} is not in sync: {:?}", health.warnings).into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    /// Process ids of the running nodes.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.running.values().map(Child::id).collect()
     }
     /// Address of a node's API.
     pub(crate) fn address(&self, node: &str) -> Result<String, Fault> {

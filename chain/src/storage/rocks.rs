@@ -51,6 +51,17 @@ impl RocksStore {
         let db = DB::open_cf_descriptors(&options, path, families).map_err(|error| failed(&error))?;
         Ok(Self { db })
     }
+    /// Writes all that is in memory to files and merges them, so that what was deleted leaves the disk. Takes long.
+    ///
+    /// # Errors
+    /// RocksDB failed.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        for family in Family::ALL {
+            self.db.flush_cf(self.family(family)?).map_err(|error| failed(&error))?;
+            self.db.compact_range_cf(self.family(family)?, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(())
+    }
     fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
         let found = self.db.cf_handle(family.name());
         found.ok_or_else(|| StoreError::Failed(format!("column family {} is missing", family.name())))
