@@ -191,7 +191,7 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-const TIP: &[u8] = b"tip";
+pub(crate) const TIP: &[u8] = b"tip";
 const FORMAT: &[u8] = b"format";
 const NETWORK: &[u8] = b"network";
 
@@ -382,7 +382,7 @@ impl Ledger {
         let (mut body, mut bytes, mut unfit) = (Body::default(), 0usize, Vec::new());
         let mut seen = BTreeSet::new();
         for signed in candidates {
-            let size = encode(signed.as_ref()).len();
+            let size = signed.encoded_len();
             let full = body.transactions.len() >= limits::BODY_TRANSACTIONS_MAX
                 || bytes.saturating_add(size) > limits::BODY_BYTES_MAX.saturating_sub(1024);
             if full {
@@ -435,6 +435,17 @@ impl Ledger {
     /// # Errors
     /// The block is invalid, or the store failed.
     pub fn validate(&self, block: &Block) -> Result<Executed, ValidateError> {
+        self.judge_block(block, true)
+    }
+    /// As [`Ledger::validate`] for a block that a certificate decided: its transactions' signatures are not verified
+    /// once more, all else is.
+    ///
+    /// # Errors
+    /// The block is invalid, or the store failed.
+    pub fn validate_decided(&self, block: &Block) -> Result<Executed, ValidateError> {
+        self.judge_block(block, false)
+    }
+    fn judge_block(&self, block: &Block, verify: bool) -> Result<Executed, ValidateError> {
         let header = &block.header;
         let round = usize::try_from(header.round).unwrap_or(usize::MAX);
         let turn = round.checked_rem(self.tip.order.len()).and_then(|turn| self.tip.order.get(turn));
@@ -447,7 +458,7 @@ impl Ledger {
         if block.body.transactions.len() > limits::BODY_TRANSACTIONS_MAX {
             return Err(InvalidBlock::Limit("20,000 transactions").into());
         }
-        if encode(&block.body).len() > limits::BODY_BYTES_MAX {
+        if block.body.encoded_len() > limits::BODY_BYTES_MAX {
             return Err(InvalidBlock::Limit("4 MiB").into());
         }
         let early = header.time_ms < self.tip.header.time_ms.saturating_add(limits::HEARTBEAT_MS);
@@ -456,14 +467,14 @@ impl Ledger {
         }
         let place =
             Place { height: header.height, time_ms: header.time_ms, round: header.round, proposer: header.proposer };
-        let executed = self.execute(place, &block.body)?;
+        let executed = self.execute(place, &block.body, verify)?;
         let expected = self.header(place, &block.body, &executed);
         if let Some(field) = differing_field(header, &expected) {
             return Err(InvalidBlock::Header(field).into());
         }
         Ok(executed)
     }
-    fn execute(&self, place: Place, body: &Body) -> Result<Executed, ValidateError> {
+    fn execute(&self, place: Place, body: &Body, verify: bool) -> Result<Executed, ValidateError> {
         let judge = self.judge(place.time_ms);
         if place.height != judge.height {
             return Err(InvalidBlock::Header("height").into());
@@ -471,7 +482,7 @@ impl Ledger {
         let mut execution = self.execution(place);
         let mut seen: BTreeSet<(String, TransactionId)> = BTreeSet::new();
         for (index, signed) in body.transactions.iter().enumerate() {
-            let transaction = check_at(&judge, index, signed)?;
+            let transaction = check_at(&judge, index, signed, verify)?;
             let payload = &transaction.payload;
             if !seen.insert((payload.authority.clone(), payload.id)) {
                 let refusal = Refusal::IdTaken { id: payload.id, height: place.height };
@@ -517,6 +528,7 @@ impl Ledger {
         for (id, case) in executed.cases {
             self.cases.put(id, case);
         }
+        self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));
         Ok(self.tip.clone())
     }
     fn put_block(
@@ -536,12 +548,16 @@ impl Ledger {
         rows::put(batch, Family::Blocks, height.to_be_bytes().to_vec(), &row);
         for (index, (signed, outcome)) in block.body.transactions.iter().zip(outcomes).enumerate() {
             let index = u32::try_from(index).map_err(|error| damaged(Family::Blocks, error))?;
-            let mut bare = signed.as_ref().clone();
-            for (item_index, item) in bare.items.iter_mut().enumerate() {
-                if let Some(bytes) = item.take() {
-                    batch.put(Family::Items, item_row(height, index, item_index), bytes);
+            for (item_index, item) in signed.items.iter().enumerate() {
+                if let Some(bytes) = item {
+                    batch.put(Family::Items, item_row(height, index, item_index), bytes.clone());
                 }
             }
+            let bare = SignedTransaction {
+                payload: signed.payload.clone(),
+                signatures: signed.signatures.clone(),
+                items: vec![None; signed.items.len()],
+            };
             let mut receipts = crate::codec::Writer::default();
             receipts.list(&outcome.receipts);
             let row = TransactionRow { signed: encode(&bare), receipts: receipts.into_bytes() };
@@ -560,8 +576,13 @@ pub(crate) fn item_row(height: Height, index: u32, item: usize) -> Vec<u8> {
     [transaction_row(height, index).as_slice(), &item.to_be_bytes()].concat()
 }
 
-fn check_at(judge: &Judge<'_>, index: usize, signed: &SignedTransaction) -> Result<Transaction, ValidateError> {
-    match judge.check(signed) {
+fn check_at(
+    judge: &Judge<'_>,
+    index: usize,
+    signed: &Arc<SignedTransaction>,
+    verify: bool,
+) -> Result<Arc<Transaction>, ValidateError> {
+    match if verify { judge.check(signed) } else { judge.check_decided(signed) } {
         Ok(transaction) => Ok(transaction),
         Err(CheckError::Refused(refusal)) => Err(InvalidBlock::Transaction { index, refusal }.into()),
         Err(CheckError::Store(error)) => Err(error.into()),

@@ -5,4 +5,5 @@ pub mod cache;
 pub mod case;
 pub mod fields;
 pub mod order;
+pub mod row;
 pub mod submissions;

@@ -1,7 +1,7 @@
 //! The state tree: which keys are in it, how it is stored, and its pruning.
 //! `jmt` over BLAKE3; the version of a node is the height that wrote it.
 
-use std::collections::BTreeMap;
+mod update;
 
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
@@ -81,11 +81,31 @@ impl StateKey {
 
 const NODE: u8 = 0;
 const VALUE: u8 = 1;
+/// First byte of the row of a leaf.
+const LEAF_NODE: u8 = 2;
 
+/// The row of a node: those of one height stand together and behind those of earlier ones, so that nothing has to be
+/// moved to make room for them.
 fn node_row(key: &NodeKey) -> Vec<u8> {
-    let mut row = vec![NODE];
-    // Writing to memory cannot fail.
-    let _ = borsh::to_writer(&mut row, key);
+    let mut path = [0u8; 32];
+    for (depth, nibble) in key.nibble_path().nibbles().enumerate() {
+        if let Some(byte) = path.get_mut(depth >> 1) {
+            *byte |= if depth & 1 == 0 { u8::from(nibble) << 4 } else { u8::from(nibble) };
+        }
+    }
+    row_of_node(key.version(), &path, key.nibble_path().num_nibbles())
+}
+
+/// The row of the node at a depth, in nibbles, on the way to a key.
+fn row_of_node(version: Version, key: &Hash, depth: usize) -> Vec<u8> {
+    let mut row = Vec::with_capacity(12usize.saturating_add(depth >> 1));
+    row.push(NODE);
+    row.extend_from_slice(&version.to_be_bytes());
+    row.push(u8::try_from(depth).unwrap_or(u8::MAX));
+    row.extend_from_slice(key.get(..depth >> 1).unwrap_or_default());
+    if depth & 1 == 1 {
+        row.push(key.get(depth >> 1).copied().unwrap_or_default() & 0xf0);
+    }
     row
 }
 
@@ -132,35 +152,62 @@ pub(crate) struct Change {
 /// # Errors
 /// The stored tree is damaged or cannot be read.
 pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Result<(Hash, Batch), StoreError> {
+    let mut batch = Batch::default();
+    let mut changes: Vec<(KeyHash, Change)> = changes.into_iter().map(|change| (change.key.hash(), change)).collect();
+    changes.sort_unstable_by_key(|(key, _)| key.0);
+    let hash = |value: &Vec<u8>| *blake3::hash(value).as_bytes();
+    // As many as there are changes, unless one takes a value out.
+    let leaves: Vec<update::Leaf> =
+        changes.iter().filter_map(|(key, change)| Some((key.0, change.value.as_ref().map(hash)?))).collect();
+    let updated = if leaves.len() == changes.len() { update::put(read, height, &leaves)? } else { None };
+    let root = match updated {
+        Some(updated) => {
+            batch.append(updated.nodes);
+            for row in updated.stale {
+                batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
+            }
+            updated.root
+        }
+        None => put_each(read, height, &changes, &mut batch)?,
+    };
+    for (key, change) in changes {
+        put_value(&mut batch, height, &key, change)?;
+    }
+    Ok((root, batch))
+}
+
+/// Lets `jmt` write the nodes, also where values are taken out or the tree is empty.
+fn put_each(
+    read: &dyn Read,
+    height: Height,
+    changes: &[(KeyHash, Change)],
+    batch: &mut Batch,
+) -> Result<Hash, StoreError> {
     let stored = StoredTree(read);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
-    let mut previous = BTreeMap::new();
-    let mut values = Vec::with_capacity(changes.len());
-    for change in changes {
-        let key = change.key.hash();
-        previous.insert(key.0, change.previous);
-        values.push((key, change.value));
-    }
+    let values = changes.iter().map(|(key, change)| (*key, change.value.clone()));
     let (root, update) = tree.put_value_set(values, height).map_err(damaged)?;
-    let mut batch = Batch::default();
     for (key, node) in update.node_batch.nodes() {
         batch.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
-    }
-    for ((version, key), value) in update.node_batch.values() {
-        let row = value_row(key, *version);
-        if let Some(older) = previous.get(&key.0).copied().flatten() {
-            batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());
-        }
-        if value.is_none() {
-            // What says that a value is gone goes with the value: later trees do not have the key.
-            batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
-        }
-        batch.put(Family::Tree, row, borsh::to_vec(value).map_err(damaged)?);
     }
     for stale in &update.stale_node_index_batch {
         batch.put(Family::TreeStale, stale_row(stale.stale_since_version, &node_row(&stale.node_key)), Vec::new());
     }
-    Ok((root.0, batch))
+    Ok(root.0)
+}
+
+/// Writes a value, and notes which one it replaces.
+fn put_value(batch: &mut Batch, height: Height, key: &KeyHash, change: Change) -> Result<(), StoreError> {
+    let row = value_row(key, height);
+    if let Some(older) = change.previous {
+        batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());
+    }
+    if change.value.is_none() {
+        // What says that a value is gone goes with the value: later trees do not have the key.
+        batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
+    }
+    batch.put(Family::Tree, row, borsh::to_vec(&change.value).map_err(damaged)?);
+    Ok(())
 }
 
 fn stale_row(since: Version, row: &[u8]) -> Vec<u8> {
@@ -208,3 +255,6 @@ pub fn verify(root: &Hash, key: &StateKey, value: Option<&[u8]>, proof: &[u8]) -
     let Ok(proof) = borsh::from_slice::<jmt::proof::SparseMerkleProof<TreeHasher>>(proof) else { return false };
     proof.verify(jmt::RootHash(*root), key.hash(), value).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ fn corrections_and_retractions_fold_the_case_anew() {
     let found = query::case(store.as_ref(), &genesis().registry, &case(1)).expect("memory").expect("open");
     assert!(found.fold.state().tracks.is_empty());
     assert!(found.row.fields[16].is_empty() && found.row.fields[fields::PROCEEDINGS].is_empty());
-    assert_eq!((found.row.revision, found.row.history_count, found.row.standing()), (6, 5, 0));
+    assert_eq!((found.row.revision, found.row.history_count, found.fold.entries().len()), (6, 5, 0));
     for find in [Find::Status("step"), Find::Status("begun"), Find::Authority("de-bamf")] {
         assert_eq!(index::cases(store.as_ref(), find, None, 9).expect("memory"), Vec::new());
     }

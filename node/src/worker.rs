@@ -161,10 +161,17 @@ impl Worker {
         }
     }
     fn validate(&mut self, block: &Arc<Block>) -> Result<Result<(), BlockFault>, StoreError> {
+        self.judge(block, Ledger::validate)
+    }
+    fn judge(
+        &mut self,
+        block: &Arc<Block>,
+        how: fn(&Ledger, &Block) -> Result<Executed, ValidateError>,
+    ) -> Result<Result<(), BlockFault>, StoreError> {
         if self.overlays.contains_key(&block.id()) {
             return Ok(Ok(()));
         }
-        match catch_unwind(AssertUnwindSafe(|| self.ledger.validate(block))) {
+        match catch_unwind(AssertUnwindSafe(|| how(&self.ledger, block))) {
             Ok(Ok(executed)) => {
                 self.overlays.insert(block.id(), (block.clone(), executed));
                 Ok(Ok(()))
@@ -205,7 +212,8 @@ impl Worker {
     }
     fn commit(&mut self, ticket: Ticket, block: &Arc<Block>, certificate: &Certificate) -> Result<Input, WorkerError> {
         let (id, height) = (block.id(), block.header.height);
-        if let Err(fault) = self.validate(block)? {
+        // A block that was synced is executed only here; its certificate was verified before.
+        if let Err(fault) = self.judge(block, Ledger::validate_decided)? {
             return Ok(Input::CommitFailed { ticket, height, fault });
         }
         let Some((block, executed)) = self.overlays.remove(&id) else {
@@ -307,7 +315,7 @@ pub fn read_blocks(
 ///
 /// # Errors
 /// The store failed.
-pub fn admit(judge: &Judge<'_>, signed: &SignedTransaction) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
+pub fn admit(judge: &Judge<'_>, signed: &Arc<SignedTransaction>) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
     match judge.check(signed) {
         Ok(transaction) => Ok(Ok(AdmittedInfo {
             authority: transaction.payload.authority.clone(),
