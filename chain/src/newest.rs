@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ledger::{TIP, Tip, stored_tip};
+use crate::ledger::stored::TIP;
+use crate::ledger::{Tip, stored_tip};
 use crate::registry::Registry;
 use crate::storage::{Family, Read, StoreError};
 

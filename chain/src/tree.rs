@@ -1,6 +1,7 @@
 //! The state tree: which keys are in it, how it is stored, and its pruning.
 //! `jmt` over BLAKE3; the version of a node is the height that wrote it.
 
+pub(crate) mod build;
 mod update;
 
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
@@ -147,6 +148,13 @@ pub(crate) struct Change {
     pub(crate) previous: Option<Height>,
 }
 
+/// Writes a value that stands since this height, without the nodes above it, which [`build::build`] makes.
+pub(crate) fn put_value(batch: &mut Batch, key: &StateKey, since: Height, value: Vec<u8>) -> Result<(), StoreError> {
+    let value = borsh::to_vec(&Some(value)).map_err(damaged)?;
+    batch.put(Family::Tree, value_row(&key.hash(), since), value);
+    Ok(())
+}
+
 /// Writes one height's values, each key once; the new root and the writes that make it.
 ///
 /// # Errors
@@ -171,7 +179,7 @@ pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Resu
         None => put_each(read, height, &changes, &mut batch)?,
     };
     for (key, change) in changes {
-        put_value(&mut batch, height, &key, change)?;
+        write_value(&mut batch, height, &key, change)?;
     }
     Ok((root, batch))
 }
@@ -197,7 +205,7 @@ fn put_each(
 }
 
 /// Writes a value, and notes which one it replaces.
-fn put_value(batch: &mut Batch, height: Height, key: &KeyHash, change: Change) -> Result<(), StoreError> {
+fn write_value(batch: &mut Batch, height: Height, key: &KeyHash, change: Change) -> Result<(), StoreError> {
     let row = value_row(key, height);
     if let Some(older) = change.previous {
         batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());

@@ -122,6 +122,13 @@ impl OpenCase {
         row.history = hash_parts("history", &[&row.history, &out.into_bytes()]);
         row.history_count = row.history_count.saturating_add(1);
     }
+    /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
+    /// does, without the rows and the root, which only the last one leaves.
+    pub(crate) fn settle(&mut self, case: &CaseId, height: Height) {
+        let wanted = self.wanted_fields(case);
+        self.row.settle(wanted, self.fresh, height);
+        self.fresh = false;
+    }
     /// Brings the rows up to the fold at the end of a block; the case root.
     pub fn close(&mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
         for (slot, position) in std::mem::take(&mut self.touched) {
@@ -133,7 +140,8 @@ impl OpenCase {
         let wanted = self.wanted_fields(case);
         let row = &mut self.row;
         row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
-        let changed = row.close(wanted, self.fresh, (case, height), batch);
+        let changed = row.settle(wanted, self.fresh, height);
+        row.put(case, batch);
         self.fresh = false;
         match &mut self.tree {
             Some(tree) => {

@@ -211,15 +211,9 @@ impl CaseRow {
             retracted: self.retracted.clone(),
         }
     }
-    /// Writes the fields that differ, with new blinders, and the row; the numbers of these fields, ascending. A case
-    /// that was never written gets all of them.
-    pub(super) fn close(
-        &mut self,
-        wanted: Vec<Vec<u8>>,
-        fresh: bool,
-        (case, height): (&CaseId, Height),
-        batch: &mut Batch,
-    ) -> Vec<usize> {
+    /// Changes the fields that differ, with new blinders; their numbers, ascending. A case that was never written gets
+    /// all of them.
+    pub(super) fn settle(&mut self, wanted: Vec<Vec<u8>>, fresh: bool, height: Height) -> Vec<usize> {
         let mut changed = Vec::new();
         if fresh {
             self.first_salt = self.salt;
@@ -240,8 +234,11 @@ impl CaseRow {
             }
         }
         self.changed = height;
-        rows::put(batch, Family::Cases, case.0.to_vec(), &self.stored());
         changed
+    }
+    /// Writes the row.
+    pub(super) fn put(&self, case: &CaseId, batch: &mut Batch) {
+        rows::put(batch, Family::Cases, case.0.to_vec(), &self.stored());
     }
     /// Its definition.
     ///

@@ -50,7 +50,7 @@ fn play(heights: &Heights, own: bool) -> (MemStore, Vec<Hash>) {
             let mut batch = Batch::default();
             let root = put_each(&store, height, &changes, &mut batch).expect("memory");
             for (key, change) in changes {
-                put_value(&mut batch, height, &key, change).expect("memory");
+                write_value(&mut batch, height, &key, change).expect("memory");
             }
             (root, batch)
         };
