@@ -269,8 +269,8 @@ impl Judge<'_> {
         // What the case holds is asked last of all, and gives no lasting refusal.
         let nothing = CaseFold::new();
         for item in transaction.items.iter().flatten() {
-            let known = CaseRow::load_definition(self.read, &item.case)?;
-            let named = |(definition, version): &(String, u32)| self.registry.definition(definition, *version);
+            let known = CaseRow::load(self.read, &item.case)?;
+            let named = |row: &CaseRow| self.registry.definition(&row.definition, row.version);
             let refused = match (&item.action, &known) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
                 (Action::OpenCase { definition, version }, None) => {

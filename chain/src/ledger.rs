@@ -9,7 +9,6 @@ use thiserror::Error;
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
 use crate::check::{CheckError, Judge, Refusal, Verified};
-use crate::codec::encode;
 use crate::execute::{Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;

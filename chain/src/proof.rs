@@ -82,13 +82,12 @@ pub fn prove(
     let (root, tree) = tree::prove(read, header.height, &StateKey::Case(*case))?;
     let mut opened = Vec::new();
     if let Some(row) = CaseRow::load(read, case)? {
-        let hashes = FieldTree::new(&row.leaves());
+        let hashes = FieldTree::new(&row.leaves(case));
         for index in wanted.iter().copied().filter(|index| *index < FIELDS) {
-            let (Some(blinder), Some(bytes)) = (row.blinders.get(index), row.fields.get(index)) else { continue };
             opened.push(FieldProof {
                 index: u8::try_from(index).unwrap_or(u8::MAX),
-                blinder: *blinder,
-                bytes: bytes.clone(),
+                blinder: row.blinder(index),
+                bytes: row.field(case, index),
                 siblings: hashes.siblings(index),
             });
         }

@@ -195,7 +195,7 @@ pub fn case(read: &dyn Read, registry: &Registry, id: &CaseId) -> Result<Option<
 /// # Errors
 /// The store failed.
 pub fn case_revision(read: &dyn Read, id: &CaseId) -> Result<Option<u64>, StoreError> {
-    CaseRow::load_revision(read, id)
+    Ok(CaseRow::load(read, id)?.map(|row| row.revision))
 }
 
 /// Accepted items of a case from a revision on, in ledger order.

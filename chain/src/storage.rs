@@ -31,7 +31,7 @@ pub enum Family {
     Registry,
     /// Nodes and values of the state tree.
     Tree,
-    /// Version since which a tree row is stale -> nothing.
+    /// Version -> the tree rows that are stale since.
     TreeStale,
     /// Block id -> undecided block.
     Pending,

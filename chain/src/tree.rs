@@ -11,6 +11,7 @@ use crate::codec::Writer;
 use crate::crypto::Hash;
 use crate::ids::{CaseId, Height};
 use crate::storage::{Batch, Family, Read, StoreError};
+use update::Updated;
 
 /// Plain BLAKE3 for the tree.
 #[derive(Debug, Clone)]
@@ -160,7 +161,6 @@ pub(crate) fn put_value(batch: &mut Batch, key: &StateKey, since: Height, value:
 /// # Errors
 /// The stored tree is damaged or cannot be read.
 pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Result<(Hash, Batch), StoreError> {
-    let mut batch = Batch::default();
     let mut changes: Vec<(KeyHash, Change)> = changes.into_iter().map(|change| (change.key.hash(), change)).collect();
     changes.sort_unstable_by_key(|(key, _)| key.0);
     let hash = |value: &Vec<u8>| *blake3::hash(value).as_bytes();
@@ -168,62 +168,74 @@ pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Resu
     let leaves: Vec<update::Leaf> =
         changes.iter().filter_map(|(key, change)| Some((key.0, change.value.as_ref().map(hash)?))).collect();
     let updated = if leaves.len() == changes.len() { update::put(read, height, &leaves)? } else { None };
-    let root = match updated {
-        Some(updated) => {
-            batch.append(updated.nodes);
-            for row in updated.stale {
-                batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
-            }
-            updated.root
-        }
-        None => put_each(read, height, &changes, &mut batch)?,
+    let updated = match updated {
+        Some(updated) => updated,
+        None => put_each(read, height, &changes)?,
     };
-    for (key, change) in changes {
-        write_value(&mut batch, height, &key, change)?;
-    }
-    Ok((root, batch))
+    Ok((updated.root, finish(height, updated, changes)?))
 }
 
-/// Lets `jmt` write the nodes, also where values are taken out or the tree is empty.
-fn put_each(
-    read: &dyn Read,
-    height: Height,
-    changes: &[(KeyHash, Change)],
-    batch: &mut Batch,
-) -> Result<Hash, StoreError> {
+/// Lets `jmt` make the nodes, also where values are taken out or the tree is empty.
+fn put_each(read: &dyn Read, height: Height, changes: &[(KeyHash, Change)]) -> Result<Updated, StoreError> {
     let stored = StoredTree(read);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
     let values = changes.iter().map(|(key, change)| (*key, change.value.clone()));
     let (root, update) = tree.put_value_set(values, height).map_err(damaged)?;
+    let mut nodes = Batch::default();
     for (key, node) in update.node_batch.nodes() {
-        batch.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
+        nodes.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
     }
-    for stale in &update.stale_node_index_batch {
-        batch.put(Family::TreeStale, stale_row(stale.stale_since_version, &node_row(&stale.node_key)), Vec::new());
-    }
-    Ok(root.0)
+    let stale = update.stale_node_index_batch.iter().map(|stale| node_row(&stale.node_key)).collect();
+    Ok(Updated { root: root.0, nodes, stale })
 }
 
-/// Writes a value, and notes which one it replaces.
-fn write_value(batch: &mut Batch, height: Height, key: &KeyHash, change: Change) -> Result<(), StoreError> {
-    let row = value_row(key, height);
-    if let Some(older) = change.previous {
-        batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());
+/// Adds the values to the nodes, and what is stale from this height on.
+fn finish(height: Height, updated: Updated, changes: Vec<(KeyHash, Change)>) -> Result<Batch, StoreError> {
+    let Updated { nodes: mut batch, mut stale, .. } = updated;
+    for (key, change) in changes {
+        let row = value_row(&key, height);
+        if let Some(older) = change.previous {
+            stale.push(value_row(&key, older));
+        }
+        batch.put(Family::Tree, row.clone(), borsh::to_vec(&change.value).map_err(damaged)?);
+        if change.value.is_none() {
+            // What says that a value is gone goes with the value: later trees do not have the key.
+            stale.push(row);
+        }
     }
-    if change.value.is_none() {
-        // What says that a value is gone goes with the value: later trees do not have the key.
-        batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
-    }
-    batch.put(Family::Tree, row, borsh::to_vec(&change.value).map_err(damaged)?);
-    Ok(())
+    stale.sort_unstable();
+    batch.put(Family::TreeStale, height.to_be_bytes().to_vec(), stale_list(&stale));
+    Ok(batch)
 }
 
-fn stale_row(since: Version, row: &[u8]) -> Vec<u8> {
-    [since.to_be_bytes().as_slice(), row].concat()
+/// Rows one behind the other, each after its length.
+fn stale_list(rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut list = Vec::with_capacity(rows.iter().map(|row| row.len().saturating_add(1)).fold(0, usize::saturating_add));
+    for row in rows {
+        // No row of the tree has more than 42 bytes.
+        list.push(u8::try_from(row.len()).unwrap_or(u8::MAX));
+        list.extend_from_slice(row);
+    }
+    list
 }
 
-/// Rows pruned with one height at the most, so that a commit stays short.
-const PRUNED_MAX: usize = 50_000;
+/// The rows of a list of what is stale since a height.
+///
+/// # Errors
+/// The list is damaged.
+pub fn stale_rows(mut list: &[u8]) -> Result<Vec<&[u8]>, StoreError> {
+    let mut rows = Vec::new();
+    while let Some((length, rest)) = list.split_first() {
+        let split = rest.split_at_checked(usize::from(*length));
+        let (row, rest) = split.ok_or_else(|| damaged("a list of stale rows ends early"))?;
+        rows.push(row);
+        list = rest;
+    }
+    Ok(rows)
+}
+
+/// Heights pruned with one commit at the most, so that it stays short.
+const PRUNED_HEIGHTS_MAX: usize = 4;
 
 /// Deletes the rows that no tree of version `keep_from` or later needs.
 ///
@@ -231,11 +243,11 @@ const PRUNED_MAX: usize = 50_000;
 /// The store failed.
 pub(crate) fn prune(read: &dyn Read, keep_from: Height, batch: &mut Batch) -> Result<(), StoreError> {
     let end = keep_from.saturating_add(1).to_be_bytes();
-    for (row, _) in read.scan(Family::TreeStale, &[], &end, PRUNED_MAX)? {
-        if let Some((_, tree_row)) = row.split_at_checked(8) {
-            batch.delete(Family::Tree, tree_row.to_vec());
+    for (height, list) in read.scan(Family::TreeStale, &[], &end, PRUNED_HEIGHTS_MAX)? {
+        for row in stale_rows(&list)? {
+            batch.delete(Family::Tree, row.to_vec());
         }
-        batch.delete(Family::TreeStale, row);
+        batch.delete(Family::TreeStale, height);
     }
     Ok(())
 }

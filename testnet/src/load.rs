@@ -1,7 +1,6 @@
 //! Load on a network: cases opened ahead, then events one by one or many in a
 //! transaction, each counted only when it is final at the client.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use laufzettel_chain::ids::{CaseId, TransactionId};

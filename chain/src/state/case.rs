@@ -124,9 +124,9 @@ impl OpenCase {
     }
     /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
     /// does, without the rows and the root, which only the last one leaves.
-    pub(crate) fn settle(&mut self, case: &CaseId, height: Height) {
-        let wanted = self.wanted_fields(case);
-        self.row.settle(wanted, self.fresh, height);
+    pub(crate) fn settle(&mut self, height: Height) {
+        let fields = fields::of_state(self.fold.state());
+        self.row.settle(fields, self.fresh, height);
         self.fresh = false;
     }
     /// Brings the rows up to the fold at the end of a block; the case root.
@@ -137,29 +137,19 @@ impl OpenCase {
                 Err(_) => delete_report(batch, case, &position),
             }
         }
-        let wanted = self.wanted_fields(case);
+        let fields = fields::of_state(self.fold.state());
         let row = &mut self.row;
         row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
-        let changed = row.settle(wanted, self.fresh, height);
+        let changed = row.settle(fields, self.fresh, height);
         row.put(case, batch);
         self.fresh = false;
         match &mut self.tree {
             Some(tree) => {
-                let leaves: Vec<_> = changed.into_iter().filter_map(|index| Some((index, row.leaf(index)?))).collect();
+                let leaves: Vec<_> = changed.into_iter().map(|field| (field, row.leaf(case, field))).collect();
                 tree.update(&leaves);
                 tree.root()
             }
-            none => none.insert(FieldTree::new(&row.leaves())).root(),
+            none => none.insert(FieldTree::new(&row.leaves(case))).root(),
         }
-    }
-    /// Bytes of the 32 fields as they should be.
-    fn wanted_fields(&self, case: &CaseId) -> Vec<Vec<u8>> {
-        let mut wanted = vec![Vec::new(); fields::FIELDS];
-        for (index, bytes) in self.row.repeated(case).into_iter().chain(fields::of_state(self.fold.state())) {
-            if let Some(field) = wanted.get_mut(index) {
-                *field = bytes;
-            }
-        }
-        wanted
     }
 }

@@ -29,29 +29,8 @@ struct EntryRow {
     report: Vec<u8>,
 }
 
-/// What is stored of a case besides its reports.
+/// A case without its reports, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-struct StoredCase {
-    definition: String,
-    version: u32,
-    opened: Height,
-    changed: Height,
-    revision: u64,
-    history_count: u64,
-    history: Hash,
-    first_salt: Hash,
-    salt: Hash,
-    rewritten: u32,
-    latest: u32,
-    /// Fields that are not empty and repeat no other part of the row, by number.
-    fields: Vec<(u8, Vec<u8>)>,
-    /// Blinders of the fields rewritten, but not at the last change; ascending.
-    kept: Vec<Hash>,
-    retracted: Vec<(Slot, String)>,
-}
-
-/// A case without its reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseRow {
     /// Definition id.
     pub definition: String,
@@ -69,16 +48,16 @@ pub struct CaseRow {
     pub history: Hash,
     /// Salt after the last item.
     pub(super) salt: Hash,
-    /// Salt at the end of the block that opened it.
-    first_salt: Hash,
-    /// Bytes of the 32 fields.
-    pub fields: Vec<Vec<u8>>,
-    /// Their blinders.
-    pub blinders: Vec<Hash>,
-    /// Bit by field: written again since the case was opened.
-    rewritten: u32,
-    /// Bit by field: written at the last change.
+    /// Salt when fields were written last.
+    written: Hash,
+    /// Salt when they were written first.
+    first: Hash,
+    /// Bit by field: written again at the last change.
     latest: u32,
+    /// Fields that are not empty and repeat no other part of the row, by number.
+    fields: BTreeMap<u8, Vec<u8>>,
+    /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
+    kept: BTreeMap<u8, Hash>,
     pub(super) retracted: Vec<(Slot, String)>,
 }
 
@@ -86,15 +65,13 @@ fn damaged(case: &CaseId, what: &str) -> StoreError {
     StoreError::Damaged { family: Family::Cases.name(), what: format!("case {case}: {what}") }
 }
 
-/// Fields that other parts of the row say.
-const REPEATED: [usize; 3] = [fields::IDENTITY, fields::HISTORY, fields::REVISION];
-
 fn bit(field: usize) -> u32 {
     u32::try_from(field).ok().and_then(|field| 1u32.checked_shl(field)).unwrap_or(0)
 }
 
-fn report_prefix(case: &CaseId) -> Vec<u8> {
-    case.0.to_vec()
+fn number(field: usize) -> u8 {
+    // Fields are numbered 0 to 31.
+    u8::try_from(field).unwrap_or(u8::MAX)
 }
 
 fn report_key(case: &CaseId, position: &Position) -> Vec<u8> {
@@ -114,11 +91,11 @@ impl CaseRow {
             history_count: 0,
             history: [0; 32],
             salt: [0; 32],
-            first_salt: [0; 32],
-            fields: vec![Vec::new(); FIELDS],
-            blinders: vec![[0; 32]; FIELDS],
-            rewritten: 0,
+            written: [0; 32],
+            first: [0; 32],
             latest: 0,
+            fields: BTreeMap::new(),
+            kept: BTreeMap::new(),
             retracted: Vec::new(),
         }
     }
@@ -127,118 +104,66 @@ impl CaseRow {
     /// # Errors
     /// The store failed or the row is damaged.
     pub fn load(read: &dyn Read, case: &CaseId) -> Result<Option<Self>, StoreError> {
-        let stored: Option<StoredCase> = rows::get(read, Family::Cases, &case.0)?;
-        stored.map(|stored| Self::of_stored(stored, case)).transpose()
+        rows::get(read, Family::Cases, &case.0)
     }
-    /// The definition, by id and version, under which a case stands.
-    ///
-    /// # Errors
-    /// The store failed or the row is damaged.
-    pub fn load_definition(read: &dyn Read, case: &CaseId) -> Result<Option<(String, u32)>, StoreError> {
-        let stored: Option<StoredCase> = rows::get(read, Family::Cases, &case.0)?;
-        Ok(stored.map(|stored| (stored.definition, stored.version)))
+    /// Bytes of a field.
+    #[must_use]
+    pub fn field(&self, case: &CaseId, field: usize) -> Vec<u8> {
+        match field {
+            fields::IDENTITY => fields::identity(case, &self.definition, self.version, self.opened),
+            fields::HISTORY => fields::history(self.history_count, &self.history),
+            fields::REVISION => fields::revision(self.revision),
+            field => self.fields.get(&number(field)).cloned().unwrap_or_default(),
+        }
     }
-    /// The revision of a case.
-    ///
-    /// # Errors
-    /// The store failed or the row is damaged.
-    pub fn load_revision(read: &dyn Read, case: &CaseId) -> Result<Option<u64>, StoreError> {
-        let stored: Option<StoredCase> = rows::get(read, Family::Cases, &case.0)?;
-        Ok(stored.map(|stored| stored.revision))
+    /// Blinder of a field.
+    #[must_use]
+    pub fn blinder(&self, field: usize) -> Hash {
+        if self.latest & bit(field) != 0 {
+            return fields::blinder(&self.written, field, self.changed);
+        }
+        let kept = self.kept.get(&number(field)).copied();
+        kept.unwrap_or_else(|| fields::blinder(&self.first, field, self.opened))
     }
-    fn of_stored(stored: StoredCase, case: &CaseId) -> Result<Self, StoreError> {
-        let mut row = Self {
-            fields: vec![Vec::new(); FIELDS],
-            blinders: Vec::with_capacity(FIELDS),
-            definition: stored.definition,
-            version: stored.version,
-            opened: stored.opened,
-            changed: stored.changed,
-            revision: stored.revision,
-            history_count: stored.history_count,
-            history: stored.history,
-            salt: stored.salt,
-            first_salt: stored.first_salt,
-            rewritten: stored.rewritten,
-            latest: stored.latest,
-            retracted: stored.retracted,
+    /// Takes over the fields that the fold gives; the numbers of those that are written with it, ascending. A case that
+    /// was never written gets all of them.
+    pub(super) fn settle(&mut self, state: Vec<(usize, Vec<u8>)>, fresh: bool, height: Height) -> Vec<usize> {
+        let state: BTreeMap<u8, Vec<u8>> = state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
+        let differs = |field: usize| match field {
+            fields::IDENTITY => false,
+            // What is accepted after the opening is counted, and is an event.
+            fields::HISTORY | fields::REVISION => true,
+            field => self.fields.get(&number(field)) != state.get(&number(field)),
         };
-        let repeated = row.repeated(case);
-        let others = stored.fields.into_iter().map(|(index, bytes)| (usize::from(index), bytes));
-        for (index, bytes) in others.chain(repeated) {
-            *row.fields.get_mut(index).ok_or_else(|| damaged(case, "field"))? = bytes;
-        }
-        let mut kept = stored.kept.into_iter();
-        for index in 0..FIELDS {
-            let blinder = match (row.latest & bit(index) != 0, row.rewritten & bit(index) != 0) {
-                (true, _) => fields::blinder(&row.salt, index, row.changed),
-                (false, false) => fields::blinder(&row.first_salt, index, row.opened),
-                (false, true) => kept.next().ok_or_else(|| damaged(case, "blinder"))?,
-            };
-            row.blinders.push(blinder);
-        }
-        Ok(row)
-    }
-    /// Numbers and bytes of the fields that repeat other parts of the row.
-    pub(super) fn repeated(&self, case: &CaseId) -> [(usize, Vec<u8>); 3] {
-        [
-            (fields::IDENTITY, fields::identity(case, &self.definition, self.version, self.opened)),
-            (fields::HISTORY, fields::history(self.history_count, &self.history)),
-            (fields::REVISION, fields::revision(self.revision)),
-        ]
-    }
-    fn stored(&self) -> StoredCase {
-        let fields = self.fields.iter().enumerate().filter(|(index, bytes)| {
-            !bytes.is_empty() && !REPEATED.contains(index)
-        });
-        let fields = fields.filter_map(|(index, bytes)| Some((u8::try_from(index).ok()?, bytes.clone())));
-        let keeps = |index: usize| self.rewritten & bit(index) != 0 && self.latest & bit(index) == 0;
-        let kept = self.blinders.iter().enumerate().filter(|(index, _)| keeps(*index)).map(|(_, blinder)| *blinder);
-        StoredCase {
-            definition: self.definition.clone(),
-            version: self.version,
-            opened: self.opened,
-            changed: self.changed,
-            revision: self.revision,
-            history_count: self.history_count,
-            history: self.history,
-            first_salt: self.first_salt,
-            salt: self.salt,
-            rewritten: self.rewritten,
-            latest: self.latest,
-            fields: fields.collect(),
-            kept: kept.collect(),
-            retracted: self.retracted.clone(),
-        }
-    }
-    /// Changes the fields that differ, with new blinders; their numbers, ascending. A case that was never written gets
-    /// all of them.
-    pub(super) fn settle(&mut self, wanted: Vec<Vec<u8>>, fresh: bool, height: Height) -> Vec<usize> {
-        let mut changed = Vec::new();
+        let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
         if fresh {
-            self.first_salt = self.salt;
-        }
-        self.latest = 0;
-        for (index, bytes) in wanted.into_iter().enumerate() {
-            let (Some(field), Some(blinder)) = (self.fields.get_mut(index), self.blinders.get_mut(index)) else {
-                continue;
-            };
-            if fresh || *field != bytes {
-                *blinder = fields::blinder(&self.salt, index, height);
-                *field = bytes;
-                changed.push(index);
-                if !fresh {
-                    self.rewritten |= bit(index);
-                    self.latest |= bit(index);
-                }
+            self.first = self.salt;
+        } else {
+            let now = changed.iter().fold(0, |bits, field| bits | bit(*field));
+            for field in (0..FIELDS).filter(|field| self.latest & !now & bit(*field) != 0) {
+                let blinder = self.blinder(field);
+                self.kept.insert(number(field), blinder);
             }
+            for field in &changed {
+                self.kept.remove(&number(*field));
+            }
+            self.latest = now;
         }
-        self.changed = height;
+        (self.written, self.changed, self.fields) = (self.salt, height, state);
         changed
     }
     /// Writes the row.
     pub(super) fn put(&self, case: &CaseId, batch: &mut Batch) {
-        rows::put(batch, Family::Cases, case.0.to_vec(), &self.stored());
+        rows::put(batch, Family::Cases, case.0.to_vec(), self);
+    }
+    /// The leaf of a field.
+    pub(super) fn leaf(&self, case: &CaseId, field: usize) -> Hash {
+        fields::leaf(&self.blinder(field), field, &self.field(case, field))
+    }
+    /// Leaves of the 32 fields.
+    #[must_use]
+    pub fn leaves(&self, case: &CaseId) -> Vec<Hash> {
+        (0..FIELDS).map(|field| self.leaf(case, field)).collect()
     }
     /// Its definition.
     ///
@@ -258,19 +183,10 @@ impl CaseRow {
         }
         Ok(CaseFold::restore(definition, entries(read, case)?, retracted))
     }
-    pub(super) fn leaf(&self, field: usize) -> Option<Hash> {
-        Some(fields::leaf(self.blinders.get(field)?, field, self.fields.get(field)?))
-    }
-    /// Leaves of the 32 fields.
-    #[must_use]
-    pub fn leaves(&self) -> Vec<Hash> {
-        let fields = self.blinders.iter().zip(&self.fields).enumerate();
-        fields.map(|(index, (blinder, bytes))| fields::leaf(blinder, index, bytes)).collect()
-    }
     /// The case root.
     #[must_use]
-    pub fn root(&self) -> Hash {
-        fields::root(&self.leaves())
+    pub fn root(&self, case: &CaseId) -> Hash {
+        fields::root(&self.leaves(case))
     }
 }
 
@@ -280,9 +196,9 @@ fn author(text: &str, case: &CaseId) -> Result<AuthorityId, StoreError> {
 
 /// The reports of a case that stand, in ledger order.
 fn entries(read: &dyn Read, case: &CaseId) -> Result<Vec<Entry>, StoreError> {
-    let prefix = report_prefix(case);
+    let prefix = case.0.as_slice();
     let mut entries = Vec::new();
-    for (key, bytes) in read.scan(Family::Reports, &prefix, &prefix_end(&prefix), usize::MAX)? {
+    for (key, bytes) in read.scan(Family::Reports, prefix, &prefix_end(prefix), usize::MAX)? {
         let row: EntryRow = rows::decode(Family::Reports, &bytes)?;
         let report = proto::Report::decode(row.report.as_slice()).ok().and_then(|wire| report_from_proto(wire).ok());
         let position = key.get(prefix.len()..).and_then(position_from);

@@ -47,12 +47,8 @@ fn play(heights: &Heights, own: bool) -> (MemStore, Vec<Hash>) {
         } else {
             let mut changes: Vec<_> = changes.into_iter().map(|change| (change.key.hash(), change)).collect();
             changes.sort_unstable_by_key(|(key, _)| key.0);
-            let mut batch = Batch::default();
-            let root = put_each(&store, height, &changes, &mut batch).expect("memory");
-            for (key, change) in changes {
-                write_value(&mut batch, height, &key, change).expect("memory");
-            }
-            (root, batch)
+            let updated = put_each(&store, height, &changes).expect("memory");
+            (updated.root, finish(height, updated, changes).expect("memory"))
         };
         store.write(batch, Durability::Synced).expect("memory");
         roots.push(root);

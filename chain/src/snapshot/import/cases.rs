@@ -93,7 +93,7 @@ impl Cases {
                         return Err(because("items of a case are out of order or too many"));
                     }
                     if position.height > current.last.height {
-                        current.case.settle(&id, current.last.height);
+                        current.case.settle(current.last.height);
                     }
                     current.last = position;
                     current
