@@ -25,7 +25,7 @@ pub fn hash(domain: &str, bytes: &[u8]) -> Hash {
 
 /// Domains of short inputs that are hashed all the time, ascending. What BLAKE3 makes of the domain's name is kept of
 /// these: it costs as much as the hash itself.
-const FREQUENT: [&str; 12] = [
+const FREQUENT: [&str; 13] = [
     "blinder",
     "field",
     "field node",
@@ -35,6 +35,7 @@ const FREQUENT: [&str; 12] = [
     "receipt leaf",
     "receipt node",
     "salt",
+    "slot",
     "submission",
     "tx leaf",
     "tx node",
