@@ -14,7 +14,6 @@ use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
 use laufzettel_chain::item::Action as ItemAction;
 use laufzettel_chain::ledger::{Ledger, ValidateError};
-use laufzettel_chain::limits::PROPOSAL_WORK;
 use laufzettel_chain::query;
 use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
@@ -110,8 +109,8 @@ impl Worker {
                 let result = admit(&self.ledger.judge(now_ms), &transaction)?;
                 Input::Admitted { ticket, result }
             }
-            Action::Build { ticket, height, round, time_ms, candidates } => {
-                Input::Built { ticket, outcome: self.build(height, round, time_ms, &candidates)? }
+            Action::Build { ticket, height, round, time_ms, candidates, work_max } => {
+                Input::Built { ticket, outcome: self.build((height, round, time_ms), &candidates, work_max)? }
             }
             Action::Validate { ticket, block } => {
                 let id = block.id();
@@ -131,10 +130,9 @@ impl Worker {
     }
     fn build(
         &mut self,
-        height: Height,
-        round: u32,
-        time_ms: u64,
+        (height, round, time_ms): (Height, u32, u64),
         candidates: &[Arc<SignedTransaction>],
+        work_max: u64,
     ) -> Result<BuildOutcome, StoreError> {
         let tip = self.ledger.tip();
         let turn = usize::try_from(round).unwrap_or(usize::MAX) % tip.order.len().max(1);
@@ -143,7 +141,7 @@ impl Worker {
             return Ok(BuildOutcome { block: None, dropped: Vec::new() });
         };
         let build = |candidates: &[Arc<SignedTransaction>]| {
-            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, PROPOSAL_WORK)))
+            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, work_max)))
         };
         match build(candidates) {
             Ok(built) => {

@@ -130,9 +130,11 @@ async fn load(cluster: &Cluster, figures: &mut Figures, times: &Times) -> Result
     eprintln!("single-event transactions ...");
     let rate = rates::sustained(&single, &nodes, SINGLE, (times.warm_up, times.rate)).await?;
     rate.put(figures, "single", "single_tx_per_s", "event");
+    rate.put_blocks(figures, "single");
     eprintln!("transactions of {} events ...", BATCH.1);
     let events = rates::sustained(&batch, &nodes, BATCH, (times.warm_up, times.rate)).await?;
     events.put(figures, "batch", "batch_events_per_s", "event");
+    events.put_blocks(figures, "batch");
     eprintln!("status reads ...");
     let reads = reads::cases(&single, &nodes, false, (times.warm_up, times.reads)).await?;
     reads.put(figures, "status", "status_reads_per_s", "read");

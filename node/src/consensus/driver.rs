@@ -7,6 +7,7 @@
 mod barrier;
 mod health;
 mod height;
+mod pace;
 mod propose;
 mod receive;
 mod release;
@@ -34,6 +35,7 @@ use super::record::{LogEntry, LogRecord, TimeoutStep};
 use super::votes::Votes;
 use super::watermark::{Found, Mark, SigningState, judge};
 use crate::mempool::{Mempool, PoolLimits};
+use pace::Pace;
 use sync::Sync;
 use transactions::{Admission, Waiter};
 
@@ -97,7 +99,7 @@ struct Proposed {
 enum Proposing {
     No,
     Waiting { round: u32, asked: bool },
-    Building { ticket: Ticket, round: u32 },
+    Building { ticket: Ticket, round: u32, since_ms: u64 },
 }
 
 /// All that belongs to the height being decided.
@@ -140,6 +142,7 @@ pub struct Driver {
     admissions: BTreeMap<Ticket, Admission>,
     waiters: BTreeMap<laufzettel_chain::ids::PayloadDigest, Vec<Waiter>>,
     offered_at_ms: u64,
+    pace: Pace,
     beat_sequence: u64,
     reads: BTreeMap<Ticket, Peer>,
     halted: Option<String>,
@@ -181,6 +184,7 @@ impl Driver {
             admissions: BTreeMap::new(),
             waiters: BTreeMap::new(),
             offered_at_ms: 0,
+            pace: Pace::default(),
             beat_sequence: now_ms,
             reads: BTreeMap::new(),
             halted: None,

@@ -13,12 +13,15 @@ use super::figures::Figures;
 use super::process::{Meter, Spent};
 use super::work::{Signed, Work};
 use crate::cluster::Fault;
+use crate::roots;
 use crate::submit::submit_final;
 
 /// What was measured.
 pub(crate) struct Rate {
     pub(crate) per_s: f64,
     pub(crate) events: f64,
+    /// Blocks decided meanwhile.
+    blocks: f64,
     latency_us: Histogram<u64>,
     spent: Spent,
 }
@@ -34,6 +37,11 @@ impl Rate {
         figures.put(format!("{name}_p50_ms"), self.ms(0.5));
         figures.put(format!("{name}_p99_ms"), self.ms(0.99));
         self.put_cost(figures, name, of);
+    }
+    /// Puts how many events one block held.
+    pub(crate) fn put_blocks(&self, figures: &mut Figures, name: &str) {
+        figures.put(format!("{name}_events_per_block"), self.events / self.blocks.max(1.0));
+        figures.put(format!("{name}_blocks_per_s"), self.blocks / self.spent.time.as_secs_f64());
     }
     /// Puts what one event cost in processor time.
     pub(crate) fn put_cost(&self, figures: &mut Figures, name: &str, of: &str) {
@@ -78,21 +86,23 @@ impl Tally {
     pub(crate) async fn measure(
         &self,
         mut tasks: JoinSet<Result<(), Fault>>,
-        nodes: &[u32],
+        (work, nodes): (&Work, &[u32]),
         (warm_up, time): (Duration, Duration),
     ) -> Result<Rate, Fault> {
+        let mut observer = work.station(0)?.client.clone();
         tokio::time::sleep(warm_up).await;
-        let meter = Meter::start(nodes)?;
+        let (meter, before) = (Meter::start(nodes)?, roots::height(&mut observer).await?);
         self.phase.store(1, Ordering::Relaxed);
         tokio::time::sleep(time).await;
         self.phase.store(2, Ordering::Relaxed);
-        let spent = meter.stop()?;
+        let (spent, after) = (meter.stop()?, roots::height(&mut observer).await?);
         while let Some(done) = tasks.join_next().await {
             done??;
         }
         let latency_us = self.latency_us.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let events = self.events.load(Ordering::Relaxed) as f64;
-        Ok(Rate { per_s: events / spent.time.as_secs_f64(), events, latency_us, spent })
+        let blocks = after.saturating_sub(before) as f64;
+        Ok(Rate { per_s: events / spent.time.as_secs_f64(), events, blocks, latency_us, spent })
     }
 }
 
@@ -117,7 +127,8 @@ pub(crate) async fn lone(work: &Arc<Work>, nodes: &[u32], count: u64) -> Result<
         tokio::time::sleep(PAUSE).await;
     }
     let spent = meter.stop()?;
-    Ok(Rate { per_s: count as f64 / spent.time.as_secs_f64(), events: count as f64, latency_us, spent })
+    let events = count as f64;
+    Ok(Rate { per_s: events / spent.time.as_secs_f64(), events, blocks: events, latency_us, spent })
 }
 
 /// As many as go: `at_once` transactions of `events` events are always under way.
@@ -140,7 +151,7 @@ pub(crate) async fn sustained(
             Ok(())
         });
     }
-    tally.measure(tasks, nodes, times).await
+    tally.measure(tasks, (work, nodes), times).await
 }
 
 /// Single events at a fixed pace, whether or not the earlier ones are final.
@@ -151,13 +162,13 @@ pub(crate) async fn paced(
     times: (Duration, Duration),
 ) -> Result<Rate, Fault> {
     let (tally, mut tasks) = (Tally::new()?, JoinSet::new());
-    let (work, counted) = (work.clone(), tally.clone());
+    let (load, counted) = (work.clone(), tally.clone());
     tasks.spawn(async move {
         let mut sends = JoinSet::new();
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_s.max(1));
         while counted.goes_on() {
             ticks.tick().await;
-            let (signed, counted, sent) = (work.sign(1)?, counted.clone(), Instant::now());
+            let (signed, counted, sent) = (load.sign(1)?, counted.clone(), Instant::now());
             // What is sent while measured counts whenever it is answered, so that the slowest are not left out.
             let counts = counted.measures();
             sends.spawn(async move {
@@ -173,5 +184,5 @@ pub(crate) async fn paced(
         }
         Ok::<(), Fault>(())
     });
-    tally.measure(tasks, nodes, times).await
+    tally.measure(tasks, (work, nodes), times).await
 }

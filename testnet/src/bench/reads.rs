@@ -41,5 +41,5 @@ pub(crate) async fn cases(
             Ok(())
         });
     }
-    tally.measure(tasks, nodes, times).await
+    tally.measure(tasks, (work, nodes), times).await
 }
