@@ -35,7 +35,9 @@ def open_file(database: sqlite3.Connection, outbox: Outbox, authority: str, file
     made = signing.report(case_id, signing.status("application_made", datetime.date.today()))
     slot = ids.slot(authority, ids.item_digest(made))
     with database:
-        database.execute("insert into files (file_number, case_id, slot) values (?, ?, ?)", (file_number, case_id, slot))
+        database.execute(
+            "insert into files (file_number, case_id, slot) values (?, ?, ?)", (file_number, case_id, slot)
+        )
         outbox.put(case_id, [signing.open_case(case_id, "asyl-de", 1), made])
     return case_id
 
@@ -53,12 +55,13 @@ def read_on(database: sqlite3.Connection, profile: Profile, until: bytes) -> int
     row = database.execute("select cursor from cursors where name = 'events'").fetchone()
     concerned = 0
     for step in feed.follow(profile.connect, row[0] if row else ""):
-        # What an event changes and the cursor behind it: one database transaction, so that a crash repeats both or none.
+        # What an event changes, and the cursor behind it: one database transaction, so that a crash repeats both.
         with database:
             if step.event is not None:
                 kind = step.event.WhichOneof("action")
                 known = database.execute(
-                    "update files set status = ? where case_id = ?", (f"{kind} in block {step.event.height}", step.event.case_id)
+                    "update files set status = ? where case_id = ?",
+                    (f"{kind} in block {step.event.height}", step.event.case_id),
                 )
                 concerned += known.rowcount
             database.execute("insert or replace into cursors values ('events', ?)", (step.cursor,))
@@ -77,7 +80,7 @@ def check_network(node: Node, trusted: proof.Trusted) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", type=Path, required=True, help="folder with certificates, profile.toml, service.pem")
+    parser.add_argument("--profile", type=Path, required=True, help="folder of certificates, named as the authority")
     parser.add_argument("--genesis", type=Path, required=True, help="the network's genesis file")
     parser.add_argument("--database", default=":memory:", help="the case system's database")
     given = parser.parse_args(arguments)
@@ -115,8 +118,10 @@ def main(arguments: list[str] | None = None) -> None:
     # From here on nobody is asked.
     proven = proof.verify(shown, trusted)
     track = proof.read_track(proven.fields[16])
-    assert track.occurred_day == signing.days(yesterday), "the node told another day than it proves"
-    print(f"proven         {track.status} by {track.authority}, block {proven.height}, signed by {', '.join(proven.signers)}")
+    if track.occurred_day != signing.days(yesterday):
+        raise SystemExit("what is proven is not what was reported")
+    print(f"proven         {track.status} by {track.authority}, block {proven.height}")
+    print(f"signed by      {', '.join(proven.signers)}")
 
 
 if __name__ == "__main__":

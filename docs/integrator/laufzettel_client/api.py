@@ -14,17 +14,13 @@ from pathlib import Path
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-
 from laufzettel.v1 import case_service_pb2 as cases_pb
 from laufzettel.v1 import case_service_pb2_grpc as cases_grpc
 from laufzettel.v1 import ledger_service_pb2 as ledger_pb
 from laufzettel.v1 import ledger_service_pb2_grpc as ledger_grpc
-from laufzettel.v1 import outcome_pb2
-from laufzettel.v1 import position_pb2
-from laufzettel.v1 import proof_pb2
+from laufzettel.v1 import outcome_pb2, position_pb2, proof_pb2, transaction_pb2
 from laufzettel.v1 import submission_service_pb2 as submission_pb
 from laufzettel.v1 import submission_service_pb2_grpc as submission_grpc
-from laufzettel.v1 import transaction_pb2
 
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 # With these codes the node did not judge the call, or cannot yet: the same call again, later, may succeed.
@@ -41,7 +37,9 @@ _REPEATABLE = {
 class CallError(Exception):
     """A call that was not answered. Switch on `reason` (docs/ERRORS.md), never on the text."""
 
-    def __init__(self, reason: str, code: grpc.StatusCode, message: str, metadata: dict[str, str], retry_after_s: float):
+    def __init__(
+        self, reason: str, code: grpc.StatusCode, message: str, metadata: dict[str, str], retry_after_s: float
+    ):
         super().__init__(f"{reason or code.name}: {message}")
         self.reason = reason
         self.code = code
@@ -132,6 +130,10 @@ class Node:
         transaction = transaction_pb2.SignedTransaction.FromString(signed)
         request = submission_pb.SubmitTransactionRequest(transaction=transaction, wait=wait)
         return self._ask(self._submission.SubmitTransaction, request, timeout_s).outcome
+
+    def report(self, request: submission_pb.ReportStatusRequest, timeout_s: float = 30) -> outcome_pb2.Outcome:
+        """Has the node make and sign a report (ReportStatus). Safe to repeat under the same transaction id."""
+        return self._ask(self._submission.ReportStatus, request, timeout_s).outcome
 
     def simulate(self, signed: bytes, timeout_s: float = 10) -> Sequence[outcome_pb2.Receipt]:
         """What a transaction would do now. A promise for nobody."""

@@ -17,7 +17,6 @@ from typing import NoReturn
 from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from laufzettel.v1 import proof_pb2 as pb
 
 from . import ids

@@ -14,7 +14,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from google.protobuf.message import DecodeError, Message
-
 from laufzettel.v1 import transaction_pb2 as pb
 
 from . import ids
@@ -55,7 +54,8 @@ def check_canonical(message_type: type[Message], data: bytes) -> None:
     message.DiscardUnknownFields()
     again = message.SerializeToString(deterministic=True)
     if again != data:
-        differs = next((at for at, pair in enumerate(zip(again, data)) if pair[0] != pair[1]), min(len(again), len(data)))
+        shorter = min(len(again), len(data))
+        differs = next((at for at in range(shorter) if again[at] != data[at]), shorter)
         raise NotCanonical(f"{message_type.DESCRIPTOR.name}: byte {differs} differs from the one allowed encoding")
 
 

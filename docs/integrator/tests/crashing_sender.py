@@ -1,6 +1,6 @@
 """A case system with an outbox that kills itself at its n-th step: `crashing_sender.py DATABASE PROFILE GENESIS N`.
 
-A step is what lies before an SQL statement, and either side of a submission. Nothing in the client knows of the killing.
+A step is what lies before an SQL statement, and either side of a submission. Nothing in the client knows of it.
 """
 
 import datetime

@@ -83,7 +83,8 @@ class Vectors(unittest.TestCase):
                 self.assertEqual(ids.item_digest(data).hex(), one["digest"])
 
     def test_transactions(self):
-        keys = {one["purpose"]: Ed25519PrivateKey.from_private_bytes(bytes.fromhex(one["secret"])) for one in VECTORS["keys"]}
+        secrets = {one["purpose"]: bytes.fromhex(one["secret"]) for one in VECTORS["keys"]}
+        keys = {purpose: Ed25519PrivateKey.from_private_bytes(secret) for purpose, secret in secrets.items()}
         for one in VECTORS["transactions"]:
             with self.subTest(one["name"]):
                 payload = signing.serialize(build(pb.TransactionPayload(), one["payload"]["fields"]))
