@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod foreign;
+
 use std::num::NonZeroUsize;
 use std::process::Command;
 
