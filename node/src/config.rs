@@ -206,7 +206,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It is no configuration; the message shows line and column.
-    #[error("the configuration {path} is not understood: {message}")]
+    #[error("the configuration {path} is not understood: {message}\nThe manual's config.toml explains every field")]
     Parse {
         /// The file.
         path: PathBuf,
@@ -229,7 +229,11 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is not understood, or has a value that cannot be used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let message = format!("byte {} is no UTF-8 text", error.utf8_error().valid_up_to());
+            ConfigError::Parse { path: path.into(), message }
+        })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })?;
         config.resolve(path.parent().unwrap_or(Path::new("")));

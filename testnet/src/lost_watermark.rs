@@ -116,6 +116,7 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
         assert!(warning.contains(says) && warning.contains("keys watermark reset"), "{warning}");
         let first = decide(&cluster, 1_000 * (turn as u64 + 1), 1).await;
         let last = decide(&cluster, 1_000 * (turn as u64 + 1) + 500, 3).await;
+        reach(&cluster, OTHER, last).await;
         for height in first..=last {
             assert!(!signers(&cluster, OTHER, height).await.contains(&loser), "signed {height} without a watermark");
         }
@@ -142,6 +143,7 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     let mut height = silent;
     while height <= above {
         height = decide(&cluster, 20_000 + height * 10, 1).await;
+        reach(&cluster, OTHER, height).await;
         assert!(height > above || !signers(&cluster, OTHER, height).await.contains(&loser), "signed {height}");
     }
     reach(&cluster, LOSER, height).await;

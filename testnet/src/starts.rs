@@ -98,7 +98,7 @@ type Case = (&'static str, Spoil, &'static [&'static str]);
 fn configurations() -> Vec<Case> {
     vec![
         ("no configuration", remove("config.toml"), &["config.toml", "No such file", "laufzettel init"]),
-        ("a configuration of noise", write("config.toml", b"\x00\xff\x00"), &["config.toml", "UTF-8"]),
+        ("a configuration of noise", write("config.toml", b"\x00\xff\x00"), &["config.toml", "byte 1 is no UTF-8"]),
         ("half a configuration", write("config.toml", b"[node\nauth"), &["config.toml", "line 1", "column"]),
         ("an unknown field", edit("config.toml", "data =", "dota ="), &["config.toml", "dota", "line", "expected"]),
         ("a missing field", edit("config.toml", "data = \"data\"\n", ""), &["config.toml", "missing field `data`"]),
@@ -107,7 +107,7 @@ fn configurations() -> Vec<Case> {
             edit("config.toml", "reflection = true", "reflection = 1"),
             &["reflection", "line", "boolean"],
         ),
-        ("a bad address", edit("config.toml", "listen = \"127", "listen = \"999"), &["999", "host:port"]),
+        ("a bad address", edit("config.toml", "listen = \"127", "listen = \"999"), &["999.0.0.1", "network.listen"]),
         ("an id of capitals", edit("config.toml", "= \"de-bamf\"", "= \"BAMF\""), &["node.authority", "[a-z0-9-]"]),
         (
             "a stranger",
