@@ -152,8 +152,7 @@ impl<'a> Execution<'a> {
         self.work = self.work.saturating_add(self.cost(transaction)?);
         let payload = &transaction.payload;
         let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
-        let submits = keys.iter().filter_map(|id| self.registry.keys.get(id));
-        let submits = submits.into_iter().any(|key| matches!(key.purpose, Purpose::Service | Purpose::Person));
+        let submits = self.registry.submits(keys.iter().copied());
         let author = AuthorityId::new(&payload.authority);
         let mut receipts = Vec::with_capacity(transaction.items.len());
         for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
