@@ -20,7 +20,8 @@ use crate::{demo, restart};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-async fn turn() -> MutexGuard<'static, ()> {
+/// Waits for its turn.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().await
 }
 

@@ -68,7 +68,12 @@ impl Ports {
             Action::Evidence(evidence) => {
                 tracing::error!(?evidence, "a validator signed two messages that contradict each other");
             }
-            Action::Log(diagnostic) => log(&diagnostic),
+            Action::Log(diagnostic) => {
+                if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
+                    self.network.slow(&peer.0);
+                }
+                log(&diagnostic);
+            }
             Action::Halt { reason } => {
                 tracing::error!(%reason, "the node stops deciding and serving; an operator is needed");
                 self.shared.halted.send_replace(Some(reason));
