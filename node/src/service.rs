@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use laufzettel_chain::ids::Height;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,8 @@ use crate::clock;
 use crate::consensus::watermark::SigningState;
 use crate::consensus::{Health, RefusalReason, Reply};
 use crate::endpoints::Endpoints;
-use crate::node::{Node, StartError};
+use crate::join::{self, JoinError};
+use crate::node::{Lock, Node, StartError};
 use crate::runtime::Handle;
 use crate::setup::Setup;
 
@@ -34,6 +36,9 @@ pub enum ServiceError {
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The node cannot join.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The API did not start or failed.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -47,13 +52,41 @@ pub enum ServiceError {
     },
 }
 
-/// Runs a node until `stop` is cancelled.
+/// Runs a node until `stop` is cancelled. Where its peers have pruned the blocks it lacks, it joins from a snapshot and
+/// goes on.
 ///
 /// # Errors
-/// A part does not start, or the API fails.
+/// A part does not start, the API fails, or the disk does while it joins.
 pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceError> {
+    let mut node = Node::start(setup).await?;
+    loop {
+        let (lock, above) = match serve(setup, node, &stop).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Behind { lock, above } => (lock, above),
+        };
+        if join::run(setup, above, &stop).await?.is_none() {
+            tracing::info!("stopped while joining; the next start goes on from the chunks that are here");
+            return Ok(());
+        }
+        node = Node::start_locked(setup, lock).await?;
+    }
+}
+
+/// How serving ended.
+enum Ended {
+    Stopped,
+    /// The node is stopped and lacks blocks above this height that no peer has any more.
+    Behind {
+        lock: Lock,
+        above: Height,
+    },
+}
+
+/// Serves until told to stop, or until the node is behind all that its peers keep.
+async fn serve(setup: &Setup, node: Node, stop_all: &CancellationToken) -> Result<Ended, ServiceError> {
     let config = &setup.config;
-    let node = Node::start(setup).await?;
+    let stop = stop_all.child_token();
+    let mut behind = node.runtime.handle().behind();
     let handle = node.runtime.handle().clone();
     let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
     let (state, state_seen) = watch::channel(NodeState::default());
@@ -85,6 +118,10 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
     let mut task = api.task;
     let ended = tokio::select! {
         ended = &mut task => Some(ended),
+        true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
+            stop.cancel();
+            tokio::time::timeout(DRAIN, &mut task).await.ok()
+        }
         () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut task).await.ok(),
     };
     stop.cancel();
@@ -92,12 +129,24 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
     bridge.abort();
     watcher.abort();
     // The driver stops between two steps; whatever it promised is durable.
-    let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+    let above = behind.borrow().filter(|_| !stop_all.is_cancelled());
+    let lock = match above {
+        Some(_) => Some(tokio::task::spawn_blocking(|| node.stop()).await),
+        None => {
+            let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+            None
+        }
+    };
     tracing::info!("stopped");
     match ended {
-        Some(Ok(result)) => Ok(result?),
-        Some(Err(panic)) => Err(ApiError::Server(panic.to_string()).into()),
-        None => Ok(()),
+        Some(Ok(result)) => result?,
+        Some(Err(panic)) => return Err(ApiError::Server(panic.to_string()).into()),
+        None => {}
+    }
+    match (above, lock) {
+        (Some(above), Some(Ok(lock))) => Ok(Ended::Behind { lock: lock?, above }),
+        (_, Some(Err(panic))) => Err(ApiError::Server(panic.to_string()).into()),
+        _ => Ok(Ended::Stopped),
     }
 }
 

@@ -150,7 +150,7 @@ reasons! {
         "There is no block of this height yet.",
         "Ask for a height up to the position of the last answer.";
     Pruned "PRUNED" Error(OutOfRange),
-        "The height is older than this node keeps.",
+        "The height is older than this node keeps. Of blocks, bodies_from is the first that it has.",
         "Start anew at a newer height (lists: without page token), or ask an archive node.";
     ProofUnavailable "PROOF_UNAVAILABLE" Error(OutOfRange),
         "Proofs are made at the newest block only, and there must be one above genesis.",
