@@ -9,6 +9,7 @@ mod case;
 mod certificates;
 mod client;
 mod dev;
+mod doctor;
 mod fault;
 mod genesis;
 mod init;
@@ -68,6 +69,8 @@ enum Command {
     Dev(dev::Dev),
     /// How a node is.
     Status,
+    /// What is wrong with a node, and what to do about it.
+    Doctor(doctor::Doctor),
     /// Report a status.
     Submit(submit::Submit),
     /// Show cases.
@@ -106,6 +109,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Start(command) => command.run(home),
         Command::Dev(command) => block_on(command.run(output)),
         Command::Status => block_on(status::run(&target, output)),
+        Command::Doctor(command) => block_on(command.run(home, output)),
         Command::Submit(command) => block_on(command.run(&target, output)),
         Command::Case(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),

@@ -31,6 +31,9 @@ pub struct Config {
     /// Memory for transactions that wait.
     #[serde(default)]
     pub mempool: MempoolSection,
+    /// What Prometheus reads.
+    #[serde(default)]
+    pub metrics: MetricsSection,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
@@ -154,6 +157,14 @@ impl Default for MempoolSection {
     fn default() -> Self {
         Self { bytes_max: 64 * 1024 * 1024, transactions_max: 50_000 }
     }
+}
+
+/// What Prometheus reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSection {
+    /// Address of the metrics, over plain HTTP; port 0 takes a free one. Without it there are none.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Form of the log.

@@ -3,6 +3,7 @@
 //! part, which input, and what to do.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::clock;
 use crate::consensus::{Driver, DriverConfig};
 use crate::endpoints::Endpoints;
 use crate::mempool::PoolLimits;
+use crate::metrics::Metrics;
 use crate::network::{Network, NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
@@ -67,6 +69,8 @@ pub struct Node {
     pub runtime: Runtime,
     /// Links to peers.
     pub network: NetworkHandle,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     _lock: File,
 }
 
@@ -86,6 +90,25 @@ fn lock(data: &Path) -> Result<File, StartError> {
     }
 }
 
+/// A data folder that is held for a while, so that no node starts on it.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
+
+/// Holds a data folder that no node runs on; none if one does. A folder that is not there yet needs no holding.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn try_lock(data: &Path) -> Result<Option<Held>, StartError> {
+    if !data.join("lock").exists() {
+        return Ok(Some(Held(None)));
+    }
+    match lock(data) {
+        Ok(file) => Ok(Some(Held(Some(file)))),
+        Err(StartError::InUse(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Node {
     /// Starts all parts but the API.
     ///
@@ -93,10 +116,13 @@ impl Node {
     /// A part cannot start.
     pub async fn start(setup: &Setup) -> Result<Self, StartError> {
         let data = &setup.config.node.data;
-        fs::create_dir_all(data).map_err(io("make data folder", data))?;
+        // What is in it is not for other users of the machine.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(io("make data folder", data))?;
         let lock = lock(data)?;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
+        crate::api::local::remove(data);
         let database = data.join("db");
         let store =
             RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
@@ -107,8 +133,10 @@ impl Node {
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = Network::start(setup.network()).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
-        let runtime = Runtime::start(driver, worker, network.clone(), events).map_err(StartError::Threads)?;
-        Ok(Self { runtime, network, _lock: lock })
+        let metrics = Arc::new(Metrics::default());
+        let runtime = Runtime::start(driver, worker, network.clone(), events, metrics.clone());
+        let runtime = runtime.map_err(StartError::Threads)?;
+        Ok(Self { runtime, network, metrics, _lock: lock })
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::consensus::{Action, Driver, Health, Input, Message, Peer, Reply, Tip};
+use crate::metrics::Metrics;
 use crate::network::{NetworkEvent, NetworkEvents, NetworkHandle};
 use crate::worker::Worker;
 use perform::Ports;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     store: Arc<dyn Store>,
     genesis: Arc<Genesis>,
     verified: Arc<Verified>,
+    metrics: Arc<Metrics>,
 }
 
 /// Replies to one call; when dropped, the driver forgets the call.
@@ -168,6 +170,7 @@ impl Runtime {
         worker: Worker,
         network: NetworkHandle,
         events: NetworkEvents,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let (inputs, received) = sync_channel(INPUTS_WAITING_MAX);
         let ledger = worker.ledger();
@@ -180,6 +183,7 @@ impl Runtime {
             store: ledger.store().clone(),
             genesis: ledger.genesis().clone(),
             verified: ledger.verified().clone(),
+            metrics: metrics.clone(),
         });
         let (jobs, jobs_received) = channel();
         let (reads, reads_received) = channel();
@@ -190,7 +194,7 @@ impl Runtime {
         let (to_driver, to_driver_too, to_driver_from_network) = (inputs.clone(), inputs.clone(), inputs.clone());
         let reader_shared = shared.clone();
         let threads = vec![
-            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver)))?,
+            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver, &metrics)))?,
             spawn("reader", Box::new(move || run_reader(&reader_shared, &reads_received, &to_driver_too)))?,
             spawn("driver", Box::new(move || run_driver(driver, first, &received, ports)))?,
         ];
@@ -235,9 +239,12 @@ fn run_driver(mut driver: Driver, first: Vec<Action>, events: &Receiver<Event>, 
     }
 }
 
-fn run_worker(mut worker: Worker, jobs: &Receiver<Action>, driver: &SyncSender<Event>) {
+fn run_worker(mut worker: Worker, jobs: &Receiver<Action>, driver: &SyncSender<Event>, metrics: &Metrics) {
     while let Ok(job) = jobs.recv() {
-        match worker.perform(job, clock::now_ms()) {
+        let begun = metrics.begin(&job);
+        let performed = worker.perform(job, clock::now_ms());
+        metrics.done(begun, performed.as_ref().ok().and_then(Option::as_ref));
+        match performed {
             Ok(Some(input)) => {
                 if driver.send(Event::Input(input)).is_err() {
                     return;

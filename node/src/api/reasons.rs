@@ -74,6 +74,9 @@ reasons! {
     AuthorityMismatch "AUTHORITY_MISMATCH" Error(PermissionDenied),
         "The call is about an authority other than the client certificate's.",
         "Sign and ask in the name of the certificate's authority.";
+    NotOperator "NOT_OPERATOR" Error(PermissionDenied),
+        "The caller of the node's local socket is another user than the node's.",
+        "Call as the user the node runs as, or as root.";
     ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
         "The node has no service key for this authority and cannot sign in its name.",
         "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";

@@ -66,9 +66,13 @@ impl Ports {
             }
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
+                self.shared.metrics.evidence();
                 tracing::error!(?evidence, "a validator signed two messages that contradict each other");
             }
-            Action::Log(diagnostic) => log(&diagnostic),
+            Action::Log(diagnostic) => {
+                self.shared.metrics.diagnostic(&diagnostic);
+                log(&diagnostic);
+            }
             Action::Halt { reason } => {
                 tracing::error!(%reason, "the node stops deciding and serving; an operator is needed");
                 self.shared.halted.send_replace(Some(reason));
