@@ -34,6 +34,9 @@ pub struct Config {
     /// Snapshots and pruning.
     #[serde(default)]
     pub snapshots: SnapshotsSection,
+    /// What Prometheus reads.
+    #[serde(default)]
+    pub metrics: MetricsSection,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
@@ -173,6 +176,14 @@ impl Default for SnapshotsSection {
     fn default() -> Self {
         Self { interval_s: 86_400, keep: 2 }
     }
+}
+
+/// What Prometheus reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSection {
+    /// Address of the metrics, over plain HTTP; port 0 takes a free one. Without it there are none.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Form of the log.

@@ -287,6 +287,6 @@ fn config(node: &str, peer_port: u16, peers: &str, wishes: &Wishes) -> String {
          [snapshots]\ninterval_s = {interval_s}\n\n\
          [network]\nlisten = \"127.0.0.1:{peer_port}\"\n\n\
          [api]\nlisten = \"127.0.0.1:0\"\ncertificate = \"tls/server.pem\"\nprivate_key = \"tls/server-key.pem\"\n\
-         client_ca = \"../../ca.pem\"\nreflection = true\n{peers}"
+         client_ca = \"../../ca.pem\"\nreflection = true\n\n[metrics]\nlisten = \"127.0.0.1:0\"\n{peers}"
     )
 }

@@ -3,6 +3,7 @@
 //! part, which input, and what to do.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::consensus::{Driver, DriverConfig};
 use crate::endpoints::Endpoints;
 use crate::mempool::PoolLimits;
 use crate::join::{self, swap};
+use crate::metrics::Metrics;
 use crate::network::{NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
@@ -79,6 +81,8 @@ pub struct Node {
     pub runtime: Runtime,
     /// Links to peers.
     pub network: NetworkHandle,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     lock: Lock,
 }
 
@@ -104,6 +108,25 @@ fn lock(data: &Path) -> Result<Lock, StartError> {
     }
 }
 
+/// A data folder that is held for a while, so that no node starts on it.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "the lock goes with the file")] Option<Lock>);
+
+/// Holds a data folder that no node runs on; none if one does. A folder that is not there yet needs no holding.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn try_lock(data: &Path) -> Result<Option<Held>, StartError> {
+    if !data.join("lock").exists() {
+        return Ok(Some(Held(None)));
+    }
+    match lock(data) {
+        Ok(file) => Ok(Some(Held(Some(file)))),
+        Err(StartError::InUse(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Node {
     /// Starts all parts but the API.
     ///
@@ -111,7 +134,9 @@ impl Node {
     /// A part cannot start.
     pub async fn start(setup: &Setup) -> Result<Self, StartError> {
         let data = &setup.config.node.data;
-        fs::create_dir_all(data).map_err(io("make data folder", data))?;
+        // What is in it is not for other users of the machine.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(io("make data folder", data))?;
         Self::start_locked(setup, lock(data)?).await
     }
     /// Starts all parts but the API in a data folder that is this process's already.
@@ -122,6 +147,7 @@ impl Node {
         let data = &setup.config.node.data;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
+        crate::api::local::remove(data);
         swap::recover(data)?;
         let database = data.join("db");
         let store =
@@ -144,8 +170,10 @@ impl Node {
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = join::listen(setup).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
-        let runtime = Runtime::start(driver, worker, maker, network.clone(), events).map_err(StartError::Threads)?;
-        Ok(Self { runtime, network, lock })
+        let metrics = Arc::new(Metrics::default());
+        let runtime = Runtime::start(driver, worker, maker, network.clone(), events, metrics.clone());
+        let runtime = runtime.map_err(StartError::Threads)?;
+        Ok(Self { runtime, network, metrics, lock })
     }
     /// Stops all parts, waits until nobody uses the store any more, and hands the data folder back.
     ///

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::consensus::{Action, Driver, Health, Input, Message, Peer, Reply, Tip};
+use crate::metrics::Metrics;
 use crate::network::{NetworkEvent, NetworkEvents, NetworkHandle};
 use crate::snapshots::{self, Maker, Snapshots};
 use crate::worker::Worker;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     store: Arc<dyn Store>,
     genesis: Arc<Genesis>,
     verified: Arc<Verified>,
+    metrics: Arc<Metrics>,
 }
 
 /// Replies to one call; when dropped, the driver forgets the call.
@@ -184,6 +186,7 @@ impl Runtime {
         maker: Maker,
         network: NetworkHandle,
         events: NetworkEvents,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let (inputs, received) = sync_channel(INPUTS_WAITING_MAX);
         let ledger = worker.ledger();
@@ -198,6 +201,7 @@ impl Runtime {
             store: ledger.store().clone(),
             genesis: ledger.genesis().clone(),
             verified: ledger.verified().clone(),
+            metrics: metrics.clone(),
         });
         let (jobs, jobs_received) = channel();
         let (reads, reads_received) = channel();
@@ -209,7 +213,7 @@ impl Runtime {
         let reader_shared = shared.clone();
         let snapshots = maker.door().clone();
         let threads = vec![
-            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver, &snapshots)))?,
+            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver, &snapshots, &metrics)))?,
             spawn("reader", Box::new(move || run_reader(&reader_shared, &reads_received, &to_driver_too)))?,
             spawn("driver", Box::new(move || run_driver(driver, first, &received, ports)))?,
         ];
@@ -255,11 +259,20 @@ fn run_driver(mut driver: Driver, first: Vec<Action>, events: &Receiver<Event>, 
     }
 }
 
-fn run_worker(mut worker: Worker, jobs: &Receiver<Action>, driver: &SyncSender<Event>, snapshots: &Snapshots) {
+fn run_worker(
+    mut worker: Worker,
+    jobs: &Receiver<Action>,
+    driver: &SyncSender<Event>,
+    snapshots: &Snapshots,
+    metrics: &Metrics,
+) {
     while let Ok(job) = jobs.recv() {
         worker.prune_bodies_below(snapshots.prune_below());
         let before_ms = worker.ledger().tip().header.time_ms;
-        match worker.perform(job, clock::now_ms()) {
+        let begun = metrics.begin(&job);
+        let performed = worker.perform(job, clock::now_ms());
+        metrics.done(begun, performed.as_ref().ok().and_then(Option::as_ref));
+        match performed {
             Ok(Some(input)) => {
                 if let Input::Committed { tip, .. } = &input {
                     // Here, where no later block can be committed yet: all nodes take the same view.

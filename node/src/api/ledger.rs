@@ -19,6 +19,7 @@ use super::convert;
 use super::feed;
 use super::reasons::Reason;
 use super::status::Failure;
+use crate::consensus::watermark::SigningState;
 
 pub(super) struct Blocks {
     backend: Arc<Backend>,
@@ -83,7 +84,18 @@ fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransact
     Ok(transactions)
 }
 
-fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
+fn signing(state: Option<SigningState>) -> (v1::SigningState, Height) {
+    match state {
+        None => (v1::SigningState::Unspecified, 0),
+        Some(SigningState::Observer) => (v1::SigningState::Observer, 0),
+        Some(SigningState::Ready) => (v1::SigningState::Ready, 0),
+        Some(SigningState::Above(height)) => (v1::SigningState::Above, height),
+        Some(SigningState::Silent(_)) => (v1::SigningState::Silent, 0),
+    }
+}
+
+/// How this node is, from what its driver said last.
+pub(super) fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
     let genesis = backend.genesis();
     let sync = match state.sync {
         Sync::InSync => v1::HealthState::InSync,
@@ -96,8 +108,10 @@ fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthRespo
         validator: peer.validator,
         connected: peer.connected,
         height: peer.height,
-        beat_age_ms: peer.beat_age_ms,
+        beat_age_ms: peer.beat_age_ms.unwrap_or(0),
+        disconnected_ms: if peer.connected { 0 } else { peer.since_ms.max(1) },
     };
+    let (signing, signing_above_height) = signing(state.signing);
     v1::GetHealthResponse {
         state: sync.into(),
         network: genesis.network.0.to_vec(),
@@ -113,6 +127,8 @@ fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthRespo
         quorum_margin: state.quorum_margin,
         peers: state.peers.iter().map(peer).collect(),
         warnings: state.warnings.clone(),
+        signing: signing.into(),
+        signing_above_height,
         position: Some(backend.position(tip)),
     }
 }

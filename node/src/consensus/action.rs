@@ -110,6 +110,11 @@ pub struct PeerHealth {
     pub beat: Option<Signed<Beat>>,
     /// Age of that beat.
     pub beat_age_ms: Option<u64>,
+    /// For how long it is connected, or not.
+    pub since_ms: u64,
+    /// At least so much its clock is ahead of this node's; negative is behind. The truth is higher by the time a beat
+    /// needs, which is less than a round trip.
+    pub clock_ahead_ms: Option<i64>,
     /// Messages that did not decode or broke a rule.
     pub garbage: u64,
 }
@@ -129,6 +134,8 @@ pub struct Health {
     pub signing: SigningState,
     /// Whether this height is followed without signing after a failure.
     pub silent: bool,
+    /// For how long the ledger's thread has been making something durable; 0 = it is not.
+    pub flight_ms: u64,
     /// Validators without connection.
     pub missing: Vec<Peer>,
     /// Whether the validators in reach can decide.

@@ -133,6 +133,7 @@ pub struct Driver {
     log_position: u64,
     undecided: Undecided,
     flight: Flight,
+    flight_since_ms: u64,
     future: Vec<(Peer, Message)>,
     future_bytes: usize,
     peers: Peers,
@@ -175,6 +176,7 @@ impl Driver {
             log_position: watermark.as_ref().map_or(log_end, |watermark| watermark.log_position.max(log_end)),
             undecided: Undecided::default(),
             flight: Flight::None,
+            flight_since_ms: now_ms,
             future: Vec::new(),
             future_bytes: 0,
             peers: Peers::default(),
@@ -190,6 +192,7 @@ impl Driver {
             config,
             tip,
         };
+        driver.expect_validators();
         driver.recover(log, blocks);
         // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
         // crash left in the log above the watermark is covered before it is sent again.
@@ -220,7 +223,7 @@ impl Driver {
             Input::Message { from, message } => self.on_message(from, message),
             Input::Undecodable { from } => self.fault(&from, "undecodable message"),
             Input::PeerConnected(peer) => self.on_connected(&peer),
-            Input::PeerDisconnected(peer) => self.peers.entry(&peer).connected = false,
+            Input::PeerDisconnected(peer) => self.peers.connected(&peer, false, self.now_ms),
             Input::Submit { request, transaction, wait } => self.on_submit(request, transaction, wait),
             Input::Forget { request } => self.on_forget(request),
             Input::HealthRequest { request } => self.on_health(request),
@@ -248,6 +251,7 @@ impl Driver {
             self.tip_since_ms = self.tip_since_ms.min(now_ms);
             self.offered_at_ms = self.offered_at_ms.min(now_ms);
             self.sync.clock_back(now_ms);
+            self.flight_since_ms = self.flight_since_ms.min(now_ms);
             self.peers.clock_back(now_ms);
         }
     }

@@ -66,12 +66,16 @@ impl Ports {
             }
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
+                self.shared.metrics.evidence();
                 tracing::error!(?evidence, "a validator signed two messages that contradict each other");
             }
-            Action::Log(diagnostic) => log(&diagnostic),
             Action::Join { above } => {
                 tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
                 self.shared.behind.send_replace(Some(above));
+            }
+            Action::Log(diagnostic) => {
+                self.shared.metrics.diagnostic(&diagnostic);
+                log(&diagnostic);
             }
             Action::Halt { reason } => {
                 tracing::error!(%reason, "the node stops deciding and serving; an operator is needed");

@@ -54,6 +54,12 @@ enum Job {
 #[derive(Clone)]
 pub struct Snapshots(Arc<Shared>);
 
+impl std::fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshots").field("folder", &self.0.folder).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     folder: Folder,
     interval_ms: u64,
