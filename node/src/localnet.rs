@@ -118,7 +118,7 @@ pub struct Wishes {
 pub struct LocalNet {
     /// The folder of everything.
     pub folder: PathBuf,
-    /// Nodes by authority, in the order of the members.
+    /// Nodes that vote, by authority, in the order of the members.
     pub nodes: Vec<String>,
     /// All members, tenants included.
     pub members: Vec<Member>,
@@ -192,7 +192,7 @@ impl LocalNet {
                 .collect();
             write(&folder.join("nodes").join(node).join("config.toml"), &config(node, listen, &peers, wishes))?;
         }
-        Ok(Self { folder: folder.to_path_buf(), nodes, members })
+        Ok(Self { folder: folder.to_path_buf(), nodes: validators, members })
     }
     /// A node's folder.
     #[must_use]

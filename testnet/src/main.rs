@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+mod join;
 mod load;
 mod replay;
 mod restart;

@@ -19,14 +19,18 @@ fn key() -> SigningKey {
 }
 
 fn genesis() -> Arc<Genesis> {
-    let public = data_encoding::HEXLOWER.encode(key().verifying_key().as_bytes());
+    let public = |key: &SigningKey| data_encoding::HEXLOWER.encode(key.verifying_key().as_bytes());
+    let entry = |purpose, key: &SigningKey| KeyEntry { purpose, public: public(key) };
     let card = AuthorityCard {
         id: "de-bamf".into(),
         label_de: "BAMF".into(),
         label_en: "BAMF".into(),
         roles: vec!["asylum_office".into()],
         hosted_by: "de-bamf".into(),
-        keys: vec![KeyEntry { purpose: KeyPurpose::Consensus, public }],
+        keys: vec![
+            entry(KeyPurpose::Consensus, &key()),
+            entry(KeyPurpose::Node, &SigningKey::from_bytes(&[11; 32])),
+        ],
     };
     let text = laufzettel_contracts::ASYL_DE.to_owned();
     let made = crate::genesis::Genesis::new("test", 1_000, vec![card], &["de-bamf".into()], vec![text]).unwrap();
@@ -234,13 +238,13 @@ fn a_damaged_and_a_missing_chunk_are_fetched_elsewhere() {
     let good = held(&genesis, 40, 1);
     let (mut damaged, mut missing) = (good.clone(), good.clone());
     damaged.chunks[0][3] ^= 1;
-    missing.chunks[1].clear();
+    missing.chunks[2].clear();
     let mut peers = Peers::default().with("aa", &[&damaged]).with("bb", &[&missing]);
     let mut plan = plan(&genesis);
     peers.connect_all(&mut plan);
     assert!(peers.run(&mut plan, 10 * SECOND), "{:?}", peers.notes);
     assert!(peers.has(&good));
-    assert_eq!((peers.notes_with("chunk 0 of height 40 is not the one"), peers.notes_with("chunk 1")), (1, 1));
+    assert_eq!((peers.notes_with("chunk 0 of height 40 is not the one"), peers.notes_with("chunk 2 of height 40 is not there")), (1, 1));
 }
 
 #[test]
