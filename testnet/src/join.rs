@@ -198,8 +198,8 @@ async fn pruned(client: &mut Client, height: u64) -> Result<bool, Fault> {
     while Instant::now() < until {
         match client.ledger.get_block(v1::GetBlockRequest { height }).await {
             Err(status) if status.code() == tonic::Code::OutOfRange => return Ok(true),
-            Err(status) => return Err(status.into()),
-            Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(status) if status.code() != tonic::Code::NotFound => return Err(status.into()),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
     Ok(false)
