@@ -82,3 +82,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
