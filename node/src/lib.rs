@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod process;
+pub mod reset;
 pub mod runtime;
 pub mod service;
 pub mod setup;

@@ -45,10 +45,13 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Another process has the data folder.
-    #[error("another process runs on data folder {0}; stop it, or give this node a folder of its own")]
+    #[error("another process uses the data folder {0}; stop it, or set node.data to a folder of this node's own")]
     InUse(PathBuf),
     /// The store cannot be opened.
-    #[error("the database in {path}: {source}")]
+    #[error(
+        "the database in {path} cannot be opened: {source}; if it is damaged, move the folder away and start again: the \
+         node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
+    )]
     Database {
         /// The folder.
         path: PathBuf,
@@ -92,25 +95,26 @@ pub struct Lock {
     _file: File,
 }
 
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
+/// A fault of a file or folder.
+pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
     let path = path.to_path_buf();
     move |source| StartError::Io { doing, path, source }
 }
 
 /// Takes the data folder for this process; dropped with the file.
-fn lock(data: &Path) -> Result<Lock, StartError> {
+pub(crate) fn lock(data: &Path) -> Result<File, StartError> {
     let path = data.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(io("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Lock { _file: file }),
+        Ok(()) => Ok(file),
         Err(_) => Err(StartError::InUse(data.into())),
     }
 }
 
 /// A data folder that is held for a while, so that no node starts on it.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "the lock goes with the file")] Option<Lock>);
+pub struct Held(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
 
 /// Holds a data folder that no node runs on; none if one does. A folder that is not there yet needs no holding.
 ///
@@ -137,7 +141,7 @@ impl Node {
         // What is in it is not for other users of the machine.
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(io("make data folder", data))?;
-        Self::start_locked(setup, lock(data)?).await
+        Self::start_locked(setup, Lock { _file: lock(data)? }).await
     }
     /// Starts all parts but the API in a data folder that is this process's already.
     ///

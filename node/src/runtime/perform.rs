@@ -75,6 +75,9 @@ impl Ports {
             }
             Action::Log(diagnostic) => {
                 self.shared.metrics.diagnostic(&diagnostic);
+                if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
+                    self.network.slow(&peer.0);
+                }
                 log(&diagnostic);
             }
             Action::Halt { reason } => {
