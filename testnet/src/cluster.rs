@@ -55,6 +55,11 @@ impl Cluster {
         let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
         Ok(Self { net, genesis, program: program()?, running: BTreeMap::new() })
     }
+    /// The nodes that vote of a network whose files are made.
+    pub(crate) fn over(net: LocalNet) -> Result<Self, Fault> {
+        let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
+        Ok(Self { net, genesis, program: program()?, running: BTreeMap::new() })
+    }
     /// Starts the nodes that do not run, and waits until each is in sync with a quorum.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let stopped: Vec<String> =

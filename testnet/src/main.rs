@@ -10,6 +10,7 @@ mod demo;
 mod e2e;
 #[cfg(test)]
 mod hostile;
+mod join;
 mod load;
 #[cfg(test)]
 mod lost_watermark;
