@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, replay, restart, sim};
+use crate::{bench, demo, replay, restart, sim, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -55,6 +55,18 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Prints the report as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Strikes a network with every fault under load: kills, pauses, cuts, full disks, clocks, damaged files.
+    Torture {
+        /// How long at least; every kind of fault strikes, however long that takes.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Chooses faults, victims and moments.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
     },
@@ -109,6 +121,11 @@ impl Arguments {
             }
             Command::Restart { kills, seed, json } => {
                 let report = restart::run(kills, seed, json).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Torture { minutes, seed, json } => {
+                let report = torture::run(torture::Wish { minutes, seed, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

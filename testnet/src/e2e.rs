@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, restart};
+use crate::{demo, restart, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -47,6 +47,15 @@ async fn nothing_final_is_lost_by_killing_nodes() {
     let _turn = turn().await;
     let report = restart::run(20, 7, true).await.unwrap();
     assert!(report.is_sound(), "{report}");
+}
+
+/// Every kind of fault under load, for five minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_final_is_lost_by_any_fault() {
+    let _turn = turn().await;
+    let report = torture::run(torture::Wish { minutes: 5, seed: 1, quiet: true }).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert_eq!(report.faults().len(), 13, "{report}");
 }
 
 /// What the README shows first.

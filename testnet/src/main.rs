@@ -8,12 +8,15 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+mod invariants;
 mod load;
+mod proxy;
 mod replay;
 mod restart;
 mod roots;
 mod sim;
 mod submit;
+mod torture;
 
 use std::process::ExitCode;
 

@@ -181,7 +181,10 @@ impl World {
         }
         let took_ms = now_ms.saturating_sub(client.since_ms.unwrap_or(now_ms));
         match &client.told {
-            None => client.told = Some((node, outcome.clone())),
+            None => {
+                client.told = Some((node, outcome.clone()));
+                client.told_ms = now_ms;
+            }
             Some((_, first)) if first == outcome => {}
             Some((_, first)) => {
                 let violation = format!("client {index} is told {outcome:?}, before {first:?}");
