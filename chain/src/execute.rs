@@ -223,7 +223,7 @@ impl<'a> Execution<'a> {
         }
         let definition = &case.definition;
         let judged = match &item.action {
-            Action::Report(_) if case.fold.knows(&item.digest.0) => return Ok(Err(Code::ItemRepeated)),
+            Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => return Ok(Err(Code::ItemRepeated)),
             Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
@@ -239,7 +239,7 @@ impl<'a> Execution<'a> {
         for (item, receipt) in transaction.items.iter().zip(receipts) {
             let Some(item) = item else { continue };
             let slot = match &item.action {
-                Action::Report(_) => item.digest.0,
+                Action::Report(_) => item.digest.slot(&transaction.payload.authority),
                 Action::Correct { slot, .. } => *slot,
                 Action::OpenCase { .. } | Action::Retract { .. } => continue,
             };

@@ -179,7 +179,8 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
         match item.action {
             Action::OpenCase { .. } => {}
             Action::Report(report) => {
-                fold.report(&case.definition, Entry { slot: item.digest.0, position, author, report });
+                let slot = item.digest.slot(author.as_str());
+                fold.report(&case.definition, Entry { slot, position, author, report });
             }
             Action::Correct { slot, report } => fold.correct(&case.definition, slot, report).map_err(refused)?,
             Action::Retract { slot, .. } => fold.retract(&case.definition, slot).map_err(refused)?,

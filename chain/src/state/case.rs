@@ -200,7 +200,8 @@ impl OpenCase {
             Action::OpenCase { .. } => {}
             Action::Report(report) => {
                 let author = origin.authority.clone();
-                let entry = Entry { slot: item.digest.0, position: origin.position, author, report: report.clone() };
+                let slot = item.digest.slot(author.as_str());
+                let entry = Entry { slot, position: origin.position, author, report: report.clone() };
                 self.fold.report(&self.definition, entry);
             }
             Action::Correct { slot, report } => {
