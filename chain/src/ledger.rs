@@ -1,6 +1,8 @@
 //! The state machine of one node: where the chain stands, what a next block
 //! would do, and the commit that makes it so. The only writer of state.
 
+mod whole;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -288,7 +290,10 @@ impl Ledger {
     /// The store cannot be used with this file.
     pub fn open(store: Arc<dyn Store>, genesis: Arc<Genesis>, archive: bool) -> Result<Self, OpenError> {
         match store.get(Family::Meta, FORMAT)? {
-            None => Self::create(store.as_ref(), &genesis)?,
+            None => {
+                whole::check_empty(store.as_ref())?;
+                Self::create(store.as_ref(), &genesis)?;
+            }
             Some(bytes) => {
                 let found: u32 = rows::decode(Family::Meta, &bytes)?;
                 if found > STORE_VERSION {
@@ -302,6 +307,7 @@ impl Ledger {
             return Err(OpenError::OtherNetwork { found, expected: genesis.network.to_string() });
         }
         let (tip, order) = stored_tip(store.as_ref(), &genesis.registry)?;
+        whole::check(store.as_ref(), &tip)?;
         let (verified, cases) = (Arc::default(), CaseCache::default());
         Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, cases })
     }

@@ -100,10 +100,18 @@ impl Node {
         let database = data.join("db");
         let store =
             RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
-        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive)?;
+        let damaged = |source| StartError::Database { path: database.clone(), source };
+        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
+        let ledger = ledger.map_err(|error| match error {
+            OpenError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
-        let (worker, recovered) = Worker::open(ledger, Box::new(slots))?;
+        let (worker, recovered) = Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
+            WorkerError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = Network::start(setup.network()).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());

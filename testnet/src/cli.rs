@@ -66,6 +66,9 @@ enum Command {
         /// Chooses faults, victims and moments.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Only faults of this kind, to look into one; as docs/TORTURE.md names them.
+        #[arg(long)]
+        only: Option<String>,
         /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
@@ -124,8 +127,8 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
-            Command::Torture { minutes, seed, json } => {
-                let report = torture::run(torture::Wish { minutes, seed, quiet: false }).await?;
+            Command::Torture { minutes, seed, only, json } => {
+                let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

@@ -141,6 +141,9 @@ impl Cluster {
                 Ok(Ok(health)) if health.state() == v1::HealthState::InSync => {
                     return Ok(Started::InSync(health.warnings));
                 }
+                Ok(Ok(health)) if health.state() == v1::HealthState::Stopped => {
+                    return Err(format!("node {node} has stopped: {:?}", health.warnings).into());
+                }
                 Ok(Ok(health)) => format!("{:?}, {:?}", health.state(), health.warnings),
                 Ok(Err(fault)) => fault.to_string(),
                 Err(_) => "no answer in time".to_owned(),

@@ -42,10 +42,12 @@ const PAUSE_PER_MINUTE: Duration = Duration::from_secs(3);
 const FEED_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `testnet torture` was asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wish {
     pub(crate) minutes: u64,
     pub(crate) seed: u64,
+    /// Only faults of this kind.
+    pub(crate) only: Option<String>,
     pub(crate) quiet: bool,
 }
 
@@ -104,7 +106,7 @@ impl std::fmt::Display for Report {
 }
 
 /// Runs until the time is over and every kind of fault has struck, and checks. Ctrl-C ends it, and all it made.
-pub(crate) async fn run(wish: Wish) -> Result<Report, Fault> {
+pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     let folder = tempfile::Builder::new().prefix("torture-").tempdir()?;
     let mut told = Vec::new();
     let ended = tokio::select! {
@@ -112,15 +114,19 @@ pub(crate) async fn run(wish: Wish) -> Result<Report, Fault> {
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
     if !matches!(&ended, Ok(report) if report.is_sound()) {
-        eprintln!("again: testnet torture --minutes {} --seed {}", wish.minutes, wish.seed);
+        let only = wish.only.as_ref().map(|kind| format!(" --only {kind}")).unwrap_or_default();
+        eprintln!("again: testnet torture --minutes {} --seed {}{only}", wish.minutes, wish.seed);
         told.iter().for_each(|episode: &Episode| eprintln!("  {episode}"));
         eprintln!("kept: {}", folder.keep().display());
     }
     ended
 }
 
-async fn torture(wish: Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<Report, Fault> {
+async fn torture(wish: &Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<Report, Fault> {
     let begun = Instant::now();
+    let pause_max = PAUSE_PER_MINUTE.saturating_mul(u32::try_from(wish.minutes).unwrap_or(u32::MAX));
+    let pause_max = pause_max.clamp(Duration::from_secs(2), Duration::from_secs(60));
+    let mut schedule = Schedule::new(wish.seed, pause_max, wish.only.as_deref())?;
     let mut stage = set_up(wish, folder).await?;
     stage.clients.open_cases().await?;
     let workers = stage.clients.start();
@@ -133,8 +139,6 @@ async fn torture(wish: Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<R
         })
         .collect();
     let end = begun + Duration::from_secs(60 * wish.minutes);
-    let pause_max = PAUSE_PER_MINUTE * u32::try_from(wish.minutes).unwrap_or(u32::MAX);
-    let mut schedule = Schedule::new(wish.seed, pause_max.clamp(Duration::from_secs(2), Duration::from_secs(60)));
     // A slow machine takes longer, rather than to leave a kind of fault out.
     while (Instant::now() < end || told.len() < PASS)
         && let Some(episode) = schedule.next()
@@ -169,7 +173,7 @@ async fn torture(wish: Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<R
     Ok(report)
 }
 
-async fn set_up(wish: Wish, folder: &Path) -> Result<Stage, Fault> {
+async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
     let mut cluster = demo::cluster(folder)?;
     let links = cluster.behind_proxies().await?;
     let clocks = Clocks::set_up(&mut cluster);

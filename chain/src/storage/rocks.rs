@@ -51,6 +51,10 @@ impl RocksStore {
         options.set_max_total_wal_size(64 * 1024 * 1024);
         options.set_keep_log_file_num(4);
         options.set_max_background_jobs(2);
+        // Families are written out together: a log that is lost then takes the same heights from all of them, and what
+        // is left is an older height, not a mixture. And a log that is missing between others is noticed.
+        options.set_atomic_flush(true);
+        options.set_track_and_verify_wals_in_manifest(true);
         let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| failed(&error))?;
         Ok(Self { db })
     }

@@ -177,6 +177,7 @@ impl fmt::Display for Episode {
 pub(super) struct Schedule {
     random: ChaCha8Rng,
     number: u64,
+    all: Vec<&'static str>,
     kinds: Vec<&'static str>,
     parts: Vec<Part>,
     pauses: Vec<u64>,
@@ -197,8 +198,8 @@ const KINDS: [&str; 20] = [
     "delay",
     "flap",
     "disk_full",
-    "ahead",
-    "behind",
+    "clock_ahead",
+    "clock_behind",
     "wipe",
     "damage",
     "damage",
@@ -215,9 +216,17 @@ const AHEAD_MS: [i64; 6] = [1_000, 4_000, 8_000, 60_000, 1_800_000, 7_200_000];
 
 impl Schedule {
     /// The schedule of a seed; no pause is longer than `pause_max`.
-    pub(super) fn new(seed: u64, pause_max: Duration) -> Self {
+    ///
+    /// # Errors
+    /// There are no faults of the kind that is asked for alone.
+    pub(super) fn new(seed: u64, pause_max: Duration, only: Option<&str>) -> Result<Self, String> {
+        let all: Vec<&str> = KINDS.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)).collect();
+        if all.is_empty() {
+            let kinds: Vec<&str> = std::collections::BTreeSet::from(KINDS).into_iter().collect();
+            return Err(format!("there is no such kind of fault; there are {}", kinds.join(", ")));
+        }
         let random = ChaCha8Rng::seed_from_u64(seed);
-        Self { random, number: 0, kinds: Vec::new(), parts: Vec::new(), pauses: Vec::new(), pause_max }
+        Ok(Self { random, number: 0, all, kinds: Vec::new(), parts: Vec::new(), pauses: Vec::new(), pause_max })
     }
     fn node(&mut self) -> usize {
         self.random.random_range(0..NODES)
@@ -236,7 +245,7 @@ impl Schedule {
         let other = others.choose(&mut self.random).copied();
         let (at, first_of_pair) = (self.random.random(), self.random.random_range(1..NODES));
         let ahead_ms = AHEAD_MS.choose(&mut self.random).copied().unwrap_or_default();
-        match Self::deal(&mut self.kinds, &KINDS, &mut self.random).unwrap_or_default() {
+        match Self::deal(&mut self.kinds, &self.all, &mut self.random).unwrap_or_default() {
             "kill" => Strike::Kill { node },
             "kill_all" => Strike::KillAll,
             "pause" => {
@@ -249,8 +258,8 @@ impl Schedule {
             "delay" => Strike::Delay { delay: Duration::from_millis(50 + at % 350) },
             "flap" => Strike::Flap { node, times: 3 + u32::try_from(at % 8).unwrap_or_default() },
             "disk_full" => Strike::DiskFull { node },
-            "ahead" => Strike::Clock { node, ahead_ms },
-            "behind" => Strike::Clock { node, ahead_ms: -ahead_ms },
+            "clock_ahead" => Strike::Clock { node, ahead_ms },
+            "clock_behind" => Strike::Clock { node, ahead_ms: -ahead_ms },
             "wipe" => Strike::Wipe { node },
             _ => {
                 let part = Self::deal(&mut self.parts, &Part::ALL, &mut self.random).unwrap_or(Part::Table);
@@ -285,7 +294,14 @@ mod tests {
     use super::*;
 
     fn first(seed: u64, count: usize) -> Vec<Episode> {
-        Schedule::new(seed, Duration::from_secs(60)).take(count).collect()
+        Schedule::new(seed, Duration::from_secs(60), None).into_iter().flatten().take(count).collect()
+    }
+
+    #[test]
+    fn one_kind_alone_can_be_asked_for() {
+        let only = |kind| Schedule::new(3, Duration::from_secs(60), Some(kind));
+        assert!(only("wipe").into_iter().flatten().take(9).all(|episode| episode.strike.kind() == "wipe"));
+        assert!(only("everything").is_err_and(|error| error.contains("clock_behind")));
     }
 
     #[test]
