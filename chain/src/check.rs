@@ -233,16 +233,29 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn foretell(&self, transaction: &Transaction) -> Result<Option<crate::receipt::Code>, StoreError> {
+    pub fn foretell(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+    ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
+        if self.lacks_purpose(signed) {
+            return Ok(Some(Code::KeyPurpose));
+        }
         let opened = |case| self.opened_by(transaction, case);
         for item in transaction.items.iter().flatten() {
             let case = OpenCase::load(self.read, self.registry, &item.case)?;
             let refused = match (&item.action, case) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
                 (Action::OpenCase { definition, version }, None) => {
-                    self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
+                    match self.registry.definition(definition, *version) {
+                        None => Some(Code::DefinitionUnknown),
+                        Some(definition) => {
+                            let entitled = authority.roles.iter().any(|role| definition.role(role.as_str()).is_some());
+                            (!entitled).then_some(Code::RoleNotEntitled)
+                        }
+                    }
                 }
                 (Action::Report(report), None) if opened(item.case).is_some() => opened(item.case)
                     .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),
@@ -263,9 +276,16 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn foretell_lasting(&self, transaction: &Transaction) -> Result<Option<crate::receipt::Code>, StoreError> {
+    pub fn foretell_lasting(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+    ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
+        if self.lacks_purpose(signed) {
+            return Ok(Some(Code::KeyPurpose));
+        }
         // What the case holds is asked last of all, and gives no lasting refusal.
         let nothing = CaseFold::new();
         for item in transaction.items.iter().flatten() {
@@ -287,6 +307,12 @@ impl Judge<'_> {
             }
         }
         Ok(None)
+    }
+    /// Whether no key that signed may submit. A dry run may carry any signature: only keys that are there speak against
+    /// it.
+    fn lacks_purpose(&self, signed: &SignedTransaction) -> bool {
+        let keys = || signed.signatures.iter().map(|signature| signature.key_id);
+        keys().all(|key| self.registry.keys.contains_key(&key)) && !self.registry.submits(keys())
     }
     /// The definition under which a transaction opens a case.
     fn opened_by(&self, transaction: &Transaction, case: CaseId) -> Option<&Arc<Definition>> {

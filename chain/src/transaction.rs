@@ -152,7 +152,8 @@ impl SignedTransaction {
         const LENGTH: usize = 4;
         // Key id, algorithm, and the value with its length.
         const SIGNATURE: usize = 16 + 1 + LENGTH + 64;
-        let items = self.items.iter().map(|item| item.as_ref().map_or(1, |bytes| bytes.len().saturating_add(1 + LENGTH)));
+        let items =
+            self.items.iter().map(|item| item.as_ref().map_or(1, |bytes| bytes.len().saturating_add(1 + LENGTH)));
         let fixed = self.signatures.len().saturating_mul(SIGNATURE).saturating_add(3 * LENGTH);
         items.fold(fixed.saturating_add(self.payload.len()), usize::saturating_add)
     }

@@ -210,7 +210,8 @@ fn finish(height: Height, updated: Updated, changes: Vec<(KeyHash, Change)>) -> 
 
 /// Rows one behind the other, each after its length.
 fn stale_list(rows: &[Vec<u8>]) -> Vec<u8> {
-    let mut list = Vec::with_capacity(rows.iter().map(|row| row.len().saturating_add(1)).fold(0, usize::saturating_add));
+    let mut list =
+        Vec::with_capacity(rows.iter().map(|row| row.len().saturating_add(1)).fold(0, usize::saturating_add));
     for row in rows {
         // No row of the tree has more than 42 bytes.
         list.push(u8::try_from(row.len()).unwrap_or(u8::MAX));

@@ -230,7 +230,9 @@ impl Import {
             match info.kind {
                 ChunkKind::Values => progress.values.take(key, value)?,
                 ChunkKind::Blocks => progress.chain.take(key, value, batch)?,
-                ChunkKind::Cases => progress.cases.take(&self.genesis.registry, key, value, batch)?,
+                ChunkKind::Cases => {
+                    progress.cases.take(self.store.as_ref(), &self.genesis.registry, key, value, batch)?;
+                }
             }
         }
         if count != info.count || before != Some(info.last.as_slice()) {

@@ -160,3 +160,6 @@ pub(crate) fn build(store: &dyn Store, version: Height, after: &mut dyn FnMut(u6
     store.write(batch, Durability::Buffered)?;
     Ok(root)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ pub(super) async fn catch_up(
     let live = rates::sustained(work, &cluster.processes(), AWAY, times).await?;
     let height = roots::height(&mut tip).await?;
     let began = Instant::now();
-    cluster.start_one(&victim)?;
+    cluster.launch(&victim)?;
     let mut client = cluster.connect(&victim, &victim).await?;
     let connected = began.elapsed();
     reach(&mut client, height, began).await?;

@@ -187,7 +187,8 @@ pub(super) fn run(sizes: &[u64]) -> Result<Figures, Fault> {
     let mut grown = open(folder.path())?;
     let mut all = Vec::new();
     for size in sizes {
-        let bar = ProgressBar::new(*size).with_style(ProgressStyle::with_template("{pos}/{len} cases {wide_bar} {eta}")?);
+        let bar =
+            ProgressBar::new(*size).with_style(ProgressStyle::with_template("{pos}/{len} cases {wide_bar} {eta}")?);
         let (began, events) = (Instant::now(), grown.events);
         let cpu = process::used(std::process::id())?;
         grown.fill(*size, &bar)?;

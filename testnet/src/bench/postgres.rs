@@ -51,7 +51,8 @@ struct Server {
 
 /// Where the server's tools are; none where it is not installed.
 fn tools() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path()).collect();
+    let mut versions: Vec<PathBuf> =
+        std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path()).collect();
     versions.sort();
     let debian = versions.into_iter().rev().map(|version| version.join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();

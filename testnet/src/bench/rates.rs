@@ -2,7 +2,7 @@
 //! fixed pace, and as many as go. One counts when it is final at the client,
 //! durable and applied.
 
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -3,21 +3,46 @@
 
 use std::collections::BTreeMap;
 
+use laufzettel_contracts::Position;
+
 use super::super::entry::{HeaderEntry, TransactionEntry};
 use super::super::manifest::Manifest;
 use super::{Fault, because};
-use crate::codec::{decode, encode};
+use crate::codec::{Canonical as _, Writer, decode, encode};
+use crate::crypto::{Hash, hash};
 use crate::genesis::Genesis;
 use crate::header::Header;
-use crate::ids::{BlockId, Height};
+use crate::ids::{BlockId, Height, ItemDigest, KeyId, PayloadDigest};
 use crate::ledger::genesis_header;
-use crate::ledger::stored::{BlockRow, TransactionRow, transaction_row};
+use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::{BODY_BYTES_MAX, BODY_TRANSACTIONS_MAX};
 use crate::merkle;
-use crate::receipt::receipts_bytes;
+use crate::receipt::{Code, receipts_bytes};
 use crate::rows;
 use crate::state::submissions::{self, Bucket, Submission};
 use crate::storage::{Batch, Family};
+
+/// Revision of a case after the item that opened it, and after no other.
+const OPENED: u64 = 1;
+
+/// What stands in the place of an opening item until its case comes in.
+pub(super) fn opening_mark(
+    position: &Position,
+    payload: &PayloadDigest,
+    item: &ItemDigest,
+    authority: &str,
+    keys: &[KeyId],
+) -> Hash {
+    let mut out = Writer::default();
+    out.u64(position.height);
+    out.u32(position.transaction);
+    out.u16(position.item);
+    payload.write(&mut out);
+    item.write(&mut out);
+    out.str(authority);
+    out.list(keys);
+    hash("opening", &out.into_bytes())
+}
 
 /// The block whose transactions come in, and what the blocks so far add up to.
 #[derive(Debug, Clone)]
@@ -94,6 +119,7 @@ impl Chain {
         self.receipts.extend(entry.receipts.iter().map(encode));
         let row = TransactionRow { signed: encode(&entry.signed), receipts: receipts_bytes(&entry.receipts) };
         rows::put(batch, Family::Blocks, transaction_row(height, index), &row);
+        self.mark_openings(entry, batch);
         let payload = &entry.payload;
         let hour = submissions::hour_of(payload.valid_until_ms);
         if hour >= self.first_hour {
@@ -104,6 +130,20 @@ impl Chain {
             *bucket = bucket.with(&payload.authority, &payload.id, &digest, height, index);
         }
         Ok(())
+    }
+    /// Puts a mark in the place of each item that opened a case. No history of a case covers its opening; so the case
+    /// that claims the place must bring what the mark is made of.
+    fn mark_openings(&self, entry: &TransactionEntry, batch: &mut Batch) {
+        let (height, transaction) = (self.header.height, self.transactions.saturating_sub(1));
+        let keys: Vec<KeyId> = entry.signed.signatures.iter().map(|signature| signature.key_id).collect();
+        let payload = entry.signed.payload_digest();
+        for (item, receipt) in (0u16..).zip(&entry.receipts) {
+            if receipt.code == Code::Accepted && receipt.revision == OPENED {
+                let position = Position { height, transaction, item };
+                let mark = opening_mark(&position, &payload, &receipt.item, &entry.payload.authority, &keys);
+                batch.put(Family::Items, item_row(height, transaction, usize::from(item)), mark.to_vec());
+            }
+        }
     }
     /// Compares the roots of the block that came in, and writes its header.
     fn end_block(&mut self, batch: &mut Batch) -> Result<(), Fault> {

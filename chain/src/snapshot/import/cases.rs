@@ -5,15 +5,17 @@ use laufzettel_contracts::Position;
 use laufzettel_contracts::limits::EVENTS_MAX;
 
 use super::super::entry::{self, CaseEntry, Signer, Step};
+use super::blocks::opening_mark;
 use super::{Fault, because};
 use crate::codec::decode;
+use crate::crypto::Hash;
 use crate::ids::CaseId;
 use crate::index::{self, Standing};
 use crate::item::{Action, Item};
 use crate::ledger::stored::item_row;
 use crate::registry::Registry;
 use crate::state::case::{OpenCase, Origin};
-use crate::storage::{Batch, Family};
+use crate::storage::{Batch, Family, Read};
 use crate::tree::{self, StateKey};
 
 /// The case whose parts come in.
@@ -23,6 +25,24 @@ struct Current {
     case: OpenCase,
     /// Place of its last item.
     last: Position,
+}
+
+impl Current {
+    /// Moves on to the place of the next item; a block that ends settles the case.
+    fn go_on(&mut self, position: Position) -> Result<(), Fault> {
+        if position <= self.last || self.case.events() >= EVENTS_MAX as u64 {
+            return Err(because("items of a case are out of order or too many"));
+        }
+        if position.height > self.last.height {
+            self.case.settle(self.last.height);
+        }
+        self.last = position;
+        Ok(())
+    }
+}
+
+fn mark_of(item: &Item, origin: &Origin<'_>) -> Hash {
+    opening_mark(&origin.position, &origin.payload, &item.digest, origin.authority.as_str(), origin.keys)
 }
 
 /// The cases so far.
@@ -40,6 +60,7 @@ impl Cases {
     /// Takes a case, or the next part of the last one.
     pub(super) fn take(
         &mut self,
+        read: &dyn Read,
         registry: &Registry,
         key: &[u8],
         value: &[u8],
@@ -58,16 +79,16 @@ impl Cases {
         for step in &part.steps {
             let signer = part.signers.get(usize::from(step.signer));
             let signer = signer.ok_or_else(|| because("a transaction names a signer that is not listed"))?;
-            self.step(registry, id, step, signer, batch)?;
+            self.step(read, registry, id, (step, signer), batch)?;
         }
         Ok(())
     }
     fn step(
         &mut self,
+        read: &dyn Read,
         registry: &Registry,
         id: CaseId,
-        step: &Step,
-        signer: &Signer,
+        (step, signer): (&Step, &Signer),
         batch: &mut Batch,
     ) -> Result<(), Fault> {
         for (place, bytes) in &step.items {
@@ -76,37 +97,26 @@ impl Cases {
             if item.case != id {
                 return Err(because("an item is of another case"));
             }
+            let row = item_row(position.height, position.transaction, usize::from(*place));
             let origin = Origin { position, payload: step.payload, authority: &signer.authority, keys: &signer.keys };
-            let current = match (&item.action, &mut self.current) {
+            match (&item.action, &mut self.current) {
                 (Action::OpenCase { definition, version }, None) => {
-                    let known = registry.definition(definition, *version).cloned();
-                    let definition = known.ok_or_else(|| because("a case is of an unknown definition"))?;
-                    let case = OpenCase::new(definition, step.height);
+                    if read.get(Family::Items, &row)?.as_deref() != Some(mark_of(&item, &origin).as_slice()) {
+                        return Err(because("a case was not opened where it says"));
+                    }
+                    let definition = registry.definition(definition, *version).cloned();
+                    let definition = definition.ok_or_else(|| because("a case is of an unknown definition"))?;
+                    self.current = Some(Current { id, case: OpenCase::new(definition, step.height), last: position });
                     self.count = self.count.saturating_add(1);
-                    self.current.insert(Current { id, case, last: position })
                 }
-                (Action::OpenCase { .. }, Some(_)) | (_, None) => {
-                    return Err(because("a case does not begin with its opening, or is opened twice"));
-                }
-                (_, Some(current)) => {
-                    if position <= current.last || current.case.events() >= EVENTS_MAX as u64 {
-                        return Err(because("items of a case are out of order or too many"));
-                    }
-                    if position.height > current.last.height {
-                        current.case.settle(current.last.height);
-                    }
-                    current.last = position;
-                    current
-                }
-            };
+                (Action::OpenCase { .. }, Some(_)) => return Err(because("a case is opened twice")),
+                (_, None) => return Err(because("a case does not begin with its opening")),
+                (_, Some(current)) => current.go_on(position)?,
+            }
+            let Some(current) = &mut self.current else { return Ok(()) };
             current.case.apply(&item, &origin).map_err(|refusal| because(format!("an item of a case: {refusal:?}")))?;
-            let revision = current.case.revision();
-            index::put_item(batch, &item, &position, revision);
-            batch.put(
-                Family::Items,
-                item_row(position.height, position.transaction, usize::from(*place)),
-                bytes.clone(),
-            );
+            index::put_item(batch, &item, &position, current.case.revision());
+            batch.put(Family::Items, row, bytes.clone());
         }
         Ok(())
     }
