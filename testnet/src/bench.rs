@@ -96,7 +96,8 @@ pub(crate) async fn run(quick: bool, postgres: bool) -> Result<Figures, Fault> {
     drop(cluster);
     if postgres {
         eprintln!("postgres ...");
-        postgres::compare(&mut figures, times.single_cases, SINGLE.0, BATCH, times.rate)?;
+        let cases = (times.single_cases, times.batch_cases);
+        postgres::compare(&mut figures, cases, SINGLE.0, BATCH, times.rate)?;
     }
     Ok(figures)
 }
