@@ -26,8 +26,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::consensus::message::Message;
 use crate::consensus::Peer;
+use crate::consensus::message::Message;
 use crate::network::{Network, NetworkError, NetworkEvent, NetworkEvents, NetworkHandle};
 use crate::setup::Setup;
 use crate::snapshots::{Folder, FolderError, Making};
@@ -198,11 +198,7 @@ impl Gathering {
         }
     }
 
-    async fn perform(
-        &mut self,
-        network: &NetworkHandle,
-        effects: Vec<Effect>,
-    ) -> Result<Option<Manifest>, JoinError> {
+    async fn perform(&mut self, network: &NetworkHandle, effects: Vec<Effect>) -> Result<Option<Manifest>, JoinError> {
         for effect in effects {
             match effect {
                 Effect::Send(peer, message) => {

@@ -18,8 +18,8 @@ use thiserror::Error;
 use crate::clock;
 use crate::consensus::{Driver, DriverConfig};
 use crate::endpoints::Endpoints;
-use crate::mempool::PoolLimits;
 use crate::join::{self, swap};
+use crate::mempool::PoolLimits;
 use crate::metrics::Metrics;
 use crate::network::{NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
@@ -156,7 +156,12 @@ impl Node {
         let database = data.join("db");
         let store =
             RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
-        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive)?;
+        let damaged = |source| StartError::Database { path: database.clone(), source };
+        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
+        let ledger = ledger.map_err(|error| match error {
+            OpenError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
         let maker = Maker::start(
             ledger.store().clone(),
             setup.genesis.clone(),
@@ -170,7 +175,10 @@ impl Node {
         let maker = maker.map_err(StartError::Threads)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
-        let (worker, recovered) = Worker::open(ledger, Box::new(slots))?;
+        let (worker, recovered) = Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
+            WorkerError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = join::listen(setup).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, join, replay, restart, sim};
+use crate::{bench, demo, join, replay, restart, sim, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -79,6 +79,21 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Strikes a network with every fault under load: kills, pauses, cuts, full disks, clocks, damaged files.
+    Torture {
+        /// How long at least; every kind of fault strikes, however long that takes.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Chooses faults, victims and moments.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Only faults of this kind, to look into one; as docs/TORTURE.md names them.
+        #[arg(long)]
+        only: Option<String>,
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -140,6 +155,11 @@ impl Arguments {
             }
             Command::Join { cases, kills, damage, seed, json, behind: false } => {
                 let report = join::run(&join::Wish { cases, kills, damage, seed, quiet: false }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Torture { minutes, seed, only, json } => {
+                let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

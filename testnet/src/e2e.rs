@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, join, restart};
+use crate::{demo, join, restart, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -67,6 +67,15 @@ async fn a_validator_behind_all_that_its_peers_keep_comes_back_and_votes() {
     let _turn = turn().await;
     let back = join::come_back(5).await.unwrap();
     assert!(back.is_sound(), "{back}");
+}
+
+/// Every kind of fault under load, for five minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_final_is_lost_by_any_fault() {
+    let _turn = turn().await;
+    let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert_eq!(report.faults().len(), 13, "{report}");
 }
 
 /// What the README shows first.

@@ -39,12 +39,8 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(1_800);
 /// What the log of a node says that joined.
 const JOINED: &str = "joined from a snapshot height=";
 /// The fifth node, without a vote.
-const OBSERVER: Template = Template {
-    id: "sn-observer",
-    label_de: "Beobachter",
-    label_en: "Observer",
-    roles: &["benefits_office"],
-};
+const OBSERVER: Template =
+    Template { id: "sn-observer", label_de: "Beobachter", label_en: "Observer", roles: &["benefits_office"] };
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -107,10 +103,18 @@ impl std::fmt::Display for Report {
         let (height, bytes, chunks) = (self.snapshot_height, self.snapshot_bytes, self.snapshot_chunks);
         writeln!(f, "snapshot of height {height}: {bytes} bytes in {chunks} chunks, made in {:.1} s", self.snapshot_s)?;
         let (fetch, import) = (self.fetch_s, self.import_s);
-        writeln!(f, "joined in {:.1} s: {fetch:.1} s fetching, {import:.1} s importing; {} kills", self.join_s, self.kills)?;
+        writeln!(
+            f,
+            "joined in {:.1} s: {fetch:.1} s fetching, {import:.1} s importing; {} kills",
+            self.join_s, self.kills
+        )?;
         writeln!(f, "{} acknowledged under load, {} lost", self.acknowledged, self.lost)?;
         if let Some(noticed) = self.damage_noticed {
-            writeln!(f, "a damaged chunk was {}", if noticed { "noticed and fetched elsewhere" } else { "NOT NOTICED" })?;
+            writeln!(
+                f,
+                "a damaged chunk was {}",
+                if noticed { "noticed and fetched elsewhere" } else { "NOT NOTICED" }
+            )?;
         }
         let word = |holds: bool, yes: &'static str, no: &'static str| if holds { yes } else { no };
         let pruned = word(self.pruned, "pruned", "NOT PRUNED");
@@ -173,7 +177,8 @@ struct Snapshot {
 /// Runs `laufzettel snapshot` as a person would.
 fn snapshot<T: serde::de::DeserializeOwned>(cluster: &Cluster, node: &str, what: &str) -> Result<T, Fault> {
     let home = cluster.net.node_folder(node);
-    let output = Command::new(program()?).arg("--home").arg(home).args(["--output", "json", "snapshot", what]).output()?;
+    let output =
+        Command::new(program()?).arg("--home").arg(home).args(["--output", "json", "snapshot", what]).output()?;
     if !output.status.success() {
         return Err(format!("snapshot {what} of {node}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }

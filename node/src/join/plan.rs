@@ -320,7 +320,8 @@ impl Plan {
     }
 
     fn ask_manifests(&mut self, height: Height) {
-        let usable = |server: &Server| server.is_usable(self.now_ms) && server.has(height) && !server.useless.contains(&height);
+        let usable =
+            |server: &Server| server.is_usable(self.now_ms) && server.has(height) && !server.useless.contains(&height);
         let peers = self.servers.iter().filter(|(_, server)| usable(server)).map(|(peer, _)| peer.clone());
         let peers: Vec<Peer> = peers.take(MANIFEST_PEERS).collect();
         for peer in &peers {

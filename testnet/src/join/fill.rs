@@ -117,8 +117,12 @@ fn commit(ledger: &mut Ledger, voters: &[SigningKey], candidates: &[Arc<SignedTr
     let refused = built.executed.outcomes.iter().flat_map(|outcome| &outcome.receipts);
     let refused = refused.filter(|receipt| receipt.code != laufzettel_chain::receipt::Code::Accepted).count();
     if built.block.body.transactions.len() != candidates.len() || refused > 0 {
-        return Err(format!("a block took {} of {} transactions and refused {refused} items",
-            built.block.body.transactions.len(), candidates.len()).into());
+        return Err(format!(
+            "a block took {} of {} transactions and refused {refused} items",
+            built.block.body.transactions.len(),
+            candidates.len()
+        )
+        .into());
     }
     let certificate = certify(&built.block, voters);
     ledger.commit(&built.block, built.executed, &certificate, Batch::default())?;

@@ -53,7 +53,10 @@ impl Process {
             };
             if Instant::now() > until {
                 let end = self.log_end();
-                return Err(format!("not in sync at height {height} after {patience:?}: {last}; its log ends: {end:?}").into());
+                return Err(format!(
+                    "not in sync at height {height} after {patience:?}: {last}; its log ends: {end:?}"
+                )
+                .into());
             }
             tokio::time::sleep(POLL).await;
         }

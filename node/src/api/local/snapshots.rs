@@ -13,7 +13,8 @@ use crate::snapshots::{Busy, Folder, FolderError, Snapshots};
 pub(super) async fn create(snapshots: &Snapshots) -> Result<v1::Snapshot, Failure> {
     let made = snapshots.create().map_err(|Busy| Failure::new(Reason::SnapshotUnderWay))?;
     let made = made.await.map_err(|_| Failure::new(Reason::Stopping))?;
-    let made = made.map_err(|reason| Failure::with(Reason::SnapshotFailed, format!("no snapshot was made: {reason}")))?;
+    let made =
+        made.map_err(|reason| Failure::with(Reason::SnapshotFailed, format!("no snapshot was made: {reason}")))?;
     let found = list(snapshots).await?.into_iter().find(|one| one.height == made.height);
     found.ok_or_else(|| Failure::with(Reason::SnapshotFailed, "the snapshot was made, but is gone again"))
 }

@@ -140,11 +140,9 @@ impl Canonical for SnapshotMessage {
             4 => Self::ManifestRequest { height: input.u64()? },
             5 => Self::Manifest { height: input.u64()?, bytes: input.bytes(MANIFEST_BYTES_MAX)?.to_vec() },
             6 => Self::ChunkRequest { height: input.u64()?, index: input.u32()? },
-            7 => Self::Chunk {
-                height: input.u64()?,
-                index: input.u32()?,
-                bytes: input.bytes(CHUNK_BYTES_MAX)?.to_vec(),
-            },
+            7 => {
+                Self::Chunk { height: input.u64()?, index: input.u32()?, bytes: input.bytes(CHUNK_BYTES_MAX)?.to_vec() }
+            }
             _ => return Err(CodecError::Invalid("snapshot message kind")),
         })
     }

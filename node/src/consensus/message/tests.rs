@@ -134,8 +134,11 @@ fn snapshot() -> impl Strategy<Value = SnapshotMessage> {
         any::<u64>().prop_map(|height| SnapshotMessage::ManifestRequest { height }),
         (any::<u64>(), bytes()).prop_map(|(height, bytes)| SnapshotMessage::Manifest { height, bytes }),
         any::<(u64, u32)>().prop_map(|(height, index)| SnapshotMessage::ChunkRequest { height, index }),
-        (any::<(u64, u32)>(), bytes())
-            .prop_map(|((height, index), bytes)| SnapshotMessage::Chunk { height, index, bytes }),
+        (any::<(u64, u32)>(), bytes()).prop_map(|((height, index), bytes)| SnapshotMessage::Chunk {
+            height,
+            index,
+            bytes
+        }),
     ]
 }
 

@@ -27,10 +27,7 @@ fn genesis() -> Arc<Genesis> {
         label_en: "BAMF".into(),
         roles: vec!["asylum_office".into()],
         hosted_by: "de-bamf".into(),
-        keys: vec![
-            entry(KeyPurpose::Consensus, &key()),
-            entry(KeyPurpose::Node, &SigningKey::from_bytes(&[11; 32])),
-        ],
+        keys: vec![entry(KeyPurpose::Consensus, &key()), entry(KeyPurpose::Node, &SigningKey::from_bytes(&[11; 32]))],
     };
     let text = laufzettel_contracts::ASYL_DE.to_owned();
     let made = crate::genesis::Genesis::new("test", 1_000, vec![card], &["de-bamf".into()], vec![text]).unwrap();
@@ -244,7 +241,13 @@ fn a_damaged_and_a_missing_chunk_are_fetched_elsewhere() {
     peers.connect_all(&mut plan);
     assert!(peers.run(&mut plan, 10 * SECOND), "{:?}", peers.notes);
     assert!(peers.has(&good));
-    assert_eq!((peers.notes_with("chunk 0 of height 40 is not the one"), peers.notes_with("chunk 2 of height 40 is not there")), (1, 1));
+    assert_eq!(
+        (
+            peers.notes_with("chunk 0 of height 40 is not the one"),
+            peers.notes_with("chunk 2 of height 40 is not there")
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -291,8 +294,11 @@ fn a_manifest_without_proof_is_refused() {
     let (mut unsigned, mut other_root) = (good.clone(), good.clone());
     unsigned.manifest.certificate.signatures.clear();
     other_root.manifest.header.state_root = [9; 32];
-    let mut peers =
-        Peers::default().with("aa", &[&unsigned]).with("bb", &[&other_root]).with("cc", &[&unsigned]).with("dd", &[&good]);
+    let mut peers = Peers::default()
+        .with("aa", &[&unsigned])
+        .with("bb", &[&other_root])
+        .with("cc", &[&unsigned])
+        .with("dd", &[&good]);
     let mut plan = plan(&genesis);
     peers.connect_all(&mut plan);
     assert!(peers.run(&mut plan, 10 * SECOND) && peers.has(&good));

@@ -54,7 +54,9 @@ impl World {
                 let all: Vec<usize> = (0..NODES).filter(|to| *to != node).collect();
                 self.transmit(node, &all, &message);
             }
-            Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. } => self.at(1, Event::Quick { node, run, action }),
+            Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. } => {
+                self.at(1, Event::Quick { node, run, action })
+            }
             Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. } => {
                 if let Some(running) = self.running(node) {
                     running.jobs.push_back(action);
@@ -183,7 +185,10 @@ impl World {
         }
         let took_ms = now_ms.saturating_sub(client.since_ms.unwrap_or(now_ms));
         match &client.told {
-            None => client.told = Some((node, outcome.clone())),
+            None => {
+                client.told = Some((node, outcome.clone()));
+                client.told_ms = now_ms;
+            }
             Some((_, first)) if first == outcome => {}
             Some((_, first)) => {
                 let violation = format!("client {index} is told {outcome:?}, before {first:?}");
