@@ -151,8 +151,8 @@ fn put_blocks(read: &dyn Read, tip: u64, chunks: &mut Chunks<'_>) -> Result<(), 
                 chunks.put(ChunkKind::Blocks, entry::header_key(height), &encode(&HeaderEntry::of(&header)))?;
             } else if left > 0 && key == entry::transaction_key(height, index) {
                 let row: TransactionRow = rows::decode(Family::Blocks, &value)?;
-                let (signed, receipts) = query::bare_of(&row)?;
-                chunks.put(ChunkKind::Blocks, key, &TransactionEntry::encode(&signed, &receipts))?;
+                let entry = transaction_entry(read, height, index, &row)?;
+                chunks.put(ChunkKind::Blocks, key, &entry)?;
                 (left, index) = (left.saturating_sub(1), index.saturating_add(1));
             } else {
                 return Err(damaged(Family::Blocks, format!("a row is missing or foreign at height {height}")).into());
@@ -164,6 +164,22 @@ fn put_blocks(read: &dyn Read, tip: u64, chunks: &mut Chunks<'_>) -> Result<(), 
     } else {
         Err(damaged(Family::Blocks, format!("rows end at height {height}, the tip is {tip}")).into())
     }
+}
+
+/// A transaction, with those of its items that no case's record brings.
+fn transaction_entry(read: &dyn Read, height: u64, index: u32, row: &TransactionRow) -> Result<Vec<u8>, StoreError> {
+    let (mut signed, receipts) = query::bare_of(row)?;
+    for (place, (item, receipt)) in signed.items.iter_mut().zip(&receipts).enumerate() {
+        if entry::of_the_network(receipt) {
+            *item = Some(item_at(read, height, index, place)?);
+        }
+    }
+    Ok(TransactionEntry::encode(&signed, &receipts))
+}
+
+fn item_at(read: &dyn Read, height: u64, index: u32, place: usize) -> Result<Vec<u8>, StoreError> {
+    let item = read.get(Family::Items, &item_row(height, index, place))?;
+    item.ok_or_else(|| damaged(Family::Items, format!("an accepted item of height {height} is gone")))
 }
 
 fn put_cases(read: &dyn Read, chunks: &mut Chunks<'_>) -> Result<(), SnapshotError> {
@@ -220,9 +236,7 @@ fn put_step(read: &dyn Read, group: &[(u64, Position)], part: &mut CaseEntry) ->
     });
     let mut items = Vec::with_capacity(group.len());
     for (_, position) in group {
-        let row = item_row(height, transaction, usize::from(position.item));
-        let item = read.get(Family::Items, &row)?;
-        let item = item.ok_or_else(|| damaged(Family::Items, format!("an item of height {height} is gone")))?;
+        let item = item_at(read, height, transaction, usize::from(position.item))?;
         bytes = bytes.saturating_add(item.len()).saturating_add(7);
         items.push((position.item, item));
     }
