@@ -31,7 +31,10 @@ fn open(rows: Rows) -> Result<Ledger, OpenError> {
 /// One family of one height, all others of another.
 fn mixed(one: Family, of: &Rows, others: &Rows) -> Rows {
     let from = |rows: &Rows, wanted: &dyn Fn(Family) -> bool| -> Rows {
-        rows.iter().filter(|((family, _), _)| wanted(*family)).map(|(key, value)| (key.clone(), value.clone())).collect()
+        rows.iter()
+            .filter(|((family, _), _)| wanted(*family))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     };
     let mut rows = from(of, &|family| family == one);
     rows.extend(from(others, &|family| family != one));

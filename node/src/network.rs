@@ -8,14 +8,18 @@
 //! matters (design 7.3). Must never interpret a frame's bytes.
 
 mod address;
+mod doorkeeper;
 mod frame;
 mod inbound;
+mod links;
 mod outbound;
 mod queue;
+mod reach;
 mod swarm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +30,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 pub use address::{Address, AddressError};
+pub use links::LinkState;
+use links::Links;
 use queue::SendQueue;
+use reach::Prober;
+pub use reach::{Reach, Reached};
 
 /// Largest frame in bytes: a block body and its envelope.
 pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -152,8 +160,11 @@ pub struct NetworkHandle(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queues: BTreeMap<AuthorityId, Arc<SendQueue>>,
+    faults: BTreeMap<AuthorityId, Arc<AtomicU32>>,
     local: Vec<Multiaddr>,
     peer_id: PeerId,
+    links: Arc<Links>,
+    prober: Prober,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -176,6 +187,13 @@ impl NetworkHandle {
         let frame = frame.into();
         self.0.queues.values().filter(|queue| queue.push(frame.clone())).count()
     }
+    /// A frame of this authority broke a rule: the next ones are taken more slowly. Whoever sends nothing but such
+    /// gets some fifty a second through, an honest one with a rare fault notices nothing.
+    pub fn slow(&self, authority: &str) {
+        if let Some(faults) = self.0.faults.get(authority) {
+            faults.fetch_add(1, Ordering::Relaxed);
+        }
+    }
     /// The address this node listens on, with the port it got.
     #[must_use]
     pub fn local_addr(&self) -> Option<&Multiaddr> {
@@ -195,6 +213,16 @@ impl NetworkHandle {
     #[must_use]
     pub fn is_connected(&self, authority: &str) -> bool {
         self.0.queues.get(authority).is_some_and(|queue| queue.is_open())
+    }
+    /// All links as they are now, by authority.
+    #[must_use]
+    pub fn links(&self) -> BTreeMap<AuthorityId, LinkState> {
+        self.0.links.all()
+    }
+    /// Dials a peer anew and has it dial this node; takes up to about eight seconds. None for an unknown authority.
+    pub async fn reach(&self, authority: &str) -> Option<Reach> {
+        let connected = self.0.links.all().get(authority).is_some_and(|link| link.dialled > 0 || link.accepted > 0);
+        self.0.prober.reach(authority, connected).await
     }
     /// Authorities that frames can be sent to.
     pub fn connected(&self) -> impl Iterator<Item = &AuthorityId> {

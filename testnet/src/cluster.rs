@@ -174,15 +174,24 @@ impl Cluster {
         let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(node));
         Door { node: node.to_owned(), data, profile }
     }
+    /// The nodes that vote of a network whose files are made.
+    pub(crate) fn over(net: LocalNet) -> Result<Self, Fault> {
+        let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
+        Ok(Self { net, genesis, program: program()?, wrapped: BTreeMap::new(), running: BTreeMap::new() })
+    }
     /// Starts the nodes that do not run, and waits until each is in sync with a quorum.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let stopped: Vec<String> =
             self.net.nodes.iter().filter(|node| !self.running.contains_key(*node)).cloned().collect();
-        for node in &stopped {
+        self.start_these(&stopped).await
+    }
+    /// Starts these nodes, which do not run, and waits until each is in sync with a quorum.
+    pub(crate) async fn start_these(&mut self, stopped: &[String]) -> Result<(), Fault> {
+        for node in stopped {
             self.launch(node)?;
         }
         let until = Instant::now() + START_DEADLINE;
-        for node in &stopped {
+        for node in stopped {
             let mut client = self.connect(node, node).await?;
             loop {
                 let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();

@@ -142,13 +142,15 @@ impl Node {
             private_key: path("server-key.pem"),
             client_ca: path("ca.pem"),
             connections_max: 16,
+            connections_per_address_max: 16,
+            connections_per_authority_max: 16,
             calls_per_connection_max: 16,
             connection_age_s: 0,
             reflection: true,
             source_system: "test".into(),
         };
         let stop = CancellationToken::new();
-        let api = Api::start(&config, Arc::new(backend), stop.clone()).await.unwrap();
+        let api = Api::start(&config, Arc::new(backend), Arc::default(), stop.clone()).await.unwrap();
         Self { api, stop, genesis, root, folder }
     }
 

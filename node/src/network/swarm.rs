@@ -16,8 +16,12 @@ use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, identity, noise, 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::doorkeeper::Doorkeeper;
+use super::inbound::Sender;
+use super::links::{Links, Observer};
 use super::outbound::{Link, PROTOCOL};
 use super::queue::SendQueue;
+use super::reach::{self, Probe, Prober};
 use super::{
     Address, AuthorityId, EVENTS_WAITING_MAX, LinkLimits, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle,
     Peer, Shared, inbound, peer_id,
@@ -28,14 +32,19 @@ use super::{
 const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 /// Connections in the handshake at once; strangers get no further.
 const PENDING_INCOMING_MAX: u32 = 64;
+/// Of these from one network address.
+const PENDING_PER_ADDRESS_MAX: usize = 16;
+/// How long a handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// How often a connection is probed, and how long an answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5));
 /// How long to wait for the listening address.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(NetworkBehaviour)]
-struct Behaviour {
+pub(super) struct Behaviour {
     allowed: allow_block_list::Behaviour<AllowedPeers>,
+    doorkeeper: Doorkeeper,
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -56,6 +65,8 @@ struct Dialler {
     targets: BTreeMap<PeerId, Target>,
     limits: LinkLimits,
     disconnect: mpsc::Receiver<PeerId>,
+    observer: Observer,
+    probes: mpsc::Receiver<Probe>,
     resolved: (mpsc::Sender<Resolved>, mpsc::Receiver<Resolved>),
 }
 
@@ -71,8 +82,18 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
     let mut control = swarm.behaviour().stream.new_control();
     let streams = control.accept(PROTOCOL).map_err(|error| NetworkError::Transport(error.to_string()))?;
     let names = peers.iter().map(|(id, peer)| (*id, peer.authority.clone())).collect();
-    let accept = inbound::accept(streams, names, config.limits.clone(), events_sender.clone());
-    let mut tasks = vec![tokio::spawn(accept)];
+    let names: BTreeMap<PeerId, AuthorityId> = names;
+    let links = Arc::new(Links::default());
+    let observer = Observer::new(links.clone(), names.clone());
+    let (probes_sender, probes) = mpsc::channel(64);
+    let to_probe = peers.iter().map(|(id, peer)| (peer.authority.clone(), (*id, peer.addresses.clone()))).collect();
+    let prober = Prober::new(to_probe, probes_sender, control.clone());
+    let asked = control.accept(reach::PROTOCOL).map_err(|error| NetworkError::Transport(error.to_string()))?;
+    let answers = reach::serve(asked, names.clone(), prober.clone());
+    let senders: BTreeMap<_, _> = peers.iter().map(|(id, peer)| (*id, Sender::new(&peer.authority))).collect();
+    let faults = senders.values().map(|sender| (sender.authority.clone(), sender.faults.clone())).collect();
+    let accept = inbound::accept(streams, senders, config.limits.clone(), events_sender.clone());
+    let mut tasks = vec![tokio::spawn(accept), tokio::spawn(answers)];
     let (mut queues, mut targets) = (BTreeMap::new(), BTreeMap::new());
     for (id, peer) in peers {
         let queue = Arc::new(SendQueue::new(config.limits.queue_bytes_max));
@@ -100,9 +121,11 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
         );
     }
     let peer_id = *swarm.local_peer_id();
-    let dialler = Dialler { swarm, targets, limits: config.limits, disconnect, resolved: mpsc::channel(64) };
+    let dialler =
+        Dialler { swarm, targets, limits: config.limits, disconnect, observer, probes, resolved: mpsc::channel(64) };
     tasks.push(tokio::spawn(dialler.run()));
-    Ok((NetworkHandle(Arc::new(Shared { queues, local, peer_id, tasks })), NetworkEvents(events)))
+    let shared = Shared { queues, faults, local, peer_id, links, prober, tasks };
+    Ok((NetworkHandle(Arc::new(shared)), NetworkEvents(events)))
 }
 
 fn by_peer_id(peers: &[Peer]) -> Result<BTreeMap<PeerId, Peer>, NetworkError> {
@@ -133,6 +156,7 @@ fn build(config: &NetworkConfig, peers: &BTreeMap<PeerId, Peer>) -> Result<Swarm
         .map_err(|error| transport(&error))?
         .with_behaviour(|key| Behaviour {
             allowed,
+            doorkeeper: Doorkeeper::new(PENDING_PER_ADDRESS_MAX),
             limits: connection_limits::Behaviour::new(limits),
             identify: identify::Behaviour::new(
                 identify::Config::new("/laufzettel/1".into(), key.public()).with_hide_listen_addrs(true),
@@ -142,6 +166,7 @@ fn build(config: &NetworkConfig, peers: &BTreeMap<PeerId, Peer>) -> Result<Swarm
         })
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(u64::MAX)))
+        .with_connection_timeout(HANDSHAKE_TIME)
         .build();
     Ok(swarm)
 }
@@ -194,6 +219,7 @@ impl Dialler {
                 Some(peer) = self.disconnect.recv() => {
                     let _ = self.swarm.disconnect_peer_id(peer);
                 }
+                Some(probe) = self.probes.recv() => self.probe(probe),
                 Some((peer, addresses)) = self.resolved.1.recv() => self.dial(peer, addresses),
                 () = sleep_until(wake) => {}
             }
@@ -237,7 +263,24 @@ impl Dialler {
         }
     }
 
+    /// Dials although a connection may stand; the observer sees what comes of it.
+    fn probe(&mut self, probe: Probe) {
+        let options = DialOpts::peer_id(probe.peer)
+            .addresses(probe.addresses)
+            .condition(PeerCondition::Always)
+            .allocate_new_port()
+            .build();
+        let connection = options.connection_id();
+        self.observer.expect(connection, probe.answer);
+        if let Err(error) = self.swarm.dial(options) {
+            self.observer.not_dialled(connection, &error);
+        }
+    }
+
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        if let Some(spare) = self.observer.observe(&event) {
+            self.swarm.close_connection(spare);
+        }
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 if let Some(target) = self.targets.get_mut(&peer_id) {
