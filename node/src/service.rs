@@ -116,11 +116,13 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
     supervisor::ready(&endpoints.api);
     let mut task = api.task;
     let ended = tokio::select! {
-        ended = &mut task => Some(ended),
+        // First, because the services end on it as well.
+        biased;
         () = stop.cancelled() => {
             supervisor::stopping();
             tokio::time::timeout(DRAIN, &mut task).await.ok()
         }
+        ended = &mut task => Some(ended),
     };
     stop.cancel();
     Endpoints::remove(&config.node.data);

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod operation;
+
 use std::num::NonZeroUsize;
 use std::process::Command;
 
