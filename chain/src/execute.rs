@@ -14,7 +14,7 @@ use crate::index;
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
-use crate::registry::{Purpose, Registry};
+use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
 use crate::state::order::ProposerOrder;
@@ -152,8 +152,7 @@ impl<'a> Execution<'a> {
         self.work = self.work.saturating_add(self.cost(transaction)?);
         let payload = &transaction.payload;
         let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
-        let submits = keys.iter().filter_map(|id| self.registry.keys.get(id));
-        let submits = submits.into_iter().any(|key| matches!(key.purpose, Purpose::Service | Purpose::Person));
+        let submits = self.registry.submits(keys.iter().copied());
         let author = AuthorityId::new(&payload.authority);
         let mut receipts = Vec::with_capacity(transaction.items.len());
         for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
@@ -223,7 +222,9 @@ impl<'a> Execution<'a> {
         }
         let definition = &case.definition;
         let judged = match &item.action {
-            Action::Report(_) if case.fold.knows(&item.digest.0) => return Ok(Err(Code::ItemRepeated)),
+            Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => {
+                return Ok(Err(Code::ItemRepeated));
+            }
             Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
@@ -239,7 +240,7 @@ impl<'a> Execution<'a> {
         for (item, receipt) in transaction.items.iter().zip(receipts) {
             let Some(item) = item else { continue };
             let slot = match &item.action {
-                Action::Report(_) => item.digest.0,
+                Action::Report(_) => item.digest.slot(&transaction.payload.authority),
                 Action::Correct { slot, .. } => *slot,
                 Action::OpenCase { .. } | Action::Retract { .. } => continue,
             };

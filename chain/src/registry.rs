@@ -178,4 +178,9 @@ impl Registry {
     pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {
         self.keys.iter().find(|(_, key)| key.authority == authority && key.purpose == purpose && key.until.is_none())
     }
+    /// Whether one of these keys is for submitting: a case system's or a person's.
+    pub fn submits(&self, keys: impl IntoIterator<Item = KeyId>) -> bool {
+        let mut keys = keys.into_iter().filter_map(|id| self.keys.get(&id));
+        keys.any(|key| matches!(key.purpose, Purpose::Service | Purpose::Person))
+    }
 }

@@ -16,6 +16,7 @@ mod init;
 mod keys;
 mod output;
 mod process;
+mod snapshot;
 mod start;
 mod status;
 mod submit;
@@ -71,6 +72,9 @@ enum Command {
     Status,
     /// What is wrong with a node, and what to do about it.
     Doctor(doctor::Doctor),
+    /// Make and list a running node's snapshots.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     /// Report a status.
     Submit(submit::Submit),
     /// Show cases.
@@ -103,13 +107,14 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
     let target = client::Target::new(home, &arguments.connection);
     match &arguments.command {
         Command::Init(command) => command.run(home, output),
-        Command::Keys(command) => command.run(output),
+        Command::Keys(command) => command.run(home, output),
         Command::Certificates(command) => command.run(home, output),
         Command::Genesis(command) => command.run(output),
         Command::Start(command) => command.run(home),
         Command::Dev(command) => block_on(command.run(output)),
         Command::Status => block_on(status::run(&target, output)),
         Command::Doctor(command) => block_on(command.run(home, output)),
+        Command::Snapshot(command) => block_on(command.run(home, output)),
         Command::Submit(command) => block_on(command.run(&target, output)),
         Command::Case(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),

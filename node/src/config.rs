@@ -31,6 +31,9 @@ pub struct Config {
     /// Memory for transactions that wait.
     #[serde(default)]
     pub mempool: MempoolSection,
+    /// Snapshots and pruning.
+    #[serde(default)]
+    pub snapshots: SnapshotsSection,
     /// What Prometheus reads.
     #[serde(default)]
     pub metrics: MetricsSection,
@@ -52,7 +55,7 @@ pub struct NodeSection {
     pub data: PathBuf,
     /// The network's genesis file, the same bytes on every node.
     pub genesis: PathBuf,
-    /// Keep every version of the state tree, for proofs at any height, instead of the newest 1,000.
+    /// Keep every block, and every version of the state tree for proofs at any height.
     #[serde(default)]
     pub archive: bool,
 }
@@ -117,9 +120,15 @@ pub struct ApiSection {
     pub private_key: PathBuf,
     /// Certificate of the authority that issues client certificates, PEM.
     pub client_ca: PathBuf,
-    /// Clients connected at once; more wait.
+    /// Clients connected at once; more are turned away.
     #[serde(default = "ApiSection::connections_default")]
     pub connections_max: usize,
+    /// Of these from one network address.
+    #[serde(default = "ApiSection::connections_per_address_default")]
+    pub connections_per_address_max: usize,
+    /// Of these of one authority.
+    #[serde(default = "ApiSection::connections_per_authority_default")]
+    pub connections_per_authority_max: usize,
     /// Calls of one connection at once.
     #[serde(default = "ApiSection::calls_default")]
     pub calls_per_connection_max: u32,
@@ -137,6 +146,12 @@ pub struct ApiSection {
 impl ApiSection {
     fn connections_default() -> usize {
         1_024
+    }
+    fn connections_per_address_default() -> usize {
+        256
+    }
+    fn connections_per_authority_default() -> usize {
+        512
     }
     fn calls_default() -> u32 {
         256
@@ -156,6 +171,22 @@ pub struct MempoolSection {
 impl Default for MempoolSection {
     fn default() -> Self {
         Self { bytes_max: 64 * 1024 * 1024, transactions_max: 50_000 }
+    }
+}
+
+/// Snapshots, and with them how far back blocks are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotsSection {
+    /// A snapshot is made at the first block past each multiple of so many seconds of block time; 0 = only by command.
+    pub interval_s: u64,
+    /// So many of the newest are kept, and the blocks after the oldest of them.
+    pub keep: usize,
+}
+
+impl Default for SnapshotsSection {
+    fn default() -> Self {
+        Self { interval_s: 86_400, keep: 2 }
     }
 }
 
@@ -205,7 +236,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It is no configuration; the message shows line and column.
-    #[error("the configuration {path} is not understood: {message}")]
+    #[error("the configuration {path} is not understood: {message}\nThe manual's config.toml explains every field")]
     Parse {
         /// The file.
         path: PathBuf,
@@ -228,7 +259,11 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is not understood, or has a value that cannot be used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let message = format!("byte {} is no UTF-8 text", error.utf8_error().valid_up_to());
+            ConfigError::Parse { path: path.into(), message }
+        })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })?;
         config.resolve(path.parent().unwrap_or(Path::new("")));
@@ -258,12 +293,18 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check(is_authority(&self.node.authority), "node.authority", "2 to 32 of [a-z0-9-], a letter first")?;
         check(self.api.connections_max > 0, "api.connections_max", "must be at least 1")?;
+        let per_address = self.api.connections_per_address_max;
+        check(per_address > 0, "api.connections_per_address_max", "must be at least 1")?;
+        let per_authority = self.api.connections_per_authority_max;
+        check(per_authority > 0, "api.connections_per_authority_max", "must be at least 1")?;
         check(self.api.calls_per_connection_max > 0, "api.calls_per_connection_max", "must be at least 1")?;
         let queue_min = crate::network::FRAME_BYTES_MAX;
         check(self.network.queue_bytes_max >= queue_min, "network.queue_bytes_max", "must hold a frame of 6 MiB")?;
         check(self.network.bytes_per_second >= 1_048_576, "network.bytes_per_second", "must be at least 1 MiB")?;
         check(self.mempool.bytes_max >= 1_048_576, "mempool.bytes_max", "must hold a transaction of 1 MiB")?;
         check(self.mempool.transactions_max > 0, "mempool.transactions_max", "must be at least 1")?;
+        let keep_max = crate::consensus::message::SNAPSHOTS_MAX;
+        check((1..=keep_max).contains(&self.snapshots.keep), "snapshots.keep", "must be 1 to 64")?;
         let source = &self.api.source_system;
         let source_ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         check(source.len() <= 32 && source.bytes().all(source_ok), "api.source_system", "at most 32 of [a-z0-9._-]")?;
@@ -320,6 +361,7 @@ mod tests {
         let config = load(SAMPLE).unwrap();
         assert_eq!(config.mempool, MempoolSection::default());
         assert_eq!(config.log, LogSection::default());
+        assert_eq!(config.snapshots, SnapshotsSection::default());
         assert!(config.keys.node.is_absolute() && config.keys.service.is_some());
         assert_eq!(config.peers.len(), 3);
     }

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::Address;
 use laufzettel_chain::ledger::{Ledger, OpenError};
@@ -17,13 +18,18 @@ use thiserror::Error;
 use crate::clock;
 use crate::consensus::{Driver, DriverConfig};
 use crate::endpoints::Endpoints;
+use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
 use crate::metrics::Metrics;
-use crate::network::{Network, NetworkError, NetworkHandle};
+use crate::network::{NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
 use crate::slots::SlotFile;
+use crate::snapshots::{Folder, FolderError, Maker, MakerConfig};
 use crate::worker::{Worker, WorkerError};
+
+/// How long calls may go on using the store after the node stopped.
+const CLOSE_TIME: Duration = Duration::from_secs(40);
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -39,10 +45,13 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Another process has the data folder.
-    #[error("another process runs on data folder {0}; stop it, or give this node a folder of its own")]
+    #[error("another process uses the data folder {0}; stop it, or set node.data to a folder of this node's own")]
     InUse(PathBuf),
     /// The store cannot be opened.
-    #[error("the database in {path}: {source}")]
+    #[error(
+        "the database in {path} cannot be opened: {source}; if it is damaged, move the folder away and start again: the \
+         node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
+    )]
     Database {
         /// The folder.
         path: PathBuf,
@@ -58,6 +67,12 @@ pub enum StartError {
     /// The network cannot start.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Files of an earlier join.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Somebody still uses the store.
+    #[error("the database is still in use; start the node again")]
+    StillOpen,
     /// The system gives no threads.
     #[error("cannot start threads: {0}")]
     Threads(std::io::Error),
@@ -71,16 +86,23 @@ pub struct Node {
     pub network: NetworkHandle,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    _lock: File,
+    lock: Lock,
 }
 
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
+/// The data folder is this process's alone as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// A fault of a file or folder.
+pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
     let path = path.to_path_buf();
     move |source| StartError::Io { doing, path, source }
 }
 
 /// Takes the data folder for this process; dropped with the file.
-fn lock(data: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(data: &Path) -> Result<File, StartError> {
     let path = data.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(io("open", &path))?;
@@ -119,24 +141,69 @@ impl Node {
         // What is in it is not for other users of the machine.
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(io("make data folder", data))?;
-        let lock = lock(data)?;
+        Self::start_locked(setup, Lock { _file: lock(data)? }).await
+    }
+    /// Starts all parts but the API in a data folder that is this process's already.
+    ///
+    /// # Errors
+    /// A part cannot start.
+    pub async fn start_locked(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+        let data = &setup.config.node.data;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
         crate::api::local::remove(data);
+        swap::recover(data)?;
         let database = data.join("db");
         let store =
             RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
-        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive)?;
+        let damaged = |source| StartError::Database { path: database.clone(), source };
+        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
+        let ledger = ledger.map_err(|error| match error {
+            OpenError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
+        let maker = Maker::start(
+            ledger.store().clone(),
+            setup.genesis.clone(),
+            Folder::of(data),
+            MakerConfig {
+                interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
+                keep: setup.config.snapshots.keep,
+                archive: setup.config.node.archive,
+            },
+        );
+        let maker = maker.map_err(StartError::Threads)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
-        let (worker, recovered) = Worker::open(ledger, Box::new(slots))?;
+        let (worker, recovered) = Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
+            WorkerError::Store(source) => damaged(source),
+            other => other.into(),
+        })?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
-        let (network, events) = Network::start(setup.network()).await?;
+        let (network, events) = join::listen(setup).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
         let metrics = Arc::new(Metrics::default());
-        let runtime = Runtime::start(driver, worker, network.clone(), events, metrics.clone());
+        let runtime = Runtime::start(driver, worker, maker, network.clone(), events, metrics.clone());
         let runtime = runtime.map_err(StartError::Threads)?;
-        Ok(Self { runtime, network, metrics, _lock: lock })
+        Ok(Self { runtime, network, metrics, lock })
+    }
+    /// Stops all parts, waits until nobody uses the store any more, and hands the data folder back.
+    ///
+    /// # Errors
+    /// The store is still in use.
+    pub fn stop(self) -> Result<Lock, StartError> {
+        let store = Arc::downgrade(self.runtime.handle().store());
+        self.runtime.stop();
+        drop(self.network);
+        // Calls that were under way hold the store until they are answered.
+        let until = Instant::now() + CLOSE_TIME;
+        while store.strong_count() > 0 {
+            if Instant::now() > until {
+                return Err(StartError::StillOpen);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self.lock)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use laufzettel_chain::ids::Height;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +20,10 @@ use crate::consensus::watermark::SigningState;
 use crate::consensus::{Health, RefusalReason, Reply};
 use crate::disk::{self, Usage};
 use crate::endpoints::Endpoints;
+use crate::join::{self, JoinError};
 use crate::metrics::scrape::Sources;
 use crate::metrics::server::{MetricsError, MetricsServer};
-use crate::node::{Node, StartError};
+use crate::node::{Lock, Node, StartError};
 use crate::runtime::Handle;
 use crate::setup::Setup;
 use supervisor::Supervisor;
@@ -41,6 +43,9 @@ pub enum ServiceError {
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The node cannot join.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The API did not start or failed.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -60,14 +65,47 @@ pub enum ServiceError {
     },
 }
 
-/// Runs a node until `stop` is cancelled.
+/// Runs a node until `stop` is cancelled. Where its peers have pruned the blocks it lacks, it joins from a snapshot and
+/// goes on.
 ///
 /// # Errors
-/// A part does not start, or the API fails.
+/// A part does not start, the API fails, or the disk does while it joins.
 pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceError> {
+    let mut node = Node::start(setup).await?;
+    loop {
+        let (lock, above) = match serve(setup, node, &stop).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Behind { lock, above } => (lock, above),
+        };
+        supervisor::joining();
+        let joined = tokio::select! {
+            joined = join::run(setup, above, &stop) => joined?,
+            never = supervisor::keep_alive() => match never {},
+        };
+        if joined.is_none() {
+            tracing::info!("stopped while joining; the next start goes on from the chunks that are here");
+            return Ok(());
+        }
+        node = Node::start_locked(setup, lock).await?;
+    }
+}
+
+/// How serving ended.
+enum Ended {
+    Stopped,
+    /// The node is stopped and lacks blocks above this height that no peer has any more.
+    Behind {
+        lock: Lock,
+        above: Height,
+    },
+}
+
+/// Serves until told to stop, or until the node is behind all that its peers keep.
+async fn serve(setup: &Setup, node: Node, stop_all: &CancellationToken) -> Result<Ended, ServiceError> {
     let config = &setup.config;
+    let stop = stop_all.child_token();
+    let mut behind = node.runtime.handle().behind();
     let started_ms = clock::now_ms();
-    let node = Node::start(setup).await?;
     let handle = node.runtime.handle().clone();
     let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
     let (state, state_seen) = watch::channel(NodeState::default());
@@ -85,6 +123,7 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
         now_ms: clock::now_ms,
     }));
     let bridge = tokio::spawn(pass_submits(handle.clone(), submits));
+    let handle_snapshots = handle.snapshots().clone();
     let watcher = tokio::spawn(watch_health(handle, state));
     let usage = Arc::new(Usage::default());
     let sampler = tokio::spawn(sample_disk(usage.clone(), config.node.data.clone()));
@@ -100,7 +139,7 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
         Some(address) => Some(MetricsServer::start(address, sources).await?),
         None => None,
     };
-    let parts = LocalParts { network: node.network.clone(), usage, started_ms };
+    let parts = LocalParts { network: node.network.clone(), usage, snapshots: handle_snapshots, started_ms };
     let local = local::start(&config.node.data, backend.clone(), parts, stop.clone())?;
     let api = Api::start(&config.api, backend, node.metrics.clone(), stop.clone()).await?;
     let endpoints = Endpoints {
@@ -116,10 +155,14 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
     supervisor::ready(&endpoints.api);
     let mut task = api.task;
     let ended = tokio::select! {
-        // First, because the services end on it as well.
+        // Stopping first, because the services end on it as well.
         biased;
         () = stop.cancelled() => {
             supervisor::stopping();
+            tokio::time::timeout(DRAIN, &mut task).await.ok()
+        }
+        true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
+            stop.cancel();
             tokio::time::timeout(DRAIN, &mut task).await.ok()
         }
         ended = &mut task => Some(ended),
@@ -131,13 +174,27 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
     sampler.abort();
     local::remove(&config.node.data);
     local.abort();
+    // It and the rest hold the network, whose port is needed again.
+    drop(metrics);
     // The driver stops between two steps; whatever it promised is durable.
-    let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+    let above = behind.borrow().filter(|_| !stop_all.is_cancelled());
+    let lock = match above {
+        Some(_) => Some(tokio::task::spawn_blocking(|| node.stop()).await),
+        None => {
+            let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+            None
+        }
+    };
     tracing::info!("stopped");
     match ended {
-        Some(Ok(result)) => Ok(result?),
-        Some(Err(panic)) => Err(ApiError::Server(panic.to_string()).into()),
-        None => Ok(()),
+        Some(Ok(result)) => result?,
+        Some(Err(panic)) => return Err(ApiError::Server(panic.to_string()).into()),
+        None => {}
+    }
+    match (above, lock) {
+        (Some(above), Some(Ok(lock))) => Ok(Ended::Behind { lock: lock?, above }),
+        (_, Some(Err(panic))) => Err(ApiError::Server(panic.to_string()).into()),
+        _ => Ok(Ended::Stopped),
     }
 }
 
@@ -206,6 +263,20 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
     }
 }
 
+/// Why this validator does not sign, and what to do about it.
+fn signing_warning(health: &Health) -> Option<String> {
+    match health.signing {
+        SigningState::Silent(reason) => Some(format!(
+            "nothing is signed: the file `watermark` in the data folder {reason}; stop the node and run `laufzettel keys \
+             watermark reset`, and never restore one from a backup"
+        )),
+        SigningState::Above(height) if health.height < height => Some(format!(
+            "nothing is signed up to block {height}: the watermark was reset, or lies ahead of the log; this passes"
+        )),
+        SigningState::Above(_) | SigningState::Ready | SigningState::Observer => None,
+    }
+}
+
 fn node_state(health: &Health, halted: Option<String>) -> NodeState {
     let peers = health.peers.iter().map(|peer| PeerState {
         authority: peer.peer.0.clone(),
@@ -221,12 +292,7 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
     if let Some(reason) = &halted {
         warnings.push(format!("the node stopped deciding: {reason}"));
     }
-    if let SigningState::Silent(reason) = health.signing {
-        warnings.push(format!(
-            "nothing is signed: the watermark file is {reason:?}; never restore one from a backup, and reset it by no \
-             means: this version has no safe way"
-        ));
-    }
+    warnings.extend(signing_warning(health));
     for missing in &health.missing {
         warnings.push(format!("no connection to validator {}", missing.0));
     }

@@ -8,12 +8,24 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+#[cfg(test)]
+mod hostile;
+mod invariants;
+mod join;
 mod load;
+#[cfg(test)]
+mod lost_watermark;
+mod proxy;
+#[cfg(test)]
+mod refused;
 mod replay;
 mod restart;
 mod roots;
 mod sim;
+#[cfg(test)]
+mod starts;
 mod submit;
+mod torture;
 
 use std::process::ExitCode;
 

@@ -55,11 +55,20 @@ fn head(
         let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);
         return Ok((head, tip.id.0.to_vec()));
     }
-    let (header, certificate) = query::header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?;
+    let Some((header, certificate)) = query::header(read, height)? else { return Err(pruned(read)?) };
     Ok((convert::head(&header, Some(&certificate), validators), header.id().0.to_vec()))
 }
 
+/// That a height is older than what is kept, and what is.
+fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
+    Ok(Failure::new(Reason::Pruned).and("bodies_from", query::bodies_from(read)?))
+}
+
 fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+    // Genesis has none; of a pruned block a header at most is kept, and an empty list would be a lie.
+    if height > 0 && height < query::bodies_from(read)? {
+        return Err(pruned(read)?);
+    }
     let Some((block, _)) = query::block(read, height)? else { return Ok(Vec::new()) };
     let mut transactions = Vec::with_capacity(block.body.transactions.len());
     for (index, signed) in block.body.transactions.iter().enumerate() {
@@ -180,8 +189,11 @@ pub(super) fn block_message(
     let header = match query::header(read, height)? {
         Some((header, _)) => header,
         None if height == tip.header.height => tip.header.clone(),
-        None => return Err(Failure::new(Reason::Pruned)),
+        None => return Err(pruned(read)?),
     };
+    if height < query::bodies_from(read)? {
+        return Err(pruned(read)?);
+    }
     let block = query::block(read, height)?.map(|(block, _)| block.body.transactions).unwrap_or_default();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let proposer = backend.genesis().registry.validators.get(&header.proposer);

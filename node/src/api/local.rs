@@ -2,6 +2,8 @@
 //! own machine, never over the network. Who may open the socket may ask: its
 //! mode is 0600, and a caller of another user is refused, root excepted.
 
+mod snapshots;
+
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use super::reasons::Reason;
 use super::status::Failure;
 use crate::disk::Usage;
 use crate::network::{LinkState, NetworkHandle, Reach, Reached};
+use crate::snapshots::Snapshots;
 
 /// Name of the socket in the data folder.
 pub const SOCKET: &str = "node.sock";
@@ -57,6 +60,8 @@ pub struct LocalParts {
     pub network: NetworkHandle,
     /// The data folder, watched.
     pub usage: Arc<Usage>,
+    /// Snapshots kept, and the order to make one.
+    pub snapshots: Snapshots,
     /// When this process was started, milliseconds UTC.
     pub started_ms: u64,
 }
@@ -135,6 +140,11 @@ pub fn clock_offset(ahead_ms: i64, round_trip: std::time::Duration) -> v1::Clock
 }
 
 impl Local {
+    fn position(&self) -> Option<v1::Position> {
+        let tip = self.backend.subscribe().borrow().clone();
+        Some(self.backend.position(&tip))
+    }
+
     async fn probe(&self, authorities: &[String]) -> Vec<Option<Reach>> {
         futures::future::join_all(authorities.iter().map(|authority| self.parts.network.reach(authority))).await
     }
@@ -205,5 +215,21 @@ impl NodeService for Local {
         request: Request<v1::GetDiagnosticsRequest>,
     ) -> Result<Response<v1::GetDiagnosticsResponse>, Status> {
         Ok(Response::new(self.diagnose(request.into_inner().probe_links).await))
+    }
+
+    async fn create_snapshot(
+        &self,
+        _request: Request<v1::CreateSnapshotRequest>,
+    ) -> Result<Response<v1::CreateSnapshotResponse>, Status> {
+        let snapshot = Some(snapshots::create(&self.parts.snapshots).await?);
+        Ok(Response::new(v1::CreateSnapshotResponse { snapshot, position: self.position() }))
+    }
+
+    async fn list_snapshots(
+        &self,
+        _request: Request<v1::ListSnapshotsRequest>,
+    ) -> Result<Response<v1::ListSnapshotsResponse>, Status> {
+        let snapshots = snapshots::list(&self.parts.snapshots).await?;
+        Ok(Response::new(v1::ListSnapshotsResponse { snapshots, position: self.position() }))
     }
 }

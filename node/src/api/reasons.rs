@@ -77,6 +77,12 @@ reasons! {
     NotOperator "NOT_OPERATOR" Error(PermissionDenied),
         "The caller of the node's local socket is another user than the node's.",
         "Call as the user the node runs as, or as root.";
+    SnapshotUnderWay "SNAPSHOT_UNDER_WAY" Error(Unavailable),
+        "A snapshot is being made already.",
+        "Wait until it is complete; `laufzettel snapshot list` shows it then.";
+    SnapshotFailed "SNAPSHOT_FAILED" Error(FailedPrecondition),
+        "No snapshot was made; the message says why. The node goes on without it.",
+        "If the disk is full, free space. With no block above genesis, wait for one. Then order it again.";
     ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
         "The node has no service key for this authority and cannot sign in its name.",
         "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";
@@ -153,7 +159,7 @@ reasons! {
         "There is no block of this height yet.",
         "Ask for a height up to the position of the last answer.";
     Pruned "PRUNED" Error(OutOfRange),
-        "The height is older than this node keeps.",
+        "The height is older than this node keeps. Of blocks, bodies_from is the first that it has.",
         "Start anew at a newer height (lists: without page token), or ask an archive node.";
     ProofUnavailable "PROOF_UNAVAILABLE" Error(OutOfRange),
         "Proofs are made at the newest block only, and there must be one above genesis.",
@@ -234,7 +240,7 @@ reasons! {
         "Check for a client that repeats itself; then ask the network's governance.";
     SlotUnknown "SLOT_UNKNOWN" Receipt,
         "The case has no such report.",
-        "The slot is the item digest of the report's first version.";
+        "The slot is made of the authority and the item digest of the report's first version; events show it.";
     NotAuthor "NOT_AUTHOR" Receipt,
         "The report is another authority's.",
         "Ask its author for the correction.";

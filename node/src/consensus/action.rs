@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::input::Ticket;
 use super::ledger::{Block, FinalOutcome, SignedTransaction};
-use super::message::Message;
+use super::message::{Message, SnapshotMessage};
 use super::peers::Peer;
 use super::record::LogRecord;
 use super::watermark::{SigningState, Watermark};
@@ -300,6 +300,19 @@ pub enum Action {
         max_bytes: usize,
         /// Read at most this many.
         max_count: usize,
+    },
+    /// Read of the snapshots for a peer.
+    ReadSnapshot {
+        /// Completes as `Input::SnapshotRead`.
+        ticket: Ticket,
+        /// What the peer asks for.
+        request: SnapshotMessage,
+    },
+    /// No peer in reach has the next block any more: join anew from a snapshot, if there is one above this height.
+    /// Until then the driver goes on, and syncs should a peer with the block appear.
+    Join {
+        /// The tip.
+        above: Height,
     },
     /// Answer a local client.
     Reply {

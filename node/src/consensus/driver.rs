@@ -11,6 +11,7 @@ mod propose;
 mod receive;
 mod release;
 mod repair;
+mod snapshots;
 mod sync;
 mod transactions;
 
@@ -143,6 +144,7 @@ pub struct Driver {
     offered_at_ms: u64,
     beat_sequence: u64,
     reads: BTreeMap<Ticket, Peer>,
+    snapshot_reads: BTreeMap<Ticket, Peer>,
     halted: Option<String>,
 }
 
@@ -185,6 +187,7 @@ impl Driver {
             offered_at_ms: 0,
             beat_sequence: now_ms,
             reads: BTreeMap::new(),
+            snapshot_reads: BTreeMap::new(),
             halted: None,
             config,
             tip,
@@ -231,6 +234,8 @@ impl Driver {
             Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
             Input::CommitFailed { ticket, height, fault } => self.on_commit_failed(ticket, height, &fault),
             Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
+            Input::BlocksPruned { ticket, bodies_from } => self.on_blocks_pruned(ticket, bodies_from),
+            Input::SnapshotRead { ticket, answer } => self.on_snapshot_read(ticket, answer),
         }
     }
 
@@ -245,6 +250,7 @@ impl Driver {
             }
             self.tip_since_ms = self.tip_since_ms.min(now_ms);
             self.offered_at_ms = self.offered_at_ms.min(now_ms);
+            self.sync.clock_back(now_ms);
             self.flight_since_ms = self.flight_since_ms.min(now_ms);
             self.peers.clock_back(now_ms);
         }

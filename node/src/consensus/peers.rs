@@ -18,6 +18,8 @@ pub struct PeerState {
     pub connected: bool,
     /// The highest tip it is known to have.
     pub height: Height,
+    /// The lowest height whose body it said it has; below it, it is asked for none.
+    pub bodies_from: Height,
     /// Its last beat, as it signed it.
     pub beat: Option<Signed<Beat>>,
     /// When that came.
@@ -110,9 +112,19 @@ impl Peers {
     pub(crate) fn best(&self) -> Height {
         self.0.values().filter(|state| state.connected).map(|state| state.height).max().unwrap_or(0)
     }
-    /// The next connected peer after `last` that is above `height`, in turn.
+    /// Connected peers above `height` that have pruned the block after it.
+    pub(crate) fn pruned(&self, height: Height) -> impl Iterator<Item = &Peer> {
+        let fits = move |state: &PeerState| {
+            state.connected && state.height > height && state.bodies_from > height.saturating_add(1)
+        };
+        self.0.iter().filter(move |(_, state)| fits(state)).map(|(peer, _)| peer)
+    }
+    /// The next connected peer after `last` that is above `height` and may have the block after it, in turn.
     pub(crate) fn above(&self, height: Height, last: Option<&Peer>) -> Option<Peer> {
-        let fits = |entry: &(&Peer, &PeerState)| entry.1.connected && entry.1.height > height;
+        let fits = |entry: &(&Peer, &PeerState)| {
+            let state = entry.1;
+            state.connected && state.height > height && state.bodies_from <= height.saturating_add(1)
+        };
         let after = self.0.iter().filter(fits).find(|(peer, _)| last.is_none_or(|last| *peer > last));
         after.or_else(|| self.0.iter().find(fits)).map(|(peer, _)| peer.clone())
     }

@@ -32,6 +32,21 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
+/// The node serves nobody: it joins from a snapshot.
+pub(super) fn joining() {
+    tell(&[NotifyState::Status("joining from a snapshot: the log says how far")]);
+}
+
+/// Feeds the watchdog for ever: while a node joins there is no driver whose progress could be looked at, and an import
+/// that is killed for taking long would begin anew.
+pub(super) async fn keep_alive() -> std::convert::Infallible {
+    let patience = sd_notify::watchdog_enabled().unwrap_or(Duration::from_secs(60));
+    loop {
+        tell(&[NotifyState::Watchdog]);
+        tokio::time::sleep(patience / 3).await;
+    }
+}
+
 /// Whether the driver makes progress: it answered just now, and does not wait for a disk that hangs.
 fn makes_progress(health: &Health, patience: Duration) -> bool {
     Duration::from_millis(health.flight_ms) < patience

@@ -50,6 +50,7 @@ impl Driver {
             Message::Transactions(transactions) => self.on_transactions(&from, transactions),
             Message::TransactionsWanted => self.on_transactions_wanted(&from),
             Message::Beat(beat) => self.on_beat(&from, beat),
+            Message::Snapshot(message) => self.on_snapshot_message(&from, message),
         }
     }
 
