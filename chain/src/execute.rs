@@ -14,7 +14,7 @@ use crate::index;
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
-use crate::registry::{Purpose, Registry};
+use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
 use crate::state::order::ProposerOrder;
