@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(HOME)/.cache/laufzettel/target
 export CARGO_TARGET_DIR
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: demo test lint build setup dev bench
+.PHONY: demo test lint build setup dev bench fuzz
 
 demo: build
 	$(BIN)/testnet demo
@@ -20,6 +20,10 @@ dev: build
 
 bench: build
 	$(BIN)/testnet bench --quick --json
+
+# Not part of `make test`; see docs/FUZZING.md.
+fuzz:
+	testnet/fuzz/run
 
 lint: setup
 	cargo fmt --check

@@ -222,7 +222,9 @@ impl<'a> Execution<'a> {
         }
         let definition = &case.definition;
         let judged = match &item.action {
-            Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => return Ok(Err(Code::ItemRepeated)),
+            Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => {
+                return Ok(Err(Code::ItemRepeated));
+            }
             Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)

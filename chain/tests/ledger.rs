@@ -19,8 +19,8 @@ use fixture::{
 };
 use laufzettel_chain::check::Refusal;
 use laufzettel_chain::execute::{Execution, Place};
-use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::ids::ItemDigest;
+use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::item::Action;
 use laufzettel_chain::limits;
 use laufzettel_chain::query;

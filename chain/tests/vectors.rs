@@ -548,7 +548,8 @@ fn chain() -> (Ledger, Arc<MemStore>, Vec<Value>) {
     step.outcome = Some(code("no"));
     step.attributes.insert(code("pages"), laufzettel_contracts::Value::Integer(7));
     let moment = item(5, 1, report(fixture::at_ms("moment", 17)));
-    let retract = laufzettel_chain::item::Action::Retract { slot: fixture::slot_of(POLICE, &moment), reason: code("mistake") };
+    let retract =
+        laufzettel_chain::item::Action::Retract { slot: fixture::slot_of(POLICE, &moment), reason: code("mistake") };
     let correct = laufzettel_chain::item::Action::Correct { slot: begun_slot, report: fixture::on_day("begun", -2) };
     let blocks = [
         vec![

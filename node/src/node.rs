@@ -14,7 +14,7 @@ use rustix::fs::FlockOperation;
 use thiserror::Error;
 
 use crate::clock;
-use crate::consensus::{Driver, DriverConfig};
+use crate::consensus::{Driver, DriverConfig, Recovered};
 use crate::endpoints::Endpoints;
 use crate::mempool::PoolLimits;
 use crate::network::{Network, NetworkError, NetworkHandle};
@@ -41,7 +41,7 @@ pub enum StartError {
     InUse(PathBuf),
     /// The store cannot be opened.
     #[error(
-        "the database in {path} cannot be opened: {source}; if it is damaged, move the folder away and start again: the \
+        "the database in {path} cannot be used: {source}; if it is damaged, move the folder away and start again: the \
          node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
     )]
     Database {
@@ -51,9 +51,14 @@ pub enum StartError {
         source: StoreError,
     },
     /// The store does not fit this network or program.
-    #[error(transparent)]
-    Ledger(#[from] OpenError),
-    /// The store is damaged.
+    #[error("the database in {path}: {source}")]
+    Ledger {
+        /// The folder.
+        path: PathBuf,
+        /// What does not fit, and what to do.
+        source: OpenError,
+    },
+    /// The watermark file cannot be read.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// The network cannot start.
@@ -90,6 +95,22 @@ pub(crate) fn lock(data: &Path) -> Result<File, StartError> {
     }
 }
 
+/// Opens the database, and reads what was under way when it was left.
+pub(crate) fn recover(setup: &Setup, slots: SlotFile) -> Result<(Worker, Recovered), StartError> {
+    let path = setup.config.node.data.join("db");
+    let damaged = |source| StartError::Database { path: path.clone(), source };
+    let store = RocksStore::open(&path).map_err(damaged)?;
+    let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
+    let ledger = ledger.map_err(|error| match error {
+        OpenError::Store(source) => damaged(source),
+        source => StartError::Ledger { path: path.clone(), source },
+    })?;
+    Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
+        WorkerError::Store(source) => damaged(source),
+        watermark @ WorkerError::Watermark(_) => watermark.into(),
+    })
+}
+
 impl Node {
     /// Starts all parts but the API.
     ///
@@ -101,13 +122,9 @@ impl Node {
         let lock = lock(data)?;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
-        let database = data.join("db");
-        let store =
-            RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
-        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
-        let (worker, recovered) = Worker::open(ledger, Box::new(slots))?;
+        let (worker, recovered) = recover(setup, slots)?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = Network::start(setup.network()).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());

@@ -143,7 +143,10 @@ async fn hostile_connections_do_not_hurt_the_others() {
     let ratio = |quantile, of: fn(&Honest) -> &Histogram<u64>| {
         of(&attacked).value_at_quantile(quantile) as f64 / of(&alone).value_at_quantile(quantile) as f64
     };
-    println!("ratio:    writes p99 {:.2}, reads p99 {:.2}", ratio(0.99, |of| &of.writes), ratio(0.99, |of| &of.reads));
+    for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        let (writes, reads) = (ratio(quantile, |of| &of.writes), ratio(quantile, |of| &of.reads));
+        println!("ratio of {name}: writes {writes:.2}, reads {reads:.2}");
+    }
     println!("descriptors {} -> {}, resident {} -> {} MiB", before.0, during.0, before.1, during.1);
     println!("{seen:?}");
     assert!(during.0 <= before.0 + DESCRIPTORS_MAX, "{} descriptors, {} before", during.0, before.0);

@@ -285,11 +285,7 @@ impl Backend {
 
 /// What the block would refuse whatever happens until then. Other refusals are left to the block: what this node lacks,
 /// another's events on their way may bring.
-fn foretell(
-    judge: &Judge<'_>,
-    signed: &SignedTransaction,
-    transaction: &Transaction,
-) -> Result<Option<Code>, Failure> {
+fn foretell(judge: &Judge<'_>, signed: &SignedTransaction, transaction: &Transaction) -> Result<Option<Code>, Failure> {
     if transaction.items.len() > FORETOLD_ITEMS_MAX {
         return Ok(None);
     }
