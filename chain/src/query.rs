@@ -177,7 +177,7 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
         let author = AuthorityId::new(&event.authority).map_err(|error| damaged(Family::Blocks, error))?;
         let refused = |error| damaged(Family::Items, error);
         match item.action {
-            Action::OpenCase { .. } => {}
+            Action::OpenCase { .. } | Action::Evidence(_) => {}
             Action::Report(report) => {
                 fold.report(&case.definition, Entry { slot: item.digest.0, position, author, report });
             }

@@ -173,6 +173,15 @@ impl Registry {
         let hosted = self.authorities.iter().filter(move |(_, member)| member.hosted_by == authority);
         hosted.map(|(id, _)| id.as_str())
     }
+    /// Keys for a purpose that are in use, by authority.
+    #[must_use]
+    pub fn keys_in_use(&self, purpose: Purpose) -> BTreeMap<String, Vec<VerifyingKey>> {
+        let mut found: BTreeMap<String, Vec<VerifyingKey>> = BTreeMap::new();
+        for key in self.keys.values().filter(|key| key.purpose == purpose && key.until.is_none()) {
+            found.entry(key.authority.clone()).or_default().push(key.public);
+        }
+        found
+    }
     /// The key of an authority for a purpose that is in use.
     #[must_use]
     pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use laufzettel_chain::ids::Address;
+use laufzettel_chain::state::evidence::{self, Records};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -138,10 +140,15 @@ async fn pass(
 
 async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
+    let mut signed_twice = (None, Vec::new());
     loop {
         if let Some(health) = handle.health().await {
             let reason = halted.borrow().clone().or_else(|| health.halted.clone());
-            let next = node_state(&health, reason);
+            if signed_twice.0 != Some(health.height) {
+                signed_twice = (Some(health.height), twice_signed(&handle));
+            }
+            let mut next = node_state(&health, reason);
+            next.warnings.extend(signed_twice.1.iter().cloned());
             state.send_if_modified(|current| {
                 let changed = *current != next;
                 *current = next;
@@ -150,6 +157,25 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
         }
         tokio::time::sleep(HEALTH_INTERVAL).await;
     }
+}
+
+/// A line for each authority that was proven to have signed twice. It is not suspended: that is for people to decide.
+fn twice_signed(handle: &Handle) -> Vec<String> {
+    let found = match evidence::all(handle.store().as_ref(), &handle.genesis().registry) {
+        Ok(found) => found,
+        Err(error) => return vec![format!("cannot read which authorities signed twice: {error}")],
+    };
+    let line = |(authority, _, records): &(String, Address, Records)| {
+        let last = records.all().last()?;
+        let heights = records.all().len();
+        let more = if heights > 1 { format!(", the last of {heights} such heights") } else { String::new() };
+        Some(format!(
+            "authority {authority} signed twice at height {}{more}: its validator runs twice or lies; the proof is on the \
+             ledger, and nobody is suspended by it",
+            last.height
+        ))
+    };
+    found.iter().filter_map(line).collect()
 }
 
 fn node_state(health: &Health, halted: Option<String>) -> NodeState {
@@ -168,6 +194,12 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         warnings.push(format!(
             "nothing is signed: the watermark file is {reason:?}; never restore one from a backup, and reset it by no \
              means: this version has no safe way"
+        ));
+    }
+    if let Some(height) = health.key_elsewhere {
+        warnings.push(format!(
+            "another node signed with this node's consensus key at height {height}; stop one of the two, and never start it \
+             again"
         ));
     }
     for missing in &health.missing {

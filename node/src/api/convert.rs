@@ -178,7 +178,7 @@ fn report(report: &Report) -> v1::Report {
 pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
     use v1::event::Action as Wire;
     let action = match event.item.as_ref().map(|item| &item.action) {
-        Some(Action::OpenCase { .. }) => return None,
+        Some(Action::OpenCase { .. } | Action::Evidence(_)) => return None,
         Some(Action::Report(found)) => Some(Wire::Report(report(found))),
         Some(Action::Correct { slot, report: found }) => {
             Some(Wire::Correct(v1::Correct { slot: slot.to_vec(), report: Some(report(found)) }))

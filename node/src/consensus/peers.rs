@@ -30,6 +30,8 @@ pub struct PeerState {
     pub(crate) answered_at_ms: u64,
     /// Transactions of its that are being admitted.
     pub(crate) admissions: usize,
+    /// Their bytes.
+    pub(crate) admission_bytes: usize,
 }
 
 /// All nodes ever heard of; bounded, since connections are on an allow-list.

@@ -66,7 +66,11 @@ impl Ports {
             }
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
-                tracing::error!(?evidence, "a validator signed two messages that contradict each other");
+                let place = evidence.place();
+                tracing::error!(
+                    validator = %place.address, height = place.height, round = place.round, kind = ?place.kind,
+                    "a validator signed two messages that contradict each other; the proof goes on the ledger"
+                );
             }
             Action::Log(diagnostic) => log(&diagnostic),
             Action::Halt { reason } => {
@@ -85,6 +89,10 @@ impl Ports {
 
 fn log(diagnostic: &Diagnostic) {
     match diagnostic {
+        Diagnostic::KeyElsewhere { height } => tracing::error!(
+            height,
+            "another node signs with this node's consensus key; stop one of the two, and never start it again"
+        ),
         Diagnostic::InvalidBlock { .. } | Diagnostic::CoreFailed { .. } => tracing::warn!(?diagnostic, "consensus"),
         Diagnostic::RoundStarted { .. }
         | Diagnostic::Gate { .. }
