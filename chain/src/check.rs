@@ -13,8 +13,8 @@ use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId}
 use crate::item::Action;
 use crate::limits;
 use crate::registry::{Authority, Registry};
-use crate::state::{self, case::OpenCase};
 use crate::state::submissions::{self, Submission};
+use crate::state::{self, case::OpenCase};
 use crate::storage::{Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction, TransactionError};
 

@@ -217,11 +217,7 @@ impl<'a> Execution<'a> {
         Ok(result)
     }
     /// Records once that a key signed twice at a height.
-    fn record_evidence(
-        &mut self,
-        evidence: &Evidence,
-        item: ItemDigest,
-    ) -> Result<Result<u64, Code>, StoreError> {
+    fn record_evidence(&mut self, evidence: &Evidence, item: ItemDigest) -> Result<Result<u64, Code>, StoreError> {
         let address = evidence.place().address;
         let (previous, mut records) = match self.evidence.get(&address) {
             Some(known) => known.clone(),

@@ -239,7 +239,8 @@ impl Bodies {
             return false;
         }
         // One that is being judged may prove to be of someone else's making, and is asked for again then.
-        let judged = |id: &BlockId| self.held.get(id).is_some_and(|held| !matches!(held.judgement, Judgement::Pending(_)));
+        let judged =
+            |id: &BlockId| self.held.get(id).is_some_and(|held| !matches!(held.judgement, Judgement::Pending(_)));
         self.wanted.retain(|id, _| !judged(id));
         let open = self.wanted.iter().filter(|(id, _)| !self.held.contains_key(id));
         if open.clone().count() >= WANTED_MAX {
@@ -383,8 +384,10 @@ mod tests {
     fn a_proposer_fills_no_more_than_its_rounds() {
         let mut bodies = Bodies::default();
         let send = |bodies: &mut Bodies, round, block: &Block| {
-            let whole: Vec<_> =
-                pieces(block).into_iter().filter_map(|part| bodies.receive(Source::Proposer(round), part).unwrap()).collect();
+            let whole: Vec<_> = pieces(block)
+                .into_iter()
+                .filter_map(|part| bodies.receive(Source::Proposer(round), part).unwrap())
+                .collect();
             whole.len()
         };
         assert_eq!(send(&mut bodies, 0, &of_round(0)), 1);

@@ -15,6 +15,9 @@ mod repair;
 mod sync;
 mod transactions;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

@@ -6,13 +6,13 @@ mod turns;
 use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_chain::crypto::Hash;
+use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Address, BlockId, Height, TransactionId};
+use laufzettel_chain::light::LightClient;
 use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
 use laufzettel_chain::vote::VoteType;
 use laufzettel_node::consensus::watermark::{Mark, Step};
-use laufzettel_chain::genesis::Genesis;
-use laufzettel_chain::light::LightClient;
 use laufzettel_node::consensus::{LogEntry, Message, Tip, gate};
 
 use super::clients::Client;
@@ -94,7 +94,10 @@ impl Checks {
             return Err(format!("height {} announces other validators, and nobody joined or left", header.height));
         }
         if header.time_ms > latest_clock_ms.saturating_add(gate::window_ms(header.round)) {
-            return Err(format!("height {} is of {} ms, clocks stand at {latest_clock_ms}", header.height, header.time_ms));
+            return Err(format!(
+                "height {} is of {} ms, clocks stand at {latest_clock_ms}",
+                header.height, header.time_ms
+            ));
         }
         self.turns.committed(tip)
     }

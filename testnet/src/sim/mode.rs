@@ -61,6 +61,12 @@ impl Mode {
 
     /// Of a seed.
     pub(super) fn of(seed: u64) -> Self {
+        let mut mode = Self::drawn(seed);
+        // A body that comes in one part has none to withhold.
+        mode.bulky |= mode.liars.values().flatten().any(|lie| *lie == Lie::WithholdsParts);
+        mode
+    }
+    fn drawn(seed: u64) -> Self {
         let block = seed / 8;
         let even = block.is_multiple_of(2);
         match seed % 8 {
@@ -103,6 +109,10 @@ impl Mode {
     /// Whether this node's key may sign twice: it lies, or is a twin.
     pub(super) fn is_faulty(&self, node: usize) -> bool {
         self.lies(node) || (self.twin && self.member_of(node) == ODD)
+    }
+    /// Whether this liar can execute what makes honest nodes panic.
+    pub(super) fn executes_hostile(&self, node: usize) -> bool {
+        self.liars.get(&node).is_some_and(|lies| lies.contains(&Lie::ProposesPanic))
     }
     /// Whether somebody floods the pools, which are small then.
     pub(super) fn floods_pools(&self) -> bool {

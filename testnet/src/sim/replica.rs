@@ -43,8 +43,8 @@ pub(super) struct Replica {
     pub(super) announced: Height,
     pub(super) broken: Option<Broken>,
     pub(super) odd: bool,
-    /// Whether it may sign twice; such a node can execute what makes honest ones panic.
-    pub(super) lies: bool,
+    /// Whether it can execute what makes honest nodes panic.
+    pub(super) executes_hostile: bool,
     pub(super) pool: PoolLimits,
     /// Whether its next crash sets the database back to the image, but not the watermark.
     pub(super) set_back: bool,
@@ -64,7 +64,8 @@ impl Replica {
     /// Starts it from its disk; what it wants done first, or why it cannot start.
     pub(super) fn start(&mut self, genesis: &Arc<Genesis>, now_ms: u64) -> Result<Vec<Action>, String> {
         self.run = self.run.saturating_add(1);
-        let store = Arc::new(SimStore::new(core::mem::take(&mut self.rows), self.broken, self.odd, !self.lies));
+        let store =
+            Arc::new(SimStore::new(core::mem::take(&mut self.rows), self.broken, self.odd, !self.executes_hostile));
         let mut ledger = Ledger::open(store.clone(), genesis.clone(), true).map_err(|error| error.to_string())?;
         if let Some(turns) = self.broken.and_then(Broken::turns) {
             ledger = ledger.with_turns(turns);

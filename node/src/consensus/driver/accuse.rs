@@ -43,9 +43,7 @@ impl Accusations {
     }
     fn by_digest(&mut self, wanted: &PayloadDigest) -> Option<&mut Standing> {
         self.0.values_mut().find(|standing| match standing {
-            Standing::Waiting(transaction) | Standing::UnderWay(transaction) => {
-                transaction.payload_digest() == *wanted
-            }
+            Standing::Waiting(transaction) | Standing::UnderWay(transaction) => transaction.payload_digest() == *wanted,
             Standing::Settled => false,
         })
     }
@@ -97,8 +95,7 @@ impl Driver {
     /// The same for a proposal.
     pub(super) fn compare_proposal(&mut self, proposal: &Signed<Proposal>) {
         let held = self.undecided.proposals.iter().map(|entry| &entry.proposal);
-        let pairs: Vec<Evidence> =
-            held.map(|held| Evidence::of_proposals(held.clone(), proposal.clone())).collect();
+        let pairs: Vec<Evidence> = held.map(|held| Evidence::of_proposals(held.clone(), proposal.clone())).collect();
         for evidence in pairs {
             self.accuse(evidence);
         }

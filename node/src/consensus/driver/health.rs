@@ -59,7 +59,11 @@ impl Load {
             ("votes", self.votes, votes_max),
             ("proposals", self.proposals, PROPOSALS_PER_ROUND.saturating_mul(rounds_kept)),
             ("blocks", self.blocks, BLOCKS_MAX),
-            ("bytes of blocks in parts", self.assembly_bytes, UNASKED_MAX.saturating_add(peers).saturating_mul(BLOCK_BYTES_MAX)),
+            (
+                "bytes of blocks in parts",
+                self.assembly_bytes,
+                UNASKED_MAX.saturating_add(peers).saturating_mul(BLOCK_BYTES_MAX),
+            ),
             ("synced blocks", self.synced_blocks, SYNC_ENTRIES_MAX),
             ("accusations", self.accusations, ACCUSATIONS_MAX),
         ];

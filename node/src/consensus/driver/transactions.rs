@@ -34,7 +34,10 @@ pub(super) struct Admission {
 
 #[derive(Debug)]
 enum Origin {
-    Client { request: u64, wait: bool },
+    Client {
+        request: u64,
+        wait: bool,
+    },
     Peer(Peer),
     /// This node itself: evidence.
     Own,

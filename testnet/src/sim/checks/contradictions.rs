@@ -41,9 +41,7 @@ impl Contradictions {
                 for b in entries.iter().skip(index + 1) {
                     let evidence = match (a, b) {
                         (LogEntry::Vote(a), LogEntry::Vote(b)) => Evidence::of_votes(a.clone(), b.clone()),
-                        (LogEntry::Proposal(a), LogEntry::Proposal(b)) => {
-                            Evidence::of_proposals(a.clone(), b.clone())
-                        }
+                        (LogEntry::Proposal(a), LogEntry::Proposal(b)) => Evidence::of_proposals(a.clone(), b.clone()),
                         _ => continue,
                     };
                     if evidence.judge(&genesis.registry, &scope).is_ok() {
@@ -84,7 +82,9 @@ impl Contradictions {
             let recorded = of_key.unwrap_or_default();
             let is_there = recorded.iter().any(|record| record.height == *height);
             if same_run && !is_there && recorded.len() < laufzettel_chain::limits::EVIDENCE_RECORDS_MAX {
-                return Err(format!("node {node} saw {address} sign twice at height {height}; it is not on the ledger"));
+                return Err(format!(
+                    "node {node} saw {address} sign twice at height {height}; it is not on the ledger"
+                ));
             }
         }
         Ok(found.iter().map(|(_, _, records)| records.all().len()).sum())

@@ -69,7 +69,11 @@ impl Turns {
             (expected == tip.order).then(|| off.into_iter().copied().collect::<Vec<_>>())
         });
         let Some(put_off) = put_off else {
-            return Err(format!("the order after height {} is no turn of the addresses: {:?}", tip.height(), tip.order));
+            return Err(format!(
+                "the order after height {} is no turn of the addresses: {:?}",
+                tip.height(),
+                tip.order
+            ));
         };
         let wrongly = put_off.iter().find(|address| self.passed_over.get(address).copied().unwrap_or(0) < 2);
         match wrongly {

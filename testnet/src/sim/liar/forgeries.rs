@@ -15,8 +15,7 @@ const KEPT: usize = 200;
 
 fn addresses(scene: &Scene<'_>) -> Vec<Address> {
     let validators = scene.members.iter().filter(|member| member.validator);
-    let mut addresses: Vec<Address> =
-        validators.map(|member| Address::of(&member.consensus.verifying_key())).collect();
+    let mut addresses: Vec<Address> = validators.map(|member| Address::of(&member.consensus.verifying_key())).collect();
     addresses.sort_unstable();
     addresses
 }
@@ -67,8 +66,12 @@ impl Strategy for Certificates {
         let (height, value, addresses) = (scene.height(), scene.any_id(), addresses(scene));
         let (round, skip) = (scene.random.random_range(0..9), scene.chance(2));
         let signatures = addresses.iter().map(|address| (*address, [7; 64])).collect();
-        let vote =
-            |address: &Address| RoundVote { address: *address, vote_type: VoteType::Precommit, value: None, signature: [7; 64] };
+        let vote = |address: &Address| RoundVote {
+            address: *address,
+            vote_type: VoteType::Precommit,
+            value: None,
+            signature: [7; 64],
+        };
         let votes = addresses.iter().map(vote).collect();
         let mut told = scene.to_all(&Message::PolkaCertificate(PolkaCertificate { height, round, value, signatures }));
         told.extend(scene.to_all(&Message::RoundCertificate(RoundCertificate { height, round, skip, votes })));

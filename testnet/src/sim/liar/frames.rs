@@ -12,7 +12,7 @@ use laufzettel_chain::vote::{Signed, Vote, VoteType};
 use laufzettel_node::consensus::Message;
 use rand::Rng as _;
 
-use super::proposals::built;
+use super::proposals::{built, turn};
 use super::{Said, Scene, Strategy};
 
 /// A precommit that an honest validator really signed, from a certificate.
@@ -59,10 +59,7 @@ fn frame(scene: &mut Scene<'_>) -> Option<Arc<SignedTransaction>> {
         _ => {
             let other = Vote { address: Address::of(&scene.member.service.verifying_key()), ..message };
             let none = Vote { value: None, ..other.clone() };
-            Evidence::of_votes(
-                Signed::new(other, &scene.member.service),
-                Signed::new(none, &scene.member.service),
-            )
+            Evidence::of_votes(Signed::new(other, &scene.member.service), Signed::new(none, &scene.member.service))
         }
     };
     Some(transaction(&evidence, scene))
@@ -88,7 +85,7 @@ fn transaction(evidence: &Evidence, scene: &mut Scene<'_>) -> Arc<SignedTransact
 pub(super) fn framed(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     let mut transactions = block.body.transactions.clone();
     transactions.push(frame(scene)?);
-    built(scene, block.header.round, block.header.time_ms, &transactions)
+    built(scene, turn(block), block.header.time_ms, &transactions)
 }
 
 /// Brings such evidence to every node.

@@ -31,9 +31,9 @@ impl Strategy for Instead {
         if scene.chance(3) {
             return 0;
         }
-        let Some(other) = (self.make)(&block, scene).filter(|other| other.header.id() != block.header.id()) else {
-            return 0;
-        };
+        let differs =
+            |other: &Block| other.header.id() != block.header.id() && other.header.height == block.header.height;
+        let Some(other) = (self.make)(&block, scene).filter(differs) else { return 0 };
         let to = if self.to_some { scene.half() } else { scene.peers.iter().copied().collect() };
         replace(said, (&proposal, &other), &to, scene);
         to.len() as u64
@@ -104,16 +104,20 @@ fn replace(
     }
 }
 
-/// A block that the ledger itself builds, of this round and time.
+/// A block that the ledger itself builds, of this round, proposer and time.
 pub(super) fn built(
     scene: &Scene<'_>,
-    round: u32,
+    (round, proposer): (u32, Address),
     time_ms: u64,
     transactions: &[Arc<SignedTransaction>],
 ) -> Option<Block> {
-    let ledger = scene.ledger;
-    let built = ledger.build(round, time_ms, scene.own(), transactions, PROPOSAL_WORK).ok()?;
+    let built = scene.ledger.build(round, time_ms, proposer, transactions, PROPOSAL_WORK).ok()?;
     Some(built.block.as_ref().clone())
+}
+
+/// Round and proposer of a block: of one that is proposed again, those who proposed it first.
+pub(super) fn turn(block: &Block) -> (u32, Address) {
+    (block.header.round, block.header.proposer)
 }
 
 fn mark(block: Block, scene: &mut Scene<'_>) -> Option<Block> {
@@ -123,7 +127,7 @@ fn mark(block: Block, scene: &mut Scene<'_>) -> Option<Block> {
 
 /// The same a millisecond later: as valid as the first.
 pub(super) fn sibling(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
-    built(scene, block.header.round, block.header.time_ms + 1, &block.body.transactions)
+    built(scene, turn(block), block.header.time_ms + 1, &block.body.transactions)
 }
 
 /// With another state root.
@@ -137,7 +141,7 @@ pub(super) fn wrong_root(block: &Block, scene: &mut Scene<'_>) -> Option<Block> 
 pub(super) fn panicking(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     let mut transactions = vec![Arc::clone(scene.hostile)];
     transactions.extend(block.body.transactions.iter().cloned());
-    let other = built(scene, block.header.round, block.header.time_ms, &transactions)?;
+    let other = built(scene, turn(block), block.header.time_ms, &transactions)?;
     mark(other, scene)
 }
 
@@ -157,7 +161,7 @@ pub(super) fn stuffed(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
 pub(super) fn stale(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     let tip_ms = scene.ledger.tip().header.time_ms;
     if tip_ms + 7_000 < scene.now_ms {
-        return built(scene, block.header.round, tip_ms + 1, &block.body.transactions);
+        return built(scene, turn(block), tip_ms + 1, &block.body.transactions);
     }
     let mut other = block.clone();
     other.header.time_ms = tip_ms;
@@ -167,13 +171,13 @@ pub(super) fn stale(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
 /// Of a time that lies after the window.
 pub(super) fn ahead(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     let time_ms = scene.now_ms + scene.random.random_range(12_000..3_600_000);
-    built(scene, block.header.round, time_ms, &block.body.transactions)
+    built(scene, turn(block), time_ms, &block.body.transactions)
 }
 
 /// Made for the next round in which it is this liar's turn.
 pub(super) fn later_round(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     let turns = u32::try_from(scene.ledger.tip().order.len()).ok()?;
-    built(scene, block.header.round + turns, block.header.time_ms, &block.body.transactions)
+    built(scene, (block.header.round + turns, block.header.proposer), block.header.time_ms, &block.body.transactions)
 }
 
 /// Empty in round 0, less than a minute after the last block.
@@ -182,7 +186,7 @@ pub(super) fn empty(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
     if block.header.round > 0 || block.body.transactions.is_empty() || !early {
         return None;
     }
-    let other = built(scene, 0, block.header.time_ms, &[])?;
+    let other = built(scene, turn(block), block.header.time_ms, &[])?;
     mark(other, scene)
 }
 
@@ -196,7 +200,7 @@ impl Strategy for OutOfTurn {
         if tip.proposer(round) == Some(scene.own()) {
             return Vec::new();
         }
-        let Some(block) = built(scene, round, scene.now_ms, &[]) else { return Vec::new() };
+        let Some(block) = built(scene, (round, scene.own()), scene.now_ms, &[]) else { return Vec::new() };
         let message = Proposal {
             network: scene.network,
             incarnation: 0,

@@ -11,9 +11,11 @@ use super::super::liar::{Lie, Said, Scene, Strategy, What};
 use super::super::mode::Mode;
 use super::{Event, World};
 
+type Told = (Lie, Box<dyn Strategy>);
+
 /// The strategies of all liars, and how often each lied.
 pub(super) struct Liars {
-    strategies: BTreeMap<usize, Vec<(Lie, Box<dyn Strategy>)>>,
+    strategies: BTreeMap<usize, Vec<Told>>,
     counts: BTreeMap<Lie, u64>,
 }
 

@@ -35,7 +35,10 @@ impl World {
         if let Some(what) = load.excess(peers, validators, rounds) {
             self.fail(format!("node {node} holds too much: {what}, {load:?}"));
         } else if health.pending > pool.count_max || health.pending_bytes > pool.bytes_max {
-            self.fail(format!("node {node} has {} transactions pending, {} bytes", health.pending, health.pending_bytes));
+            self.fail(format!(
+                "node {node} has {} transactions pending, {} bytes",
+                health.pending, health.pending_bytes
+            ));
         }
     }
 
@@ -98,7 +101,9 @@ impl World {
         match diagnostic {
             _ if self.mode.is_faulty(node) => {}
             Diagnostic::PeerFault { peer, .. } if self.node_of(peer).is_some_and(|node| self.mode.is_faulty(node)) => {}
-            Diagnostic::InvalidBlock { block, reason, .. } if self.checks.invalid.contains(block) => {
+            Diagnostic::InvalidBlock { block, reason, .. }
+                if self.checks.invalid.contains(block) || self.is_hostile_block(reason) =>
+            {
                 self.panics += u64::from(reason.contains("panic"));
             }
             // The others are honest and the ledger is deterministic: none of these may ever be.
@@ -109,6 +114,11 @@ impl World {
             Diagnostic::RoundStarted { height, round } => self.checks.begins(*height, *round),
             Diagnostic::Gate { .. } | Diagnostic::Syncing { .. } => {}
         }
+    }
+
+    /// A liar that can execute the hostile transaction proposes it in good faith where a client submits it.
+    fn is_hostile_block(&self, reason: &str) -> bool {
+        reason.contains("panic") && (0..self.nodes()).any(|node| self.mode.executes_hostile(node))
     }
 
     fn set_timer(&mut self, node: usize, run: u64, key: TimerKey, at_ms: u64) {

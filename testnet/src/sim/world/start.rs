@@ -48,7 +48,7 @@ impl World {
                 announced: 0,
                 broken,
                 odd: node == 1,
-                lies: mode.lies(node),
+                executes_hostile: mode.executes_hostile(node),
                 pool,
                 set_back: mode.odd == Odd::SetBack && node == ODD,
                 was_set_back: false,
