@@ -160,9 +160,10 @@ fn records_are_bounded() {
 #[test]
 fn nodes_bring_evidence_and_nothing_else() {
     let (mut ledger, _) = ledger();
-    let codes = |ledger: &mut Ledger, number: u64, purpose: &str| {
+    let codes = |ledger: &mut Ledger, round: u32, purpose: &str| {
+        let number = u64::from(round);
         let items = vec![
-            item(number, None, &Action::Evidence(twice(|vote| vote.round = number as u32))),
+            item(number, None, &Action::Evidence(twice(|vote| vote.round = round))),
             item(number, case(1), &fixture::opens("toy")),
         ];
         let signed = Arc::new(payload(BAMF, number, &items).sign(items, &key(BAMF, purpose)));

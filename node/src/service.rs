@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use laufzettel_chain::ids::Address;
-use laufzettel_chain::state::evidence::{self, Records};
+use laufzettel_chain::state::evidence::{self, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -161,21 +160,25 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
 
 /// A line for each authority that was proven to have signed twice. It is not suspended: that is for people to decide.
 fn twice_signed(handle: &Handle) -> Vec<String> {
-    let found = match evidence::all(handle.store().as_ref(), &handle.genesis().registry) {
-        Ok(found) => found,
-        Err(error) => return vec![format!("cannot read which authorities signed twice: {error}")],
+    match evidence::all(handle.store().as_ref(), &handle.genesis().registry) {
+        Ok(found) => {
+            found.iter().filter_map(|(authority, _, records)| signed_twice(authority, records.all())).collect()
+        }
+        Err(error) => vec![format!("cannot read which authorities signed twice: {error}")],
+    }
+}
+
+fn signed_twice(authority: &str, records: &[Record]) -> Option<String> {
+    let last = records.last()?;
+    let others = match records.len() {
+        1 => String::new(),
+        count => format!(", the last of {count} heights"),
     };
-    let line = |(authority, _, records): &(String, Address, Records)| {
-        let last = records.all().last()?;
-        let heights = records.all().len();
-        let more = if heights > 1 { format!(", the last of {heights} such heights") } else { String::new() };
-        Some(format!(
-            "authority {authority} signed twice at height {}{more}: its validator runs twice or lies; the proof is on the \
-             ledger, and nobody is suspended by it",
-            last.height
-        ))
-    };
-    found.iter().filter_map(line).collect()
+    Some(format!(
+        "authority {authority} signed twice at height {}{others}: its validator lies or runs twice with one key; the \
+         proof is on the ledger, and nobody is suspended by it",
+        last.height
+    ))
 }
 
 fn node_state(health: &Health, halted: Option<String>) -> NodeState {
@@ -226,5 +229,24 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         quorum_margin: u32::try_from(health.failures_left).unwrap_or(u32::MAX),
         peers: peers.collect(),
         warnings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use laufzettel_chain::evidence::Kind;
+    use laufzettel_chain::ids::ItemDigest;
+
+    use super::*;
+
+    #[test]
+    fn whoever_signed_twice_is_named_with_the_last_height() {
+        let record =
+            |height| Record { height, round: 0, kind: Kind::Prevote, item: ItemDigest([1; 32]), recorded: height };
+        assert_eq!(signed_twice("sn-lds", &[]), None);
+        let one = signed_twice("sn-lds", &[record(7)]).unwrap();
+        assert!(one.starts_with("authority sn-lds signed twice at height 7: "), "{one}");
+        let two = signed_twice("sn-lds", &[record(7), record(9)]).unwrap();
+        assert!(two.starts_with("authority sn-lds signed twice at height 9, the last of 2 heights: "), "{two}");
     }
 }

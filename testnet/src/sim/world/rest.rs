@@ -99,10 +99,11 @@ impl World {
         for replica in self.honest().into_iter().filter_map(|node| self.replicas.get(node)) {
             let Some(running) = &replica.running else { return false };
             let health = running.driver.health();
-            // A node keeps what nobody can execute until it builds a block itself, and is awake for it alone.
-            let hostile = self.mode.hostile && health.pending == 1;
-            let busy = health.round.is_some() || health.pending > 0;
-            if (busy && !hostile) || !running.jobs.is_empty() {
+            // A node keeps what nobody can execute until it builds a block itself. It is awake for it alone then, until
+            // the next heartbeat wakes the others.
+            let busy =
+                if self.mode.hostile { health.pending > 1 } else { health.round.is_some() || health.pending > 0 };
+            if busy || !running.jobs.is_empty() {
                 return false;
             }
             heights.insert(health.height);
