@@ -235,9 +235,21 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn foretell(&self, transaction: &Transaction) -> Result<Option<crate::receipt::Code>, StoreError> {
+    pub fn foretell(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+    ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
+        // A dry run may carry any signature: only keys that are there speak against it.
+        let keys = || signed.signatures.iter().map(|signature| signature.key_id);
+        if keys().all(|key| self.registry.keys.contains_key(&key)) {
+            let mut items = transaction.items.iter().flatten();
+            if items.any(|item| !self.registry.may_submit(keys(), &item.action)) {
+                return Ok(Some(Code::KeyPurpose));
+            }
+        }
         let opened = |case: CaseId| {
             transaction.items.iter().flatten().find_map(|item| match &item.action {
                 Action::OpenCase { definition, version } if item.case == Some(case) => {
@@ -257,7 +269,13 @@ impl Judge<'_> {
             let refused = match (&item.action, case) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
                 (Action::OpenCase { definition, version }, None) => {
-                    self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
+                    match self.registry.definition(definition, *version) {
+                        None => Some(Code::DefinitionUnknown),
+                        Some(definition) => {
+                            let entitled = authority.roles.iter().any(|role| definition.role(role.as_str()).is_some());
+                            (!entitled).then_some(Code::RoleNotEntitled)
+                        }
+                    }
                 }
                 (Action::Report(report), None) if opened(id).is_some() => opened(id)
                     .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),

@@ -15,7 +15,7 @@ use crate::index;
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
-use crate::registry::{Purpose, Registry};
+use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
 use crate::state::evidence::{self, Records};
@@ -174,9 +174,7 @@ impl<'a> Execution<'a> {
         self.work = self.work.saturating_add(self.cost(transaction)?);
         let payload = &transaction.payload;
         let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
-        let purposes: Vec<Purpose> =
-            keys.iter().filter_map(|id| self.registry.keys.get(id)).map(|key| key.purpose).collect();
-        let submits = |item: &Item| purposes.iter().any(|purpose| may_submit(*purpose, &item.action));
+        let submits = |item: &Item| self.registry.may_submit(keys.iter().copied(), &item.action);
         let author = AuthorityId::new(&payload.authority);
         let mut receipts = Vec::with_capacity(transaction.items.len());
         for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
@@ -268,7 +266,9 @@ impl<'a> Execution<'a> {
         }
         let definition = &case.definition;
         let judged = match &item.action {
-            Action::Report(_) if case.fold.knows(&item.digest.0) => return Ok(Err(Code::ItemRepeated)),
+            Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => {
+                return Ok(Err(Code::ItemRepeated));
+            }
             Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
@@ -284,7 +284,7 @@ impl<'a> Execution<'a> {
         for (item, receipt) in transaction.items.iter().zip(receipts) {
             let Some((item, case)) = item.as_ref().and_then(|item| Some((item, item.case?))) else { continue };
             let slot = match &item.action {
-                Action::Report(_) => item.digest.0,
+                Action::Report(_) => item.digest.slot(&transaction.payload.authority),
                 Action::Correct { slot, .. } => *slot,
                 Action::OpenCase { .. } | Action::Retract { .. } | Action::Evidence(_) => continue,
             };
@@ -365,16 +365,6 @@ impl<'a> Execution<'a> {
         let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0).to_be_bytes();
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
-    }
-}
-
-/// Whether a key of this purpose may sign this action. A node reports what it saw others sign, and nothing else.
-fn may_submit(purpose: Purpose, action: &Action) -> bool {
-    match action {
-        Action::Evidence(_) => matches!(purpose, Purpose::Node | Purpose::Service),
-        Action::OpenCase { .. } | Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => {
-            matches!(purpose, Purpose::Service | Purpose::Person)
-        }
     }
 }
 

@@ -86,6 +86,18 @@ id!(
     EffectId, 16
 );
 
+impl ItemDigest {
+    /// The slot of the report in this item, as said by this authority. The
+    /// author is part of it: whoever copies another's pending item into an own
+    /// transaction makes a report of its own and takes nothing away.
+    #[must_use]
+    pub fn slot(&self, authority: &str) -> Hash {
+        let mut out = Writer::default();
+        out.str(authority);
+        crypto::hash_parts("slot", &[&out.into_bytes(), &self.0])
+    }
+}
+
 impl EffectId {
     /// The id of what this rule does in this case for this cause (a slot, or
     /// the effect that caused it), for the so-many-th time, counted from 0.

@@ -10,6 +10,7 @@ use laufzettel_contracts::{Code, Definition};
 use crate::codec::Writer;
 use crate::crypto::{self, VerifyingKey};
 use crate::ids::{Height, KeyId};
+use crate::item::Action;
 use crate::validators::ValidatorSet;
 
 /// What a key may be used for.
@@ -186,5 +187,16 @@ impl Registry {
     #[must_use]
     pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {
         self.keys.iter().find(|(_, key)| key.authority == authority && key.purpose == purpose && key.until.is_none())
+    }
+    /// Whether one of these keys is for submitting this action: a case system's or a person's. A node reports what it
+    /// saw others sign, and nothing else.
+    pub fn may_submit(&self, keys: impl IntoIterator<Item = KeyId>, action: &Action) -> bool {
+        let mut purposes = keys.into_iter().filter_map(|id| self.keys.get(&id)).map(|key| key.purpose);
+        match action {
+            Action::Evidence(_) => purposes.any(|purpose| matches!(purpose, Purpose::Node | Purpose::Service)),
+            Action::OpenCase { .. } | Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => {
+                purposes.any(|purpose| matches!(purpose, Purpose::Service | Purpose::Person))
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use laufzettel_chain::ledger::Ledger;
 use laufzettel_chain::limits::{EVIDENCE_RECORDS_MAX, EVIDENCE_WORK};
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::state::evidence;
+use laufzettel_chain::storage::mem::MemStore;
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_chain::vote::{Proposal, Signed, Vote, VoteType};
 use laufzettel_proto::v1 as proto;
@@ -206,8 +207,9 @@ fn evidence_is_foretold_and_paid_for() {
     use laufzettel_chain::execute::{Execution, Place};
     let (mut ledger, _) = ledger();
     let foretold = |ledger: &Ledger, evidence: &Evidence| {
-        let transaction = signed_by(9, evidence, &key(BAMF, "node")).decode().expect("decodes");
-        ledger.judge(fixture::GENESIS_MS + 1).foretell(&transaction).expect("memory")
+        let signed = signed_by(9, evidence, &key(BAMF, "node"));
+        let transaction = signed.decode().expect("decodes");
+        ledger.judge(fixture::GENESIS_MS + 1).foretell(&signed, &transaction).expect("memory")
     };
     assert_eq!(foretold(&ledger, &twice(|_| ())), None);
     assert_eq!(foretold(&ledger, &twice(|vote| vote.round = 1)), Some(Code::EvidenceInvalid));
@@ -240,4 +242,30 @@ fn a_key_that_did_not_count_at_the_height_proves_nothing() {
     registry.keys.get_mut(&id).expect("registered").until = Some(20);
     assert_eq!(at(20).judge(&registry, &scope), Ok(()), "a key out of use is kept, and so is what it did");
     assert_eq!(at(21).judge(&registry, &scope), Err(Code::EvidenceInvalid));
+}
+
+#[test]
+fn a_snapshot_carries_what_is_recorded() {
+    let (mut whole, store) = ledger();
+    let at = |height| {
+        let of = |value| signed(Vote { height, ..vote(value) });
+        Evidence::of_votes(of(None), of(Some(1)))
+    };
+    for height in 1..=3 {
+        assert_eq!(outcome(&mut whole, height, &at(height)), Code::Accepted);
+    }
+    let (mut other, copy) = fixture::snapshots::joined(store.as_ref());
+    let all = |store: &MemStore| evidence::all(store, &genesis().registry).expect("memory");
+    assert_eq!(all(&copy), all(&store));
+    // Both go on: what is recorded is refused by both, what is new changes both in the same way.
+    for (number, height) in [(10, 2), (11, 4)] {
+        let time_ms = whole.tip().header.time_ms + 1;
+        let signed = signed_by(number, &at(height), &key(BAMF, "node"));
+        let built = fixture::build(&whole, time_ms, &[signed]);
+        let executed = other.validate(&built.block).expect("the same state");
+        fixture::commit(&mut whole, &built.block, built.executed);
+        fixture::commit(&mut other, &built.block, executed);
+    }
+    assert_eq!(all(&copy), all(&store));
+    assert_eq!(all(&copy)[0].2.all().len(), 4);
 }

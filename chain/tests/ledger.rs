@@ -19,6 +19,7 @@ use fixture::{
 };
 use laufzettel_chain::check::Refusal;
 use laufzettel_chain::execute::{Execution, Place};
+use laufzettel_chain::ids::ItemDigest;
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::item::Action;
 use laufzettel_chain::limits;
@@ -40,8 +41,8 @@ fn report(number: u64, of: u8, status: &str, day: i32) -> Vec<u8> {
 fn story() -> Vec<Vec<Arc<SignedTransaction>>> {
     let begun = report(3, 1, "begun", -3);
     let moment = item(5, case(1), &Action::Report(at_ms("moment", 17)));
-    let retract = Action::Retract { slot: slot_of(&moment), reason: code("mistake") };
-    let correct = Action::Correct { slot: slot_of(&begun), report: on_day("begun", -2) };
+    let retract = Action::Retract { slot: slot_of(POLICE, &moment), reason: code("mistake") };
+    let correct = Action::Correct { slot: slot_of(BAMF, &begun), report: on_day("begun", -2) };
     vec![
         vec![
             transaction(BAMF, 1, vec![item(1, case(1), &opens("toy")), begun]),
@@ -117,7 +118,7 @@ fn items_stand_alone_and_receipts_say_what_became_of_each() {
     assert_eq!(found[2], [accepted(5), accepted(6)]);
     for built in &blocks {
         let listed = built.block.body.transactions.iter().flat_map(|signed| signed.items.iter().flatten());
-        assert!(listed.map(|bytes| slot_of(bytes)).eq(receipts(built).iter().map(|one| one.item.0)));
+        assert!(listed.map(|bytes| ItemDigest::of(bytes).0).eq(receipts(built).iter().map(|one| one.item.0)));
         assert!(receipts(built).iter().all(|one| one.cause.is_none() && one.answer == 0));
     }
 }
@@ -140,7 +141,7 @@ fn corrections_and_retractions_fold_the_case_anew() {
     let (mut ledger, store) = ledger();
     let begun = report(2, 1, "begun", -3);
     let step = report(3, 1, "step", -1);
-    let (begun_slot, step_slot) = (slot_of(&begun), slot_of(&step));
+    let (begun_slot, step_slot) = (slot_of(BAMF, &begun), slot_of(BAMF, &step));
     advance(&mut ledger, &[transaction(BAMF, 1, vec![item(1, case(1), &opens("toy")), begun, step])]);
     assert_eq!(statuses(store.as_ref(), 1), [(16, "step".to_owned())]);
     // The beginning turns out to lie after the step: it is last now, and the step lacks what it comes after.
@@ -275,7 +276,7 @@ fn every_refold_that_a_transaction_can_cause_is_paid_for() {
     };
     assert_eq!(work(vec![moment(300)]), 1 + 201);
     // Each of these puts the whole case in another order.
-    let slot = slot_of(&moment(100));
+    let slot = slot_of(BAMF, &moment(100));
     let correct = |number: u64| {
         let report = at_ms("moment", if number.is_multiple_of(2) { 1 } else { 999 });
         item(number, case(1), &Action::Correct { slot, report })

@@ -94,7 +94,12 @@ fn every_receipt_code_is_reached() {
     let begun = item(9_001, case(1), &Action::Report(on_day("begun", 0)));
     assert_eq!(scene.outcome(BAMF, begun.clone()), Code::Accepted);
     assert_eq!(scene.outcome(BAMF, begun.clone()), Code::ItemRepeated);
-    let slot = slot_of(&begun);
+    // The same bytes in another's name are another's report, before or after: nobody takes a slot from its author.
+    assert_eq!(scene.outcome(LDS, begun.clone()), Code::Accepted);
+    let copied = item(9_002, case(1), &Action::Report(on_day("begun", 0)));
+    assert_eq!(scene.outcome(LDS, copied.clone()), Code::Accepted);
+    assert_eq!(scene.outcome(BAMF, copied), Code::Accepted);
+    let slot = slot_of(BAMF, &begun);
 
     assert_eq!(scene.report(BAMF, on_day("nonsense", 0)), Code::StatusUnknown);
     assert_eq!(scene.report(POLICE, on_day("quiet_check", 0)), Code::StatusRestricted);

@@ -192,6 +192,8 @@ fn ids() {
             assert_eq!(laufzettel_chain::ids::CaseId::parse(&id.to_string()), Some(id));
             json!({ "case": text, "printed": id.to_string(), "erasure_tag": id.erasure_tag().to_string() })
         }),
+        "slot": { "authority": "de-bamf", "item digest": hex(&[0xd1; 32]),
+            "slot": hex(&ItemDigest([0xd1; 32]).slot("de-bamf")) },
         "effects": [
             json!({ "case": hex(&[1; 16]), "rule": "appeal_period", "cause": hex(&[2; 32]), "occurrence": 0,
                 "id": EffectId::of(&case(1), "appeal_period", &[2; 32], 0).to_string() }),
@@ -567,13 +569,14 @@ fn chain() -> (Ledger, Arc<MemStore>, Vec<Value>) {
         Arc::new(payload.sign(items, &key(authority, "service")))
     };
     let begun = item(3, 1, report(fixture::on_day("begun", -3)));
-    let begun_slot = fixture::slot_of(&begun);
+    let begun_slot = fixture::slot_of(BAMF, &begun);
     let mut step = fixture::on_day("step", -1);
     step.effective = Some(TODAY + 30);
     step.outcome = Some(code("no"));
     step.attributes.insert(code("pages"), laufzettel_contracts::Value::Integer(7));
     let moment = item(5, 1, report(fixture::at_ms("moment", 17)));
-    let retract = laufzettel_chain::item::Action::Retract { slot: fixture::slot_of(&moment), reason: code("mistake") };
+    let retract =
+        laufzettel_chain::item::Action::Retract { slot: fixture::slot_of(POLICE, &moment), reason: code("mistake") };
     let correct = laufzettel_chain::item::Action::Correct { slot: begun_slot, report: fixture::on_day("begun", -2) };
     let blocks = [
         vec![

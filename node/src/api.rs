@@ -52,6 +52,11 @@ const KEEPALIVE: Duration = Duration::from_secs(40);
 /// ...and closed if no answer comes within this.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Calls that a client took back before they were looked at; more end its connection.
+const RESETS_PENDING_MAX: usize = 20;
+/// Streams that a client's faults made this node reset; more end its connection.
+const RESETS_CAUSED_MAX: usize = 256;
+
 /// Why the services do not run.
 #[derive(Debug, Error)]
 pub enum ApiError {
@@ -96,16 +101,14 @@ impl Api {
         let (health, health_service) = tonic_health::server::health_reporter();
         let watcher = tokio::spawn(report_health(health, backend.clone()));
         let reflection = reflection(config.reflection)?;
-        let server = |error: tonic::transport::Error| ApiError::Server(causes(&error));
         let mut builder = Server::builder()
-            .tls_config(tls)
-            .map_err(server)?
             .timeout(CALL_TIME_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .max_concurrent_streams(config.calls_per_connection_max)
             .http2_max_header_list_size(16 * 1024)
-            .tcp_nodelay(true);
+            .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
+            .http2_max_local_error_reset_streams(Some(RESETS_CAUSED_MAX));
         if config.connection_age_s > 0 {
             builder = builder.max_connection_age(Duration::from_secs(config.connection_age_s));
         }
@@ -117,7 +120,12 @@ impl Api {
             .add_service(limited(SubmissionServiceServer::new(submission::Submissions::new(backend.clone(), config))))
             .add_service(limited_cases(CaseServiceServer::new(cases::Cases::new(backend.clone(), stop.clone()))))
             .add_service(limited_ledger(LedgerServiceServer::new(ledger::Blocks::new(backend, stop.clone()))));
-        let incoming = connections::incoming(listener, config.connections_max);
+        let limits = connections::Limits {
+            all: config.connections_max,
+            per_address: config.connections_per_address_max,
+            per_authority: config.connections_per_authority_max,
+        };
+        let incoming = connections::incoming(listener, tls, limits);
         let task = tokio::spawn(async move {
             let ended = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
             watcher.abort();

@@ -100,7 +100,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
     let target = client::Target::new(home, &arguments.connection);
     match &arguments.command {
         Command::Init(command) => command.run(home, output),
-        Command::Keys(command) => command.run(output),
+        Command::Keys(command) => command.run(home, output),
         Command::Certificates(command) => command.run(home, output),
         Command::Genesis(command) => command.run(output),
         Command::Start(command) => command.run(home),

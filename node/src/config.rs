@@ -114,9 +114,15 @@ pub struct ApiSection {
     pub private_key: PathBuf,
     /// Certificate of the authority that issues client certificates, PEM.
     pub client_ca: PathBuf,
-    /// Clients connected at once; more wait.
+    /// Clients connected at once; more are turned away.
     #[serde(default = "ApiSection::connections_default")]
     pub connections_max: usize,
+    /// Of these from one network address.
+    #[serde(default = "ApiSection::connections_per_address_default")]
+    pub connections_per_address_max: usize,
+    /// Of these of one authority.
+    #[serde(default = "ApiSection::connections_per_authority_default")]
+    pub connections_per_authority_max: usize,
     /// Calls of one connection at once.
     #[serde(default = "ApiSection::calls_default")]
     pub calls_per_connection_max: u32,
@@ -134,6 +140,12 @@ pub struct ApiSection {
 impl ApiSection {
     fn connections_default() -> usize {
         1_024
+    }
+    fn connections_per_address_default() -> usize {
+        256
+    }
+    fn connections_per_authority_default() -> usize {
+        512
     }
     fn calls_default() -> u32 {
         256
@@ -194,7 +206,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// It is no configuration; the message shows line and column.
-    #[error("the configuration {path} is not understood: {message}")]
+    #[error("the configuration {path} is not understood: {message}\nThe manual's config.toml explains every field")]
     Parse {
         /// The file.
         path: PathBuf,
@@ -217,7 +229,11 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is not understood, or has a value that cannot be used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let bytes = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let message = format!("byte {} is no UTF-8 text", error.utf8_error().valid_up_to());
+            ConfigError::Parse { path: path.into(), message }
+        })?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })?;
         config.resolve(path.parent().unwrap_or(Path::new("")));
@@ -247,6 +263,10 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         check(is_authority(&self.node.authority), "node.authority", "2 to 32 of [a-z0-9-], a letter first")?;
         check(self.api.connections_max > 0, "api.connections_max", "must be at least 1")?;
+        let per_address = self.api.connections_per_address_max;
+        check(per_address > 0, "api.connections_per_address_max", "must be at least 1")?;
+        let per_authority = self.api.connections_per_authority_max;
+        check(per_authority > 0, "api.connections_per_authority_max", "must be at least 1")?;
         check(self.api.calls_per_connection_max > 0, "api.calls_per_connection_max", "must be at least 1")?;
         let queue_min = crate::network::FRAME_BYTES_MAX;
         check(self.network.queue_bytes_max >= queue_min, "network.queue_bytes_max", "must hold a frame of 6 MiB")?;

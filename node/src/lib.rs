@@ -24,6 +24,7 @@ pub mod mempool;
 pub mod network;
 pub mod node;
 pub mod process;
+pub mod reset;
 pub mod runtime;
 pub mod service;
 pub mod setup;

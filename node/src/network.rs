@@ -8,6 +8,7 @@
 //! matters (design 7.3). Must never interpret a frame's bytes.
 
 mod address;
+mod doorkeeper;
 mod frame;
 mod inbound;
 mod outbound;
@@ -16,6 +17,7 @@ mod swarm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -152,6 +154,7 @@ pub struct NetworkHandle(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queues: BTreeMap<AuthorityId, Arc<SendQueue>>,
+    faults: BTreeMap<AuthorityId, Arc<AtomicU32>>,
     local: Vec<Multiaddr>,
     peer_id: PeerId,
     tasks: Vec<JoinHandle<()>>,
@@ -175,6 +178,13 @@ impl NetworkHandle {
     pub fn broadcast(&self, frame: impl Into<Bytes>) -> usize {
         let frame = frame.into();
         self.0.queues.values().filter(|queue| queue.push(frame.clone())).count()
+    }
+    /// A frame of this authority broke a rule: the next ones are taken more slowly. Whoever sends nothing but such
+    /// gets some fifty a second through, an honest one with a rare fault notices nothing.
+    pub fn slow(&self, authority: &str) {
+        if let Some(faults) = self.0.faults.get(authority) {
+            faults.fetch_add(1, Ordering::Relaxed);
+        }
     }
     /// The address this node listens on, with the port it got.
     #[must_use]

@@ -38,10 +38,13 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Another process has the data folder.
-    #[error("another process runs on data folder {0}; stop it, or give this node a folder of its own")]
+    #[error("another process uses the data folder {0}; stop it, or set node.data to a folder of this node's own")]
     InUse(PathBuf),
     /// The store cannot be opened.
-    #[error("the database in {path}: {source}")]
+    #[error(
+        "the database in {path} cannot be opened: {source}; if it is damaged, move the folder away and start again: the \
+         node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
+    )]
     Database {
         /// The folder.
         path: PathBuf,
@@ -71,13 +74,14 @@ pub struct Node {
     _lock: File,
 }
 
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
+/// A fault of a file or folder.
+pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StartError {
     let path = path.to_path_buf();
     move |source| StartError::Io { doing, path, source }
 }
 
 /// Takes the data folder for this process; dropped with the file.
-fn lock(data: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(data: &Path) -> Result<File, StartError> {
     let path = data.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(io("open", &path))?;

@@ -181,6 +181,20 @@ fn signed_twice(authority: &str, records: &[Record]) -> Option<String> {
     ))
 }
 
+/// Why this validator does not sign, and what to do about it.
+fn signing_warning(health: &Health) -> Option<String> {
+    match health.signing {
+        SigningState::Silent(reason) => Some(format!(
+            "nothing is signed: the file `watermark` in the data folder {reason}; stop the node and run `laufzettel keys \
+             watermark reset`, and never restore one from a backup"
+        )),
+        SigningState::Above(height) if health.height < height => Some(format!(
+            "nothing is signed up to block {height}: the watermark was reset, or lies ahead of the log; this passes"
+        )),
+        SigningState::Above(_) | SigningState::Ready | SigningState::Observer => None,
+    }
+}
+
 fn node_state(health: &Health, halted: Option<String>) -> NodeState {
     let peers = health.peers.iter().map(|peer| PeerState {
         authority: peer.peer.0.clone(),
@@ -193,12 +207,7 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
     if let Some(reason) = &halted {
         warnings.push(format!("the node stopped deciding: {reason}"));
     }
-    if let SigningState::Silent(reason) = health.signing {
-        warnings.push(format!(
-            "nothing is signed: the watermark file is {reason:?}; never restore one from a backup, and reset it by no \
-             means: this version has no safe way"
-        ));
-    }
+    warnings.extend(signing_warning(health));
     if let Some(height) = health.key_elsewhere {
         warnings.push(format!(
             "another node signed with this node's consensus key at height {height}; stop one of the two, and never start it \

@@ -8,14 +8,19 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
 };
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
-use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
 use crate::config::ApiSection;
@@ -50,6 +55,18 @@ pub enum TlsError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// A file the configuration names cannot be used.
+    #[error("{field}: {path}: {reason}; {remedy}")]
+    Unusable {
+        /// The configuration's field.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A certificate cannot be made.
     #[error("cannot make a certificate for {subject}: {reason}")]
@@ -216,17 +233,63 @@ pub fn authority_of(certificate: &[u8]) -> Option<String> {
     found
 }
 
-/// The server's side: only clients with a certificate of the client CA get through.
+/// What to do about a server's certificate or key.
+const ISSUE_SERVER: &str = "`laufzettel certificates server` issues certificate and key anew";
+/// What to do about the root of client certificates.
+const ISSUE_ROOT: &str = "it must be the certificate (ca.pem) of whoever issues client certificates";
+
+/// The server's side: only clients with a certificate of the client CA get through, and HTTP/2 only.
 ///
 /// # Errors
-/// A file cannot be read, or others can read the private key.
-pub fn server(api: &ApiSection) -> Result<ServerTlsConfig, TlsError> {
-    let files = CertificateFiles::load(&api.certificate, &api.private_key)?;
-    let root = read(&api.client_ca)?;
-    Ok(ServerTlsConfig::new()
-        .identity(Identity::from_pem(files.certificate, files.private_key))
-        .client_ca_root(Certificate::from_pem(root))
-        .timeout(std::time::Duration::from_secs(5)))
+/// A file cannot be read or used, or others can read the private key.
+pub fn server(api: &ApiSection) -> Result<Arc<ServerConfig>, TlsError> {
+    let unusable = |field, path: &Path, reason: &dyn std::fmt::Display, remedy| TlsError::Unusable {
+        field,
+        path: path.into(),
+        reason: reason.to_string(),
+        remedy,
+    };
+    let certificates = |field, path: &Path, remedy| {
+        let text = read(path).map_err(|error| named(error, field, remedy))?;
+        let all = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let all = all.map_err(|error| unusable(field, path, &error, remedy))?;
+        if all.is_empty() {
+            return Err(unusable(field, path, &"no certificate in PEM form (BEGIN CERTIFICATE) in it", remedy));
+        }
+        Ok(all)
+    };
+    let (key_field, key_path) = ("api.private_key", api.private_key.as_path());
+    let chain = certificates("api.certificate", &api.certificate, ISSUE_SERVER)?;
+    let key = read_private(key_path).map_err(|error| named(error, key_field, ISSUE_SERVER))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
+        unusable(key_field, key_path, &"no private key in PEM form (BEGIN PRIVATE KEY) in it", ISSUE_SERVER)
+    })?;
+    let root = |error: &dyn std::fmt::Display| unusable("api.client_ca", &api.client_ca, error, ISSUE_ROOT);
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("api.client_ca", &api.client_ca, ISSUE_ROOT)? {
+        roots.add(certificate).map_err(|error| root(&error))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+    let verifier = verifier.build().map_err(|error| root(&error))?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| failed("the server", &error))?.with_client_cert_verifier(verifier);
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| {
+        let reason = format!("does not fit the certificate {}: {error}", api.certificate.display());
+        unusable(key_field, key_path, &reason, ISSUE_SERVER)
+    })?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A fault of reading, with the field that names the file.
+fn named(error: TlsError, field: &'static str, remedy: &'static str) -> TlsError {
+    match error {
+        TlsError::Io { path, source, .. } => {
+            TlsError::Unusable { field, path, reason: format!("cannot be read: {source}"), remedy }
+        }
+        other => other,
+    }
 }
 
 /// A client's side, from a profile folder with `ca.pem`, `client.pem` and `client-key.pem`.

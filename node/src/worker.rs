@@ -322,7 +322,7 @@ pub fn read_blocks(
 /// The store failed.
 pub fn admit(judge: &Judge<'_>, signed: &SignedTransaction) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
     match judge.check(signed) {
-        Ok(transaction) => Ok(match refused_evidence(judge, &transaction)? {
+        Ok(transaction) => Ok(match refused_evidence(judge, signed, &transaction)? {
             Some(code) => Err(Refusal::new(RefusalReason::Admission(code.reason().to_owned()))),
             None => Ok(admitted(judge, &transaction)),
         }),
@@ -344,9 +344,13 @@ fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
 }
 
 /// Every node that sees a contradiction reports it: what is recorded by now, or proves nothing, needs no block.
-fn refused_evidence(judge: &Judge<'_>, transaction: &Transaction) -> Result<Option<Code>, StoreError> {
+fn refused_evidence(
+    judge: &Judge<'_>,
+    signed: &SignedTransaction,
+    transaction: &Transaction,
+) -> Result<Option<Code>, StoreError> {
     let evidence = |item: &Option<Item>| matches!(item, Some(Item { action: ItemAction::Evidence(_), .. }));
-    if transaction.items.iter().all(evidence) { judge.foretell(transaction) } else { Ok(None) }
+    if transaction.items.iter().all(evidence) { judge.foretell(signed, transaction) } else { Ok(None) }
 }
 
 fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {

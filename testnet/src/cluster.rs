@@ -59,12 +59,16 @@ impl Cluster {
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
         let stopped: Vec<String> =
             self.net.nodes.iter().filter(|node| !self.running.contains_key(*node)).cloned().collect();
-        for node in &stopped {
+        self.start_these(&stopped).await
+    }
+    /// Starts these nodes, which do not run, and waits until each is in sync with a quorum.
+    pub(crate) async fn start_these(&mut self, stopped: &[String]) -> Result<(), Fault> {
+        for node in stopped {
             let child = self.net.start(node, &self.program)?;
             self.running.insert(node.clone(), child);
         }
         let until = Instant::now() + START_DEADLINE;
-        for node in &stopped {
+        for node in stopped {
             let mut client = self.connect(node, node).await?;
             loop {
                 let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod foreign;
+
 use std::num::NonZeroUsize;
 use std::process::Command;
 
@@ -18,7 +20,8 @@ use crate::{demo, restart};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-async fn turn() -> MutexGuard<'static, ()> {
+/// Waits for its turn.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().await
 }
 

@@ -8,11 +8,19 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+#[cfg(test)]
+mod hostile;
 mod load;
+#[cfg(test)]
+mod lost_watermark;
+#[cfg(test)]
+mod refused;
 mod replay;
 mod restart;
 mod roots;
 mod sim;
+#[cfg(test)]
+mod starts;
 mod submit;
 
 use std::process::ExitCode;

@@ -200,7 +200,8 @@ impl OpenCase {
             Action::OpenCase { .. } => {}
             Action::Report(report) => {
                 let author = origin.authority.clone();
-                let entry = Entry { slot: item.digest.0, position: origin.position, author, report: report.clone() };
+                let slot = item.digest.slot(author.as_str());
+                let entry = Entry { slot, position: origin.position, author, report: report.clone() };
                 self.fold.report(&self.definition, entry);
             }
             Action::Correct { slot, report } => {
@@ -233,6 +234,13 @@ impl OpenCase {
         out.u16(item.action.tag());
         row.history = hash_parts("history", &[&row.history, &out.into_bytes()]);
         row.history_count = row.history_count.saturating_add(1);
+    }
+    /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
+    /// does, without the row and the root, which only the last one leaves.
+    pub(crate) fn settle(&mut self, case: &CaseId, height: Height) {
+        self.close_fields(case, height);
+        self.row.changed = height;
+        self.fresh = false;
     }
     /// Brings fields, blinders and entries up to the fold at the end of a
     /// block, and writes the row; the case root.

@@ -39,6 +39,10 @@ impl Records {
     pub fn all(&self) -> &[Record] {
         &self.0
     }
+    /// Height of the block that changed them last; none if there are none.
+    pub(crate) fn changed(&self) -> Option<Height> {
+        self.0.iter().map(|record| record.recorded).max()
+    }
     /// Whether another one at this height may be recorded.
     ///
     /// # Errors
@@ -71,6 +75,15 @@ impl Records {
 #[must_use]
 pub fn state_key(address: &Address) -> StateKey {
     StateKey::Registry(REGISTRY_KIND, address.to_string())
+}
+
+/// The consensus key that such a key of the state is about; none if it is another key.
+pub(crate) fn address_of(key: &[u8]) -> Option<Address> {
+    let prefix = StateKey::Registry(REGISTRY_KIND, String::new()).bytes();
+    // Kind and number, then the length of the name, which the empty name has as zero.
+    let name = key.strip_prefix(prefix.get(..2)?)?.get(4..)?;
+    let address = Address::from_hex(std::str::from_utf8(name).ok()?)?;
+    (state_key(&address).bytes() == key).then_some(address)
 }
 
 /// What is recorded of a key in the newest state, and the height that wrote it.

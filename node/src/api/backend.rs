@@ -166,7 +166,7 @@ impl Backend {
         let digest = PayloadDigest::of(&signed.payload);
         let checked = self.read(|read, tip| match self.judge(read, tip).check(&signed) {
             // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
-            Ok(transaction) => Ok(Ok((foretell(&self.judge(read, tip), &transaction)?, transaction))),
+            Ok(transaction) => Ok(Ok((foretell(&self.judge(read, tip), &signed, &transaction)?, transaction))),
             Err(laufzettel_chain::check::CheckError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),
         })?;
@@ -277,7 +277,7 @@ impl Backend {
     pub fn simulate(&self, signed: &SignedTransaction) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
         self.read(|read, tip| {
             let transaction = signed.decode().map_err(Refusal::Malformed)?;
-            let foretold = self.judge(read, tip).foretell(&transaction)?;
+            let foretold = self.judge(read, tip).foretell(signed, &transaction)?;
             Ok((transaction, foretold))
         })
     }
@@ -285,11 +285,11 @@ impl Backend {
 
 /// What the block would refuse whatever happens until then. Other refusals are left to the block: what this node lacks,
 /// another's events on their way may bring.
-fn foretell(judge: &Judge<'_>, transaction: &Transaction) -> Result<Option<Code>, Failure> {
+fn foretell(judge: &Judge<'_>, signed: &SignedTransaction, transaction: &Transaction) -> Result<Option<Code>, Failure> {
     if transaction.items.len() > FORETOLD_ITEMS_MAX {
         return Ok(None);
     }
-    Ok(judge.foretell(transaction)?.filter(|code| code.is_lasting()))
+    Ok(judge.foretell(signed, transaction)?.filter(|code| code.is_lasting()))
 }
 
 /// A committed transaction's outcome.

@@ -177,6 +177,11 @@ fn report(report: &Report) -> v1::Report {
 #[must_use]
 pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
     use v1::event::Action as Wire;
+    let slot = match event.item.as_ref().map(|item| &item.action) {
+        Some(Action::Report(_)) => event.receipt.item.slot(&event.authority).to_vec(),
+        Some(Action::Correct { slot, .. } | Action::Retract { slot, .. }) => slot.to_vec(),
+        Some(Action::OpenCase { .. } | Action::Evidence(_)) | None => Vec::new(),
+    };
     let action = match event.item.as_ref().map(|item| &item.action) {
         Some(Action::OpenCase { .. } | Action::Evidence(_)) => return None,
         Some(Action::Report(found)) => Some(Wire::Report(report(found))),
@@ -202,6 +207,7 @@ pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
         deviation: event.receipt.flags & FLAG_DEVIATION != 0,
         despite_lock: event.receipt.flags & FLAG_DESPITE_LOCK != 0,
         case_revision: event.revision,
+        slot,
         action,
     })
 }

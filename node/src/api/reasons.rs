@@ -240,7 +240,7 @@ reasons! {
         "Check for a client that repeats itself; then ask the network's governance.";
     SlotUnknown "SLOT_UNKNOWN" Receipt,
         "The case has no such report.",
-        "The slot is the item digest of the report's first version.";
+        "The slot is made of the authority and the item digest of the report's first version; events show it.";
     NotAuthor "NOT_AUTHOR" Receipt,
         "The report is another authority's.",
         "Ask its author for the correction.";

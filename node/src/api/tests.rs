@@ -142,6 +142,8 @@ impl Node {
             private_key: path("server-key.pem"),
             client_ca: path("ca.pem"),
             connections_max: 16,
+            connections_per_address_max: 16,
+            connections_per_authority_max: 16,
             calls_per_connection_max: 16,
             connection_age_s: 0,
             reflection: true,

@@ -202,7 +202,7 @@ pub(super) fn event_json(event: &v1::Event) -> Value {
     json!({
         "cursor": event.cursor, "case": case_text(&event.case_id), "height": event.height,
         "transaction": event.transaction_index, "item": event.item_index, "block_time_ms": event.block_time_ms,
-        "authority": event.authority, "item_digest": hex(&event.item_digest), "deviation": event.deviation,
+        "authority": event.authority, "item_digest": hex(&event.item_digest), "slot": hex(&event.slot), "deviation": event.deviation,
         "revision": event.case_revision, "what": action_text(event), "occurred": occurred(event),
     })
 }

@@ -1,4 +1,7 @@
-//! `laufzettel keys`: makes key files and shows their public halves.
+//! `laufzettel keys`: makes key files, shows their public halves, and resets
+//! the watermark of the consensus key.
+
+mod watermark;
 
 use std::path::{Path, PathBuf};
 
@@ -28,10 +31,13 @@ pub(super) enum Keys {
         /// The file.
         file: PathBuf,
     },
+    /// What keeps the consensus key from signing twice.
+    #[command(subcommand)]
+    Watermark(watermark::Watermark),
 }
 
 impl Keys {
-    pub(super) fn run(&self, output: &Output) -> Result<(), Fault> {
+    pub(super) fn run(&self, home: &Path, output: &Output) -> Result<(), Fault> {
         match self {
             Self::Generate { purpose, file } => {
                 let key = keys::generate().map_err(Fault::failed)?;
@@ -42,6 +48,7 @@ impl Keys {
                 let key = keys::load(file).map_err(Fault::failed)?;
                 show(file, None, &key.verifying_key(), output)
             }
+            Self::Watermark(command) => super::block_on(command.run(home, output)),
         }
     }
 }

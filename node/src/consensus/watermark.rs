@@ -41,6 +41,15 @@ impl Mark {
     /// Below everything that can be signed.
     pub const NOTHING: Self = Self { height: 0, round: 0, step: Step::Proposal, value: None };
 
+    /// What a reset writes: nothing of this height or below may be signed any more.
+    #[must_use]
+    pub const fn above(height: Height) -> Self {
+        Self { height, round: u32::MAX, step: Step::Precommit, value: None }
+    }
+    /// Whether a reset wrote it: nobody ever signs in the last round there is.
+    fn is_of_reset(&self) -> bool {
+        *self == Self::above(self.height)
+    }
     /// Whether this may be signed after `last`: it comes later, or is the same again.
     #[must_use]
     pub fn may_follow(&self, last: &Self) -> bool {
@@ -137,6 +146,16 @@ pub enum SilentReason {
     Damaged,
 }
 
+impl core::fmt::Display for SilentReason {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing, though this node has blocks",
+            Self::Foreign => "belongs to another validator or network",
+            Self::Damaged => "is damaged",
+        })
+    }
+}
+
 /// What this node may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningState {
@@ -144,7 +163,7 @@ pub enum SigningState {
     Observer,
     /// Everything after the watermark.
     Ready,
-    /// Only heights above this one: the log ends below the watermark.
+    /// Only heights above this one: the log ends below the watermark, or the watermark was reset.
     Above(Height),
     /// Nothing.
     Silent(SilentReason),
@@ -189,7 +208,7 @@ pub fn judge(network: NetworkId, address: Address, found: &Found<'_>) -> (Signin
     if newest.network != network || newest.address != address {
         return (SigningState::Silent(SilentReason::Foreign), None);
     }
-    if found.log_end < newest.log_position {
+    if found.log_end < newest.log_position || newest.mark.is_of_reset() {
         return (SigningState::Above(newest.mark.height), Some(newest));
     }
     (SigningState::Ready, Some(newest))
@@ -242,6 +261,19 @@ mod tests {
         let (state, _) = check([None, Some(&slot)], false, 59);
         assert_eq!(state, SigningState::Above(11));
         assert!(!state.allows(11) && state.allows(12));
+    }
+
+    #[test]
+    fn a_reset_watermark_allows_only_what_lies_above_it() {
+        let mark = Mark::above(11);
+        let watermark = Watermark { sequence: 1, network: NETWORK, address: ADDRESS, mark, log_position: 0 };
+        let (slot, bytes) = watermark.slot();
+        assert_eq!(slot, 1);
+        let (state, newest) = check([None, Some(&bytes)], false, 60);
+        assert_eq!((state, newest), (SigningState::Above(11), Some(1)));
+        let next = |height, round, step| Mark { height, round, step, value: Some(BlockId([3; 32])) };
+        assert!(!next(11, 7, Step::Precommit).may_follow(&mark) && !next(10, 0, Step::Prevote).may_follow(&mark));
+        assert!(next(12, 0, Step::Proposal).may_follow(&mark));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, identity, noise, 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::doorkeeper::Doorkeeper;
+use super::inbound::Sender;
 use super::outbound::{Link, PROTOCOL};
 use super::queue::SendQueue;
 use super::{
@@ -28,6 +30,10 @@ use super::{
 const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 /// Connections in the handshake at once; strangers get no further.
 const PENDING_INCOMING_MAX: u32 = 64;
+/// Of these from one network address.
+const PENDING_PER_ADDRESS_MAX: usize = 16;
+/// How long a handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// How often a connection is probed, and how long an answer may take.
 const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5));
 /// How long to wait for the listening address.
@@ -36,6 +42,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     allowed: allow_block_list::Behaviour<AllowedPeers>,
+    doorkeeper: Doorkeeper,
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -70,8 +77,9 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
     let (disconnect_sender, disconnect) = mpsc::channel(64);
     let mut control = swarm.behaviour().stream.new_control();
     let streams = control.accept(PROTOCOL).map_err(|error| NetworkError::Transport(error.to_string()))?;
-    let names = peers.iter().map(|(id, peer)| (*id, peer.authority.clone())).collect();
-    let accept = inbound::accept(streams, names, config.limits.clone(), events_sender.clone());
+    let senders: BTreeMap<_, _> = peers.iter().map(|(id, peer)| (*id, Sender::new(&peer.authority))).collect();
+    let faults = senders.values().map(|sender| (sender.authority.clone(), sender.faults.clone())).collect();
+    let accept = inbound::accept(streams, senders, config.limits.clone(), events_sender.clone());
     let mut tasks = vec![tokio::spawn(accept)];
     let (mut queues, mut targets) = (BTreeMap::new(), BTreeMap::new());
     for (id, peer) in peers {
@@ -102,7 +110,7 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
     let peer_id = *swarm.local_peer_id();
     let dialler = Dialler { swarm, targets, limits: config.limits, disconnect, resolved: mpsc::channel(64) };
     tasks.push(tokio::spawn(dialler.run()));
-    Ok((NetworkHandle(Arc::new(Shared { queues, local, peer_id, tasks })), NetworkEvents(events)))
+    Ok((NetworkHandle(Arc::new(Shared { queues, faults, local, peer_id, tasks })), NetworkEvents(events)))
 }
 
 fn by_peer_id(peers: &[Peer]) -> Result<BTreeMap<PeerId, Peer>, NetworkError> {
@@ -133,6 +141,7 @@ fn build(config: &NetworkConfig, peers: &BTreeMap<PeerId, Peer>) -> Result<Swarm
         .map_err(|error| transport(&error))?
         .with_behaviour(|key| Behaviour {
             allowed,
+            doorkeeper: Doorkeeper::new(PENDING_PER_ADDRESS_MAX),
             limits: connection_limits::Behaviour::new(limits),
             identify: identify::Behaviour::new(
                 identify::Config::new("/laufzettel/1".into(), key.public()).with_hide_listen_addrs(true),
@@ -142,6 +151,7 @@ fn build(config: &NetworkConfig, peers: &BTreeMap<PeerId, Peer>) -> Result<Swarm
         })
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(u64::MAX)))
+        .with_connection_timeout(HANDSHAKE_TIME)
         .build();
     Ok(swarm)
 }

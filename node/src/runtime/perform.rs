@@ -72,7 +72,12 @@ impl Ports {
                     "a validator signed two messages that contradict each other; the proof goes on the ledger"
                 );
             }
-            Action::Log(diagnostic) => log(&diagnostic),
+            Action::Log(diagnostic) => {
+                if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
+                    self.network.slow(&peer.0);
+                }
+                log(&diagnostic);
+            }
             Action::Halt { reason } => {
                 tracing::error!(%reason, "the node stops deciding and serving; an operator is needed");
                 self.shared.halted.send_replace(Some(reason));

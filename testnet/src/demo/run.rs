@@ -80,7 +80,7 @@ async fn report_case(stations: &Stations, case: &DemoCase) -> Result<(CaseId, u6
             actions.push((id, open, random16()?));
         }
         let (action, blinding) = (action(event, &slots)?, random16()?);
-        slots.push(laufzettel_chain::ids::ItemDigest::of(&Item::encode(blinding, id, &action)).0);
+        slots.push(laufzettel_chain::ids::ItemDigest::of(&Item::encode(blinding, id, &action)).slot(event.authority));
         actions.push((id, action, blinding));
         let signed = author.sign(TransactionId(random16()?), clock::now_ms() + VALID_MS, &actions);
         let outcome = submit_final(&mut client.clone(), &signed).await?;

@@ -279,7 +279,7 @@ async fn read_case(client: &mut Client, stage: &Stage, case: &CasePlan, min_heig
     for event in events {
         if let Some(v1::event::Action::Report(report)) = event.action {
             let read = read_event(&report.status, report.occurred, &event.authority)?;
-            by_slot.insert(event.item_digest, read);
+            by_slot.insert(event.slot, read);
         }
     }
     // The node's own order of the reports that stand.

@@ -1,0 +1,4 @@
+//! Fuzzes entries of the consensus log and slots of the watermark.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laufzettel_fuzz::log(bytes));

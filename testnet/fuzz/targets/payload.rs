@@ -1,0 +1,4 @@
+//! Fuzzes payloads: the bytes a client signs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laufzettel_fuzz::payload(bytes));

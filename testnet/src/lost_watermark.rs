@@ -1,0 +1,162 @@
+//! A validator that lost its watermark: it says so and signs nothing; the
+//! reset refuses what is not safe, and lets it sign again only above what the
+//! network had reached. At no height does it sign twice.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::codec::decode;
+use laufzettel_chain::ids::Address;
+use laufzettel_node::keys;
+use laufzettel_proto::v1;
+
+use crate::cluster::{Cluster, program};
+use crate::demo;
+use crate::e2e::turn;
+use crate::load::Load;
+use crate::submit::submit_final;
+
+/// Who loses it; another validator, whose absence later makes the first one's vote needed.
+const LOSER: &str = "sn-dresden";
+const OTHER: &str = "de-bpol";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn watermark(cluster: &Cluster, node: &str) -> PathBuf {
+    cluster.net.node_folder(node).join("data/watermark")
+}
+
+fn reset(cluster: &Cluster, node: &str, arguments: &[&str]) -> Output {
+    let home = cluster.net.node_folder(node);
+    let mut command = Command::new(program().unwrap());
+    command.arg("--home").arg(home).args(["--output", "json", "keys", "watermark", "reset"]).args(arguments);
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, code: i32, says: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for part in says {
+        assert!(text.contains(part), "does not say {part:?}: {text}");
+    }
+}
+
+async fn warnings(cluster: &Cluster, node: &str) -> String {
+    let mut client = cluster.connect(node, node).await.unwrap();
+    client.ledger.get_health(v1::GetHealthRequest {}).await.unwrap().into_inner().warnings.join("; ")
+}
+
+/// Who signed the block of this height, as the certificate at this node says.
+async fn signers(cluster: &Cluster, node: &str, height: u64) -> Vec<Address> {
+    let mut client = cluster.connect(node, node).await.unwrap();
+    let answer = client.ledger.get_header(v1::GetHeaderRequest { height }).await.unwrap().into_inner();
+    let certificate: Certificate = decode(&answer.head.unwrap().certificate).unwrap();
+    certificate.signatures.iter().map(|(address, _)| *address).collect()
+}
+
+/// Makes a few blocks through the first node; the height of the last one.
+async fn decide(cluster: &Cluster, from: u64, count: u64) -> u64 {
+    let load = Load::new(cluster, 4, 9).await.unwrap().numbered_from(from);
+    if from == 1 {
+        load.open_cases().await.unwrap();
+    }
+    let station = load.station(0).unwrap();
+    let mut highest = 0;
+    for _ in 0..count {
+        let (_, signed) = load.sign(station, 1).unwrap();
+        highest = submit_final(&mut station.client.clone(), &signed).await.unwrap().height;
+    }
+    highest
+}
+
+async fn reach(cluster: &Cluster, node: &str, height: u64) {
+    let mut client = cluster.connect(node, node).await.unwrap();
+    let until = std::time::Instant::now() + PATIENCE;
+    while crate::roots::height(&mut client).await.unwrap() < height {
+        assert!(std::time::Instant::now() < until, "{node} does not reach {height}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn log(cluster: &Cluster, node: &str) -> String {
+    std::fs::read_to_string(cluster.net.node_folder(node).join("node.log")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
+    let _turn = turn().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = demo::cluster(folder.path()).unwrap();
+    cluster.start().await.unwrap();
+    decide(&cluster, 1, 3).await;
+    let key = keys::load(&cluster.net.node_folder(LOSER).join("keys/consensus.pem")).unwrap();
+    let loser = Address::of(&key.verifying_key());
+
+    refused(&reset(&cluster, LOSER, &["--yes"]), 1, &["another process uses the data folder", "data"]);
+    cluster.kill(LOSER).unwrap();
+    refused(&reset(&cluster, LOSER, &["--yes"]), 1, &["is in order", "watermark"]);
+    std::fs::remove_file(watermark(&cluster, LOSER)).unwrap();
+    refused(&reset(&cluster, LOSER, &[]), 2, &["--yes"]);
+
+    // Missing, damaged, another validator's: silent each time, and it says so.
+    let foreign = std::fs::read(watermark(&cluster, OTHER)).unwrap();
+    let spoil: [(&str, Box<dyn Fn(&Path)>); 3] = [
+        ("is missing", Box::new(|_| ())),
+        ("is damaged", Box::new(|path| std::fs::write(path, vec![0x5a; 8_192]).unwrap())),
+        ("belongs to another validator", Box::new(move |path| std::fs::write(path, &foreign).unwrap())),
+    ];
+    for (turn, (says, spoil)) in spoil.iter().enumerate() {
+        spoil(&watermark(&cluster, LOSER));
+        cluster.start().await.unwrap();
+        let warning = warnings(&cluster, LOSER).await;
+        assert!(warning.contains(says) && warning.contains("keys watermark reset"), "{warning}");
+        let first = decide(&cluster, 1_000 * (turn as u64 + 1), 1).await;
+        let last = decide(&cluster, 1_000 * (turn as u64 + 1) + 500, 3).await;
+        reach(&cluster, OTHER, last).await;
+        for height in first..=last {
+            assert!(!signers(&cluster, OTHER, height).await.contains(&loser), "signed {height} without a watermark");
+        }
+        reach(&cluster, LOSER, last).await;
+        cluster.kill(LOSER).unwrap();
+    }
+
+    // Without the others there is no height to sign above.
+    let others: Vec<String> = cluster.nodes().iter().filter(|node| *node != LOSER).cloned().collect();
+    for node in &others {
+        cluster.kill(node).unwrap();
+    }
+    refused(&reset(&cluster, LOSER, &["--yes", "--wait", "1"]), 3, &["more than a third", "[[peer]]"]);
+    cluster.start_these(&others).await.unwrap();
+    let silent = decide(&cluster, 10_000, 1).await;
+    let output = reset(&cluster, LOSER, &["--yes"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let above = answer["signs_above"].as_u64().unwrap();
+    assert_eq!(answer["reached"].as_u64().unwrap() + 1, above);
+    assert!(above > silent, "{answer}");
+
+    cluster.start().await.unwrap();
+    let mut height = silent;
+    while height <= above {
+        height = decide(&cluster, 20_000 + height * 10, 1).await;
+        reach(&cluster, OTHER, height).await;
+        assert!(height > above || !signers(&cluster, OTHER, height).await.contains(&loser), "signed {height}");
+    }
+    reach(&cluster, LOSER, height).await;
+    // With another one gone, nothing is decided without its vote.
+    cluster.kill(OTHER).unwrap();
+    let decided = decide(&cluster, 90_000, 2).await;
+    assert!(signers(&cluster, "de-bamf", decided).await.contains(&loser));
+    assert!(!warnings(&cluster, LOSER).await.contains("nothing is signed"));
+    cluster.start().await.unwrap();
+    reach(&cluster, OTHER, decided).await;
+    assert!(crate::roots::compare(&cluster).await.unwrap().equal);
+    for node in cluster.nodes() {
+        assert!(!log(&cluster, node).contains("contradict each other"), "{node} saw a double signature");
+    }
+    cluster.stop().unwrap();
+}
