@@ -164,6 +164,12 @@ pub fn of_case(read: &dyn Read, case: &CaseId, from: u64, limit: usize) -> Resul
         .collect())
 }
 
+/// Height of the last event; 0 if there is none.
+pub(crate) fn last_height(read: &dyn Read) -> Result<u64, StoreError> {
+    let last = read.last(Family::Index, &[EVENTS], &[BY_CASE])?;
+    Ok(last.and_then(|(key, _)| position_from(key.get(1..)?)).map_or(0, |position| position.height))
+}
+
 /// An event's place, case and revision.
 pub type EventRow = (Position, CaseId, u64);
 

@@ -26,6 +26,7 @@ use crate::validators::ValidatorSet;
 mod open;
 pub(crate) mod prune;
 pub(crate) mod stored;
+mod whole;
 
 pub use open::{OpenError, genesis_header, genesis_state};
 pub(crate) use open::{epoch_bytes, genesis_values, put_identity, put_unfinished};

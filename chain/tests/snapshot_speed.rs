@@ -24,6 +24,23 @@ use laufzettel_chain::storage::{Batch, Store};
 /// Events of a case besides its opening: three days, two instants.
 const EVENTS: u64 = 5;
 
+/// Time since the start, and how much of it this thread was on a processor: on a busy machine only that says something.
+struct Clock(Instant, Duration);
+
+fn on_processor() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now(), on_processor())
+    }
+    fn elapsed(&self) -> String {
+        format!("{:.2?}, {:.2?} of them on a processor", self.0.elapsed(), on_processor() - self.1)
+    }
+}
+
 fn case_of(number: u64) -> CaseId {
     let mut id = [0; 16];
     id.copy_from_slice(&blake3::hash(&number.to_be_bytes()).as_bytes()[..16]);
@@ -63,15 +80,15 @@ fn time_to_make_and_to_join() {
     let cases = std::env::var("CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000u64);
     let folder = tempfile::tempdir().expect("a folder");
     let from = Arc::new(RocksStore::open(&folder.path().join("from")).expect("opens"));
-    let begun = Instant::now();
+    let begun = Clock::start();
     let mut ledger = Ledger::open(from.clone(), genesis(), false).expect("opens");
     fill(&mut ledger, cases);
     println!(
-        "{cases} cases, {EVENTS} events each, {} blocks: filled in {:?}",
+        "{cases} cases, {EVENTS} events each, {} blocks: filled in {}",
         ledger.tip().header.height,
         begun.elapsed()
     );
-    let begun = Instant::now();
+    let begun = Clock::start();
     let mut chunks: Vec<Vec<u8>> = Vec::new();
     let mut sink = |_: u32, _: &ChunkInfo, bytes: &[u8]| {
         chunks.push(bytes.to_vec());
@@ -79,27 +96,27 @@ fn time_to_make_and_to_join() {
     };
     let manifest = create(from.snapshot().as_ref(), &genesis(), &mut sink).expect("made");
     println!(
-        "made in {:?}: {} chunks, {} bytes, {} a case",
+        "made in {}: {} chunks, {} bytes, {} a case",
         begun.elapsed(),
         chunks.len(),
         manifest.bytes(),
         manifest.bytes() / cases
     );
     let to = Arc::new(RocksStore::open(&folder.path().join("to")).expect("opens"));
-    let whole = Instant::now();
+    let whole = Clock::start();
     let mut import = Import::begin(to.clone(), genesis(), manifest.clone()).expect("begins");
     for kind in [ChunkKind::Values, ChunkKind::Blocks, ChunkKind::Cases] {
-        let (begun, mut bytes) = (Instant::now(), 0u64);
+        let (begun, mut bytes) = (Clock::start(), 0u64);
         for (info, chunk) in manifest.chunks.iter().zip(&chunks).filter(|(info, _)| info.kind == kind) {
             import.chunk(chunk).expect("taken");
             bytes += u64::from(info.length);
         }
-        println!("  {}: {bytes} bytes in {:?}", kind.name(), begun.elapsed());
+        println!("  {}: {bytes} bytes in {}", kind.name(), begun.elapsed());
     }
-    let begun = Instant::now();
+    let begun = Clock::start();
     let tip = import.finish(&mut |_, _| {}).expect("complete");
-    println!("  tree: {:?}", begun.elapsed());
-    let took: Duration = whole.elapsed();
-    println!("joined in {took:?}, root {}", hex(&tip.header.state_root));
+    println!("  tree: {}", begun.elapsed());
+    let took = whole.elapsed();
+    println!("joined in {took}, root {}", hex(&tip.header.state_root));
     assert_eq!(tip, *ledger.tip());
 }

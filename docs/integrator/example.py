@@ -1,6 +1,6 @@
 """A case system's day, small: report with the outbox, follow the ledger, correct, and verify a proof offline.
 
-    python example.py --profile CLIENTS/sn-lds --genesis genesis.toml [--database case-system.db]
+    python example.py --profile PROFILE --genesis genesis.toml [--key service.pem] [--database case-system.db]
 
 Run it again with the same database: it goes on where it was. docs/INTEGRATION.md explains each step.
 """
@@ -80,17 +80,18 @@ def check_network(node: Node, trusted: proof.Trusted) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", type=Path, required=True, help="folder of certificates, named as the authority")
+    parser.add_argument("--profile", type=Path, required=True, help="folder with certificates and profile.toml")
+    parser.add_argument("--key", type=Path, help="the key that signs [default: PROFILE/service.pem]")
     parser.add_argument("--genesis", type=Path, required=True, help="the network's genesis file")
     parser.add_argument("--database", default=":memory:", help="the case system's database")
     given = parser.parse_args(arguments)
 
     trusted = proof.Trusted.from_genesis(given.genesis.read_bytes())
     profile = Profile(given.profile)
-    authority = given.profile.name
+    authority = profile.authority
     with profile.connect() as node:
         incarnation = check_network(node, trusted)
-        key = signing.load_key(given.profile / "service.pem")
+        key = signing.load_key(given.key or given.profile / "service.pem")
         signer = signing.Signer(authority, key, trusted.network, incarnation, "example-1.0")
         database = sqlite3.connect(given.database)
         database.executescript(SCHEMA)

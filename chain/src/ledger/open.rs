@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::prune::Pruned;
 use super::stored::{put_tip, stored_tip};
-use super::{Ledger, PROTOCOL_VERSION};
+use super::{Ledger, PROTOCOL_VERSION, whole};
 use crate::block::Body;
 use crate::codec::{Writer, encode};
 use crate::crypto::Hash;
@@ -162,7 +162,10 @@ impl Ledger {
             return Err(OpenError::Unfinished { height });
         }
         match store.get(Family::Meta, FORMAT)? {
-            None => Self::create(store.as_ref(), &genesis)?,
+            None => {
+                whole::check_empty(store.as_ref())?;
+                Self::create(store.as_ref(), &genesis)?;
+            }
             Some(bytes) => {
                 let found: u32 = rows::decode(Family::Meta, &bytes)?;
                 if found > STORE_VERSION {
@@ -176,6 +179,7 @@ impl Ledger {
             return Err(OpenError::OtherNetwork { found, expected: genesis.network.to_string() });
         }
         let (tip, order) = stored_tip(store.as_ref(), &genesis.registry)?;
+        whole::check(store.as_ref(), &tip)?;
         let prune_below = Pruned::load(store.as_ref())?.bodies_from;
         let (verified, cases) = (Arc::default(), CaseCache::default());
         let turns = Turns::PROTOCOL;

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from cryptography import x509
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from laufzettel.v1 import case_service_pb2 as cases_pb
@@ -22,6 +23,7 @@ from laufzettel.v1 import outcome_pb2, position_pb2, proof_pb2, transaction_pb2
 from laufzettel.v1 import submission_service_pb2 as submission_pb
 from laufzettel.v1 import submission_service_pb2_grpc as submission_grpc
 
+_AUTHORITY_URI = "laufzettel://authority/"
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 # With these codes the node did not judge the call, or cannot yet: the same call again, later, may succeed.
 _REPEATABLE = {
@@ -77,6 +79,18 @@ class Profile:
     endpoint: str = ""
     server_name: str = field(default="", compare=False)
 
+    @property
+    def authority(self) -> str:
+        """The authority that the client certificate names, and in whose name calls are made."""
+        certificate = x509.load_pem_x509_certificate((self.folder / "client.pem").read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
+            if uri.startswith(_AUTHORITY_URI):
+                return uri.removeprefix(_AUTHORITY_URI)
+        raise ValueError(
+            f"{self.folder / 'client.pem'} names no authority; have one made by `laufzettel certificates client`"
+        )
+
     def connect(self) -> Node:
         """Opens a connection. The first call finds out whether anybody answers."""
         settings = tomllib.loads((self.folder / "profile.toml").read_text())
@@ -120,7 +134,7 @@ class Node:
         """Ends the connection and every feed on it."""
         self._channel.close()
 
-    def health(self, timeout_s: float = 5) -> ledger_pb.GetHealthResponse:
+    def health(self, timeout_s: float = 30) -> ledger_pb.GetHealthResponse:
         """How the node is; network id, incarnation and protocol version stand in it, too."""
         return self._ask(self._ledger.GetHealth, ledger_pb.GetHealthRequest(), timeout_s)
 
@@ -135,13 +149,13 @@ class Node:
         """Has the node make and sign a report (ReportStatus). Safe to repeat under the same transaction id."""
         return self._ask(self._submission.ReportStatus, request, timeout_s).outcome
 
-    def simulate(self, signed: bytes, timeout_s: float = 10) -> Sequence[outcome_pb2.Receipt]:
+    def simulate(self, signed: bytes, timeout_s: float = 30) -> Sequence[outcome_pb2.Receipt]:
         """What a transaction would do now. A promise for nobody."""
         transaction = transaction_pb2.SignedTransaction.FromString(signed)
         request = submission_pb.SimulateTransactionRequest(transaction=transaction)
         return self._ask(self._submission.SimulateTransaction, request, timeout_s).receipts
 
-    def outcome(self, transaction_id: bytes, timeout_s: float = 10) -> outcome_pb2.Outcome:
+    def outcome(self, transaction_id: bytes, timeout_s: float = 30) -> outcome_pb2.Outcome:
         """What became of an own transaction."""
         request = submission_pb.GetTransactionRequest(transaction_id=transaction_id)
         return self._ask(self._submission.GetTransaction, request, timeout_s).outcome

@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 from laufzettel_client import ids, proof, signing
@@ -26,16 +27,25 @@ def write_and_send(database: sqlite3.Connection, outbox: Outbox, node: Node) -> 
         with database:
             database.execute("insert into files values (?)", (case_id,))
             outbox.put(case_id, [signing.open_case(case_id, "asyl-de", 1), signing.report(case_id, content)])
-    delivery = outbox.deliver(node)
-    if delivery.held or delivery.retry_after_s is not None:
-        raise SystemExit(f"not delivered: {delivery}")
+    send_all(outbox, node)
     return case_id
+
+
+def send_all(outbox: Outbox, node: Node) -> int:
+    """Delivers until nothing waits any more, however slow the machine is; how many became final."""
+    final = 0
+    while True:
+        delivery = outbox.deliver(node)
+        final += delivery.final
+        if delivery.retry_after_s is None:
+            return final
+        time.sleep(delivery.retry_after_s)
 
 
 def signer_of(profile: Profile, genesis: Path) -> signing.Signer:
     """Signs for the profile's authority with its service key."""
     trusted = proof.Trusted.from_genesis(genesis.read_bytes())
-    return signing.Signer(profile.folder.name, signing.load_key(profile.folder / "service.pem"), trusted.network)
+    return signing.Signer(profile.authority, signing.load_key(profile.folder / "service.pem"), trusted.network)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ impl Ports {
                 self.network.broadcast(message.to_bytes());
             }
             // Both threads live as long as this one; a job they no longer take is a stop in progress.
-            job @ (Action::Admit { .. } | Action::ReadBlocks { .. }) => {
+            job @ (Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. }) => {
                 let _ = self.reader.send(job);
             }
             job @ (Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. }) => {
@@ -66,13 +66,19 @@ impl Ports {
             }
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
+                self.shared.metrics.evidence();
                 let place = evidence.place();
                 tracing::error!(
                     validator = %place.address, height = place.height, round = place.round, kind = ?place.kind,
                     "a validator signed two messages that contradict each other; the proof goes on the ledger"
                 );
             }
+            Action::Join { above } => {
+                tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
+                self.shared.behind.send_replace(Some(above));
+            }
             Action::Log(diagnostic) => {
+                self.shared.metrics.diagnostic(&diagnostic);
                 if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
                     self.network.slow(&peer.0);
                 }

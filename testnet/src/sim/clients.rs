@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) told: Option<(usize, FinalOutcome)>,
     /// When it first submitted.
     pub(super) since_ms: Option<u64>,
+    /// When it was told.
+    pub(super) told_ms: u64,
 }
 
 /// The case whose rows no honest node can read without a panic.
@@ -86,5 +88,6 @@ pub(super) fn client(number: usize, network: NetworkId, members: &[Member], larg
         id: payload.id,
         told: None,
         since_ms: None,
+        told_ms: 0,
     })
 }

@@ -4,7 +4,7 @@
 use super::accuse::ACCUSATIONS_MAX;
 use super::receive::PROPOSALS_PER_ROUND;
 use super::transactions::{PEER_ADMISSION_BYTES_MAX, PEER_ADMISSIONS_MAX};
-use super::{Driver, FUTURE_MAX, QUEUE_MAX};
+use super::{Driver, FUTURE_MAX, Flight, QUEUE_MAX};
 use crate::consensus::action::{Health, PeerHealth, Reply};
 use crate::consensus::bodies::{BLOCK_BYTES_MAX, BLOCKS_MAX, UNASKED_MAX};
 use crate::consensus::core::Core;
@@ -91,6 +91,8 @@ impl Driver {
             height: state.height,
             beat: state.beat.clone(),
             beat_age_ms: state.beat.as_ref().map(|_| self.now_ms.saturating_sub(state.beat_at_ms)),
+            since_ms: self.now_ms.saturating_sub(state.since_ms),
+            clock_ahead_ms: state.clock.ahead_ms(),
             garbage: state.garbage,
         });
         Health {
@@ -100,6 +102,10 @@ impl Driver {
             round: self.undecided.core.as_ref().and_then(Core::round),
             signing: self.signing,
             silent: self.undecided.failures > 0,
+            flight_ms: match self.flight {
+                Flight::None => 0,
+                _ => self.now_ms.saturating_sub(self.flight_since_ms),
+            },
             quorum: self.quorum(),
             failures_left: self.failures_left(missing.len()),
             missing,
@@ -130,6 +136,15 @@ impl Driver {
             assembly_bytes: undecided.bodies.assembly_bytes(),
             synced_blocks: self.synced_waiting(),
             accusations: self.accusations.len(),
+        }
+    }
+
+    /// A validator that never connects is missing, not unknown.
+    pub(super) fn expect_validators(&mut self) {
+        let validators = self.tip.validators.all().iter().map(|validator| Peer(validator.authority.clone()));
+        let others: Vec<Peer> = validators.filter(|peer| peer.0 != self.config.authority).collect();
+        for peer in others {
+            self.peers.entry(&peer).since_ms = self.now_ms;
         }
     }
 

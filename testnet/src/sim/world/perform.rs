@@ -69,7 +69,9 @@ impl World {
                 let to = self.others(node);
                 self.transmit(node, &to, &message);
             }
-            Action::Admit { .. } | Action::ReadBlocks { .. } => self.at(1, Event::Quick { node, run, action }),
+            Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. } => {
+                self.at(1, Event::Quick { node, run, action })
+            }
             Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. } => {
                 if let Some(running) = self.running(node) {
                     running.jobs.push_back(action);
@@ -88,6 +90,8 @@ impl World {
                 }
             }
             Action::Log(diagnostic) => self.note(node, &diagnostic),
+            // No node here prunes.
+            Action::Join { above } => self.fail(format!("node {node} at height {above} asks to join from a snapshot")),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
@@ -164,7 +168,10 @@ impl World {
         }
         let took_ms = now_ms.saturating_sub(client.since_ms.unwrap_or(now_ms));
         match &client.told {
-            None => client.told = Some((node, outcome.clone())),
+            None => {
+                client.told = Some((node, outcome.clone()));
+                client.told_ms = now_ms;
+            }
             Some((_, first)) if first == outcome => {}
             Some((_, first)) => {
                 let violation = format!("client {index} is told {outcome:?}, before {first:?}");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use laufzettel_chain::ids::Address;
 use laufzettel_chain::state::submissions;
 use rand::Rng as _;
 
@@ -123,6 +124,8 @@ impl World {
             }
         }
         let hostile = self.members.first().and_then(|member| Some((member.id.clone(), self.hostile.decode().ok()?)));
+        let of_faulty = self.replicas.iter().enumerate().filter(|(node, _)| !honest.contains(node));
+        let faulty: BTreeSet<Address> = of_faulty.map(|(_, replica)| replica.address()).collect();
         // What liars and twins still have to say is of no account.
         let mut node = 0;
         self.replicas.retain(|_| {
@@ -137,7 +140,7 @@ impl World {
                 }
             }
         }
-        let settled = self.checks.settled(&self.replicas, &self.clients);
+        let settled = self.checks.settled(&self.genesis, &faulty, &self.replicas, &self.clients);
         self.hold(result.and(settled));
         evidence
     }
