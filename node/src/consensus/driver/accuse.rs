@@ -21,6 +21,8 @@ use crate::consensus::ledger::{FinalOutcome, SignedTransaction};
 pub(super) const ACCUSATIONS_MAX: usize = 128;
 /// Settled ones are forgotten this many heights later.
 const KEPT_HEIGHTS: u64 = 16;
+/// Others are given up this many heights later.
+const TRIED_HEIGHTS: u64 = 1_024;
 
 /// How far an accusation is.
 #[derive(Debug)]
@@ -57,8 +59,10 @@ impl Accusations {
                 *standing = Standing::Settled;
             }
         }
+        // What never got into a block, because it expired or was evicted, goes too in the end.
         self.0.retain(|(of, _), standing| {
-            !matches!(standing, Standing::Settled) || of.saturating_add(KEPT_HEIGHTS) > height
+            let kept = if matches!(standing, Standing::Settled) { KEPT_HEIGHTS } else { TRIED_HEIGHTS };
+            of.saturating_add(kept) > height
         });
     }
     /// What became of one on its way into the pool: a full pool makes it wait, any other refusal settles it.
