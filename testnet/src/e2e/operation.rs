@@ -216,7 +216,7 @@ async fn an_operator_sees_what_is_wrong_and_a_feed_outlives_its_node() {
     let mut watch = Watch::start(&cluster.net.profile(AWAY));
     assert!(watch.next().await["caught_up"].is_string());
     let first = open_case(&cluster);
-    assert_eq!(watch.cases(1).await, [first.clone()]);
+    assert_eq!(watch.cases(1).await, [first.as_str()]);
     let metrics = scrape(&cluster, AT);
     conventional(&metrics);
     assert!(!metrics.contains(&first) && !metrics.contains(&first.replace('-', "")));
@@ -245,9 +245,9 @@ async fn an_operator_sees_what_is_wrong_and_a_feed_outlives_its_node() {
 
     // It comes back, and the feed goes on where it broke off: nothing is missing, nothing comes twice.
     cluster.start().await.unwrap();
-    assert_eq!(watch.cases(1).await, [second.clone()]);
+    assert_eq!(watch.cases(1).await, [second.as_str()]);
     let third = open_case(&cluster);
-    assert_eq!(watch.cases(1).await, [third.clone()]);
+    assert_eq!(watch.cases(1).await, [third.as_str()]);
     watch.child.kill().await.unwrap();
     cluster.stop().unwrap();
     assert!(!socket.exists(), "the socket goes with the node");
