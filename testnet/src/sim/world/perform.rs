@@ -67,7 +67,9 @@ impl World {
             Action::Evidence(evidence) => self.evidence(&evidence),
             Action::Log(diagnostic) => self.note(node, &diagnostic),
             // No node here prunes.
-            Action::Join { above } => self.fail(format!("node {node} at height {above} asks to join from a snapshot")),
+            Action::Join { above, .. } => {
+                self.fail(format!("node {node} at height {above} asks to join from a snapshot"))
+            }
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
