@@ -21,7 +21,7 @@ use crate::endpoints::Endpoints;
 use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
 use crate::metrics::Metrics;
-use crate::network::{NetworkError, NetworkHandle};
+use crate::network::{Network, NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
 use crate::slots::SlotFile;
@@ -89,6 +89,15 @@ pub struct Node {
     lock: Lock,
 }
 
+/// How the port for peers is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listen {
+    /// Somebody else may have it: that is said at once.
+    Once,
+    /// It was this process's a moment ago, and is free soon.
+    Again,
+}
+
 /// The data folder is this process's alone as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
@@ -141,13 +150,17 @@ impl Node {
         // What is in it is not for other users of the machine.
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(io("make data folder", data))?;
-        Self::start_locked(setup, Lock { _file: lock(data)? }).await
+        let lock = Lock { _file: lock(data)? };
+        Self::start_locked(setup, lock, Listen::Once).await
     }
-    /// Starts all parts but the API in a data folder that is this process's already.
+    /// Starts all parts but the API again, in a data folder and on a port that were this process's a moment ago.
     ///
     /// # Errors
     /// A part cannot start.
-    pub async fn start_locked(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+    pub async fn start_again(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+        Self::start_locked(setup, lock, Listen::Again).await
+    }
+    async fn start_locked(setup: &Setup, lock: Lock, listen: Listen) -> Result<Self, StartError> {
         let data = &setup.config.node.data;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
@@ -162,17 +175,7 @@ impl Node {
             OpenError::Store(source) => damaged(source),
             other => other.into(),
         })?;
-        let maker = Maker::start(
-            ledger.store().clone(),
-            setup.genesis.clone(),
-            Folder::of(data),
-            MakerConfig {
-                interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
-                keep: setup.config.snapshots.keep,
-                archive: setup.config.node.archive,
-            },
-        );
-        let maker = maker.map_err(StartError::Threads)?;
+        let maker = maker(setup, &ledger)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
         let (worker, recovered) = Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
@@ -180,7 +183,10 @@ impl Node {
             other => other.into(),
         })?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
-        let (network, events) = join::listen(setup).await?;
+        let (network, events) = match listen {
+            Listen::Once => Network::start(setup.network()).await?,
+            Listen::Again => join::listen(setup).await?,
+        };
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
         let metrics = Arc::new(Metrics::default());
         let runtime = Runtime::start(driver, worker, maker, network.clone(), events, metrics.clone());
@@ -205,6 +211,18 @@ impl Node {
         }
         Ok(self.lock)
     }
+}
+
+fn maker(setup: &Setup, ledger: &Ledger) -> Result<Maker, StartError> {
+    let folder = Folder::of(&setup.config.node.data);
+    let oldest = folder.list()?.first().copied();
+    let config = MakerConfig {
+        interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
+        keep: setup.config.snapshots.keep,
+        archive: setup.config.node.archive,
+    };
+    let started = Maker::start(ledger.store().clone(), setup.genesis.clone(), folder, oldest, config);
+    started.map_err(StartError::Threads)
 }
 
 fn driver_config(setup: &Setup) -> DriverConfig {

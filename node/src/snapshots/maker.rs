@@ -126,17 +126,17 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// Starts the thread.
+    /// Starts the thread over a folder whose oldest snapshot is known.
     ///
     /// # Errors
-    /// The folder cannot be read, or the system gives no thread.
+    /// The system gives no thread.
     pub fn start(
         store: Arc<dyn Store>,
         genesis: Arc<Genesis>,
         folder: Folder,
+        oldest: Option<Height>,
         config: MakerConfig,
     ) -> std::io::Result<Self> {
-        let oldest = folder.list().map_err(std::io::Error::other)?.first().copied();
         let (jobs, received) = channel();
         let door = Snapshots(Arc::new(Shared {
             folder,
