@@ -29,6 +29,8 @@ const SLOW: usize = 30;
 const SILENT: usize = 30;
 const GREEDY: usize = 260;
 const PEERS: usize = 60;
+/// Streams of one connection; the node allows 256.
+const STREAMS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Frames of noise, and how many at once.
 const FRAMES: usize = 500;
@@ -233,11 +235,13 @@ async fn streams(target: Arc<Target>, seen: Arc<Seen>) {
             continue;
         };
         let mut held = Vec::new();
-        // A clone of the sender would be ready always and queue without end.
-        while timeout(Duration::from_secs(2), poll_fn(|cx| sender.poll_ready(cx)))
-            .await
-            .is_ok_and(|ready| ready.is_ok())
-        {
+        for _ in 0..STREAMS {
+            // The queue for streams is the client's own; it is for the node to say how many there may be.
+            tokio::task::yield_now().await;
+            let ready = timeout(Duration::from_secs(2), poll_fn(|cx| sender.poll_ready(cx))).await;
+            if !ready.is_ok_and(|ready| ready.is_ok()) {
+                break;
+            }
             let Ok(call) = sender.send_request(call("LedgerService/GetBlock"), false) else { break };
             count(&seen.streams);
             held.push(call);
@@ -255,6 +259,7 @@ async fn resets(target: Arc<Target>, seen: Arc<Seen>) {
         };
         'connection: loop {
             for _ in 0..50 {
+                tokio::task::yield_now().await;
                 if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
                     break 'connection;
                 }
@@ -266,6 +271,7 @@ async fn resets(target: Arc<Target>, seen: Arc<Seen>) {
             }
             sleep(PAUSE / 10).await;
         }
+        sleep(PAUSE).await;
     }
 }
 
