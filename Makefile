@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(HOME)/.cache/laufzettel/target
 export CARGO_TARGET_DIR
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: demo test lint build setup dev bench fuzz
+.PHONY: demo test lint build setup dev bench torture fuzz
 
 demo: build
 	$(BIN)/testnet demo
@@ -20,6 +20,12 @@ dev: build
 
 bench: build
 	$(BIN)/testnet bench --quick --json
+
+# MINUTES and SEED choose another run.
+MINUTES ?= 60
+SEED ?= 1
+torture: build
+	$(BIN)/testnet torture --minutes $(MINUTES) --seed $(SEED) --json
 
 # Not part of `make test`; see docs/FUZZING.md.
 fuzz:

@@ -71,6 +71,16 @@ impl Writer {
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
+    /// Bytes written so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
     /// One byte.
     pub fn u8(&mut self, value: u8) {
         self.0.push(value);
@@ -228,6 +238,11 @@ impl<'a> Reader<'a> {
             1 => T::read(self).map(Some),
             _ => Err(CodecError::Invalid("presence byte")),
         }
+    }
+    /// Whether all was taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
     }
     /// Nothing may be left.
     ///

@@ -101,8 +101,8 @@ pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Sta
 }
 
 /// All rows of the family, ascending, made anew from blocks and cases: what a
-/// restore writes and a verification compares. Items that were erased leave
-/// none; heights that are no longer stored are passed over.
+/// restore writes and a verification compares. Items that were erased or
+/// pruned leave none.
 ///
 /// # Errors
 /// The store failed.
@@ -135,10 +135,8 @@ pub fn rebuild(read: &dyn Read, registry: &Registry) -> Result<Vec<Row>, StoreEr
 const REBUILD_CASES: usize = 1_024;
 
 fn rebuild_block(read: &dyn Read, height: u64, batch: &mut Batch) -> Result<(), StoreError> {
-    let Some((block, _)) = query::block(read, height)? else { return Ok(()) };
-    for (index, signed) in (0u32..).zip(&block.body.transactions) {
-        let receipts = query::receipts(read, height, index)?.unwrap_or_default();
-        for (number, (bytes, receipt)) in (0u16..).zip(signed.items.iter().zip(&receipts)) {
+    for (index, (signed, receipts)) in (0u32..).zip(&query::transactions(read, height)?) {
+        for (number, (bytes, receipt)) in (0u16..).zip(signed.items.iter().zip(receipts)) {
             let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
             let item = Item::decode(bytes)
                 .map_err(|error| StoreError::Damaged { family: Family::Items.name(), what: error.to_string() })?;
@@ -163,6 +161,12 @@ pub fn of_case(read: &dyn Read, case: &CaseId, from: u64, limit: usize) -> Resul
             Some((revision, position_from(value)?))
         })
         .collect())
+}
+
+/// Height of the last event; 0 if there is none.
+pub(crate) fn last_height(read: &dyn Read) -> Result<u64, StoreError> {
+    let last = read.last(Family::Index, &[EVENTS], &[BY_CASE])?;
+    Ok(last.and_then(|(key, _)| position_from(key.get(1..)?)).map_or(0, |position| position.height))
 }
 
 /// An event's place, case and revision.

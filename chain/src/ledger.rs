@@ -4,32 +4,38 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bincode::{Decode, Encode};
 use thiserror::Error;
 
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
 use crate::check::{CheckError, Judge, Refusal, Verified};
-use crate::codec::{decode, encode};
-use crate::crypto::Hash;
+use crate::codec::encode;
 use crate::execute::{Executed, Execution, Place};
-use crate::genesis::{Genesis, GenesisError, text_hash};
+use crate::genesis::Genesis;
 use crate::header::Header;
-use crate::ids::{Address, BlockId, Height, NO_HASH, PayloadDigest, TransactionId};
+use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
 use crate::limits;
 use crate::registry::{Parameters, Registry};
-use crate::rows;
 use crate::state::cache::CaseCache;
 use crate::state::order::ProposerOrder;
-use crate::storage::{Batch, Durability, Family, Read, Store, StoreError};
+use crate::storage::{Batch, Durability, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::tree::{self, Change, StateKey};
+use crate::tree;
 use crate::validators::ValidatorSet;
+
+mod open;
+pub(crate) mod prune;
+pub(crate) mod stored;
+mod whole;
+
+pub use open::{OpenError, genesis_header, genesis_state};
+pub(crate) use open::{epoch_bytes, genesis_values, put_identity, put_unfinished};
+pub use stored::stored_tip;
+
+use self::prune::Pruned;
 
 /// Protocol version of this program's rules.
 pub const PROTOCOL_VERSION: u16 = 1;
-/// Version of the rows on disk; a store of another one is refused. 2: buckets have the height of their last change.
-const STORE_VERSION: u32 = 1;
 
 /// Where the chain stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,69 +71,6 @@ impl Tip {
         let turn = usize::try_from(round).ok()?.checked_rem(self.order.len())?;
         self.order.get(turn).copied()
     }
-}
-
-#[derive(Debug, Clone, Encode, Decode)]
-struct TipRow {
-    header: Vec<u8>,
-    certificate: Option<Vec<u8>>,
-    order: Vec<u8>,
-}
-
-/// Header, certificate and number of transactions of a stored block.
-#[derive(Debug, Clone, Encode, Decode)]
-pub(crate) struct BlockRow {
-    pub(crate) header: Vec<u8>,
-    pub(crate) certificate: Vec<u8>,
-    pub(crate) transactions: u32,
-}
-
-/// A transaction as stored: all but its items, and its receipts.
-#[derive(Debug, Clone, Encode, Decode)]
-pub(crate) struct TransactionRow {
-    /// Canonical bytes of the transaction without its items.
-    pub(crate) signed: Vec<u8>,
-    /// Canonical bytes of the list of receipts.
-    pub(crate) receipts: Vec<u8>,
-}
-
-/// Why a store cannot be used.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The genesis file is refused.
-    #[error(transparent)]
-    Genesis(#[from] GenesisError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The genesis file claims another state.
-    #[error(
-        "the genesis file claims state root {claimed}, its content gives {computed}; run `laufzettel genesis check`"
-    )]
-    Root {
-        /// Root in the file.
-        claimed: String,
-        /// Root of its content.
-        computed: String,
-    },
-    /// The store belongs to another network.
-    #[error(
-        "the store belongs to network {found}, the genesis file to {expected}; use the data directory or the genesis file of one network"
-    )]
-    OtherNetwork {
-        /// Network of the store.
-        found: String,
-        /// Network of the genesis file.
-        expected: String,
-    },
-    /// The store was written by a newer program.
-    #[error(
-        "the store has format {found}, this program knows up to {STORE_VERSION}; install the program that wrote it"
-    )]
-    Newer {
-        /// Format of the store.
-        found: u32,
-    },
 }
 
 /// Why validators vote against a block.
@@ -182,6 +125,8 @@ pub struct Ledger {
     order: ProposerOrder,
     verified: Arc<Verified>,
     archive: bool,
+    /// Bodies below this height go, a bounded number of rows with each commit.
+    prune_below: Height,
     cases: CaseCache,
 }
 
@@ -191,138 +136,19 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-const TIP: &[u8] = b"tip";
-const FORMAT: &[u8] = b"format";
-const NETWORK: &[u8] = b"network";
-
-fn damaged(family: Family, what: impl ToString) -> StoreError {
-    StoreError::Damaged { family: family.name(), what: what.to_string() }
-}
-
-/// The writes and the root of height 0.
-///
-/// # Errors
-/// The store failed.
-pub fn genesis_state(genesis: &Genesis, read: &dyn Read) -> Result<(Hash, Batch), StoreError> {
-    use crate::codec::Writer;
-    let registry = &genesis.registry;
-    let written = |write: &dyn Fn(&mut Writer)| {
-        let mut out = Writer::default();
-        write(&mut out);
-        Some(out.into_bytes())
-    };
-    let mut values = Vec::new();
-    for (id, authority) in &registry.authorities {
-        values.push((StateKey::Registry(1, id.clone()), written(&|out| authority.write(out))));
-    }
-    for (id, key) in &registry.keys {
-        values.push((StateKey::Registry(2, id.to_string()), written(&|out| key.write(out))));
-    }
-    let mut batch = Batch::default();
-    for ((id, version), text) in &genesis.texts {
-        let name = format!("{id}@{version}");
-        values.push((StateKey::Registry(3, name.clone()), Some(text_hash(text).to_vec())));
-        batch.put(Family::Registry, [[3].as_slice(), name.as_bytes()].concat(), text.clone().into_bytes());
-    }
-    values.push((StateKey::ProposerOrder, Some(encode(&ProposerOrder::default()))));
-    let epoch = genesis.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0);
-    values.push((StateKey::Epoch, Some(epoch.to_be_bytes().to_vec())));
-    values.push((StateKey::Parameters, written(&|out| registry.parameters.write(out))));
-    values.push((StateKey::ProtocolVersion, Some(PROTOCOL_VERSION.to_be_bytes().to_vec())));
-    let changes = values.into_iter().map(|(key, value)| Change { key, value, previous: None }).collect();
-    let (root, nodes) = tree::put(read, 0, changes)?;
-    batch.append(nodes);
-    Ok((root, batch))
-}
-
-/// The header of height 0, which no certificate decides.
-#[must_use]
-pub fn genesis_header(genesis: &Genesis, state_root: Hash) -> Header {
-    let validators_hash = genesis.registry.validators.hash();
-    Header {
-        version: PROTOCOL_VERSION,
-        network: genesis.network,
-        incarnation: 0,
-        height: 0,
-        round: 0,
-        time_ms: genesis.time_ms,
-        previous: BlockId(NO_HASH),
-        proposer: Address::default(),
-        tx_root: Body::default().tx_root(),
-        receipts_root: crate::receipt::receipts_root([].iter()),
-        state_root,
-        validators_hash,
-        next_validators_hash: validators_hash,
-    }
-}
-
-/// The tip of a store or of a snapshot of it.
-///
-/// # Errors
-/// The store failed or has no tip.
-pub fn stored_tip(read: &dyn Read, registry: &Registry) -> Result<(Tip, ProposerOrder), StoreError> {
-    let row: TipRow = rows::get(read, Family::Meta, TIP)?.ok_or_else(|| damaged(Family::Meta, "no tip"))?;
-    let header: Header = decode(&row.header).map_err(|error| damaged(Family::Meta, error))?;
-    let certificate = row.certificate.as_deref().map(decode).transpose();
-    let order: ProposerOrder = decode(&row.order).map_err(|error| damaged(Family::Meta, error))?;
-    let tip = Tip {
-        id: header.id(),
-        header,
-        certificate: certificate.map_err(|error| damaged(Family::Meta, error))?,
-        validators: registry.validators.clone(),
-        order: order.next(&registry.validators),
-        parameters: registry.parameters,
-    };
-    Ok((tip, order))
-}
-
-fn put_tip(batch: &mut Batch, header: &Header, certificate: Option<&Certificate>, order: &ProposerOrder) {
-    let row = TipRow { header: encode(header), certificate: certificate.map(encode), order: encode(order) };
-    rows::put(batch, Family::Meta, TIP.to_vec(), &row);
-}
-
 impl Ledger {
-    /// Opens a store, or makes it from the genesis file.
-    ///
-    /// # Errors
-    /// The store cannot be used with this file.
-    pub fn open(store: Arc<dyn Store>, genesis: Arc<Genesis>, archive: bool) -> Result<Self, OpenError> {
-        match store.get(Family::Meta, FORMAT)? {
-            None => Self::create(store.as_ref(), &genesis)?,
-            Some(bytes) => {
-                let found: u32 = rows::decode(Family::Meta, &bytes)?;
-                if found > STORE_VERSION {
-                    return Err(OpenError::Newer { found });
-                }
-            }
-        }
-        let found = store.get(Family::Meta, NETWORK)?.unwrap_or_default();
-        if found != genesis.network.0 {
-            let found = data_encoding::HEXLOWER.encode(&found);
-            return Err(OpenError::OtherNetwork { found, expected: genesis.network.to_string() });
-        }
-        let (tip, order) = stored_tip(store.as_ref(), &genesis.registry)?;
-        let (verified, cases) = (Arc::default(), CaseCache::default());
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, cases })
-    }
     /// Keeps cases of so many reports in memory from now on, 0 for none; what it kept so far is dropped.
     pub fn cache_cases(&mut self, entries_max: usize) {
         self.cases = CaseCache::new(entries_max);
     }
+    /// From now on commits prune, a bounded number of rows each, the bodies below this height: all that neither a live
+    /// case nor an outcome needs. At most up to the tip's; the height only ever rises, also over a restart; an archive
+    /// prunes nothing.
+    pub fn prune_bodies_below(&mut self, height: Height) {
+        self.prune_below = self.prune_below.max(height.min(self.tip.header.height));
+    }
     fn execution(&self, place: Place) -> Execution<'_> {
         Execution::new(self.store.as_ref(), &self.genesis.registry, place).with_cache(&self.cases)
-    }
-    fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
-        let (root, mut batch) = genesis_state(genesis, store)?;
-        if root != genesis.state_root {
-            let hex = |root: &Hash| data_encoding::HEXLOWER.encode(root);
-            return Err(OpenError::Root { claimed: hex(&genesis.state_root), computed: hex(&root) });
-        }
-        put_tip(&mut batch, &genesis_header(genesis, root), None, &ProposerOrder::default());
-        rows::put(&mut batch, Family::Meta, FORMAT.to_vec(), &STORE_VERSION);
-        batch.put(Family::Meta, NETWORK.to_vec(), genesis.network.0.to_vec());
-        store.write(batch, Durability::Synced)?;
-        Ok(())
     }
     /// Where the chain stands.
     #[must_use]
@@ -498,11 +324,12 @@ impl Ledger {
     ) -> Result<Arc<Tip>, StoreError> {
         let height = block.header.height;
         let mut batch = executed.batch;
-        self.put_block(&mut batch, block, certificate, &executed.outcomes)?;
+        stored::put_block(&mut batch, block, certificate, &executed.outcomes)?;
         if !self.archive {
             tree::prune(self.store.as_ref(), height.saturating_sub(limits::TREE_VERSIONS_KEPT), &mut batch)?;
+            Pruned::step(self.store.as_ref(), self.prune_below, block.body.transactions.len(), &mut batch)?;
         }
-        put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
+        stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
         self.store.write(batch, Durability::Synced)?;
         self.tip = Arc::new(Tip {
@@ -519,45 +346,6 @@ impl Ledger {
         }
         Ok(self.tip.clone())
     }
-    fn put_block(
-        &self,
-        batch: &mut Batch,
-        block: &Block,
-        certificate: &Certificate,
-        outcomes: &[crate::execute::Outcome],
-    ) -> Result<(), StoreError> {
-        let height = block.header.height;
-        let count = block.body.transactions.len();
-        let row = BlockRow {
-            header: encode(&block.header),
-            certificate: encode(certificate),
-            transactions: u32::try_from(count).map_err(|error| damaged(Family::Blocks, error))?,
-        };
-        rows::put(batch, Family::Blocks, height.to_be_bytes().to_vec(), &row);
-        for (index, (signed, outcome)) in block.body.transactions.iter().zip(outcomes).enumerate() {
-            let index = u32::try_from(index).map_err(|error| damaged(Family::Blocks, error))?;
-            let mut bare = signed.as_ref().clone();
-            for (item_index, item) in bare.items.iter_mut().enumerate() {
-                if let Some(bytes) = item.take() {
-                    batch.put(Family::Items, item_row(height, index, item_index), bytes);
-                }
-            }
-            let mut receipts = crate::codec::Writer::default();
-            receipts.list(&outcome.receipts);
-            let row = TransactionRow { signed: encode(&bare), receipts: receipts.into_bytes() };
-            rows::put(batch, Family::Blocks, transaction_row(height, index), &row);
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn transaction_row(height: Height, index: u32) -> Vec<u8> {
-    [height.to_be_bytes().as_slice(), &index.to_be_bytes()].concat()
-}
-
-pub(crate) fn item_row(height: Height, index: u32, item: usize) -> Vec<u8> {
-    let item = u16::try_from(item).unwrap_or(u16::MAX);
-    [transaction_row(height, index).as_slice(), &item.to_be_bytes()].concat()
 }
 
 fn check_at(judge: &Judge<'_>, index: usize, signed: &SignedTransaction) -> Result<Transaction, ValidateError> {

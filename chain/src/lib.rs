@@ -4,7 +4,7 @@
 //! Read [`transaction`] and [`item`] for what a case system signs, [`block`]
 //! and [`header`] for what validators agree on, [`execute`] for what a block
 //! does to the state, [`ledger`] for how it becomes durable, [`proof`] for how
-//! anyone checks an answer.
+//! anyone checks an answer, [`snapshot`] for how another node gets it all.
 //!
 //! Invariants: no clock, no randomness, no floats and no hash-map iteration;
 //! storage is reached through [`storage::Store`] alone; every bound stands in
@@ -33,6 +33,7 @@ pub mod query;
 pub mod receipt;
 pub mod registry;
 mod rows;
+pub mod snapshot;
 pub mod state;
 pub mod storage;
 pub mod transaction;

@@ -48,7 +48,21 @@ pub const SKIP_MEMORY_HEIGHTS: u64 = 1_024;
 pub const GENESIS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Tree versions kept for proofs at past heights when not an archive.
 pub const TREE_VERSIONS_KEPT: u64 = 1_000;
+/// A chunk of a snapshot is cut after the entry with which it has this many bytes.
+pub const CHUNK_BYTES: usize = 1024 * 1024;
+/// Largest chunk in bytes: one below the cut and a part of a case.
+pub const CHUNK_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// A case's record in a snapshot is cut after the transaction with which a part of it has this many bytes.
+pub const CASE_PART_BYTES: usize = 512 * 1024;
+/// Longest key of a chunk's entry in bytes.
+pub const CHUNK_KEY_BYTES_MAX: usize = 32;
+/// Most chunks of one snapshot: their list stays below 6 MiB, the snapshot at about 50 GB.
+pub const CHUNKS_MAX: usize = 50_000;
 
+// Kind, two keys with their lengths, count, length, digest.
+const _: () = assert!(CHUNKS_MAX * (1 + 2 * (4 + CHUNK_KEY_BYTES_MAX) + 4 + 4 + 32) < 6 * 1024 * 1024);
+// The last transaction of a part may bring all of its items, and the last part of a chunk is a whole one.
+const _: () = assert!(CHUNK_BYTES + CASE_PART_BYTES + TRANSACTION_BYTES_MAX + 64 * 1024 < CHUNK_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(PROPOSE_ITEM_BYTES_MAX < TRANSACTION_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX > TRANSACTION_ITEMS_MAX * 34 + 256);

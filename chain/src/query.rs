@@ -12,7 +12,8 @@ use crate::header::Header;
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
 use crate::index;
 use crate::item::{Action, Item};
-use crate::ledger::{BlockRow, TransactionRow, item_row, transaction_row};
+use crate::ledger::prune::Pruned;
+use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::TRANSACTION_ITEMS_MAX;
 use crate::receipt::Receipt;
 use crate::registry::Registry;
@@ -25,15 +26,36 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }
 }
 
-/// Header and certificate of a committed height; none where it is not stored.
+fn block_row(read: &dyn Read, height: Height) -> Result<Option<BlockRow>, StoreError> {
+    rows::get(read, Family::Blocks, &height.to_be_bytes())
+}
+
+/// Header and certificate of a committed height; none where one of them is not stored.
 ///
 /// # Errors
 /// The store failed.
 pub fn header(read: &dyn Read, height: Height) -> Result<Option<(Header, Certificate)>, StoreError> {
-    let Some(row) = rows::get::<BlockRow>(read, Family::Blocks, &height.to_be_bytes())? else { return Ok(None) };
+    let Some(row) = block_row(read, height)?.filter(|row| !row.certificate.is_empty()) else { return Ok(None) };
     let header = decode(&row.header).map_err(|error| damaged(Family::Blocks, error))?;
     let certificate = decode(&row.certificate).map_err(|error| damaged(Family::Blocks, error))?;
     Ok(Some((header, certificate)))
+}
+
+/// Header of a committed height, also where its certificate was pruned.
+///
+/// # Errors
+/// The store failed.
+pub fn bare_header(read: &dyn Read, height: Height) -> Result<Option<Header>, StoreError> {
+    let row = block_row(read, height)?;
+    row.map(|row| decode(&row.header).map_err(|error| damaged(Family::Blocks, error))).transpose()
+}
+
+/// Lowest height whose body this store still has in full; 1 if nothing was pruned. Below it [`block`] gives none.
+///
+/// # Errors
+/// The store failed.
+pub fn bodies_from(read: &dyn Read) -> Result<Height, StoreError> {
+    Ok(Pruned::load(read)?.bodies_from)
 }
 
 /// The least stored height above this one.
@@ -47,33 +69,48 @@ pub fn next_height(read: &dyn Read, after: Height) -> Result<Option<Height>, Sto
     Ok(height.map(|height| Height::from_be_bytes(*height)))
 }
 
-/// A committed block with its certificate.
+/// A committed block with its certificate; none where it is not stored in full.
 ///
 /// # Errors
 /// The store failed.
 pub fn block(read: &dyn Read, height: Height) -> Result<Option<(Block, Certificate)>, StoreError> {
+    if height < bodies_from(read)? {
+        return Ok(None);
+    }
     let Some((header, certificate)) = header(read, height)? else { return Ok(None) };
-    let row: Option<BlockRow> = rows::get(read, Family::Blocks, &height.to_be_bytes())?;
-    let count = row.map_or(0, |row| row.transactions);
-    let mut body = Body::default();
+    let transactions = transactions(read, height)?.into_iter().map(|(signed, _)| Arc::new(signed));
+    Ok(Some((Block { header, body: Body { transactions: transactions.collect() } }, certificate)))
+}
+
+/// The transactions of a stored height with their receipts; without an item where it was pruned.
+pub(crate) fn transactions(read: &dyn Read, height: Height) -> Result<Vec<Outcome>, StoreError> {
+    let count = block_row(read, height)?.map_or(0, |row| row.transactions);
+    let mut transactions = Vec::new();
     for index in 0..count {
-        let (mut signed, _) =
+        let (mut signed, receipts) =
             bare(read, height, index)?.ok_or_else(|| damaged(Family::Blocks, "a transaction is gone"))?;
         for (item_index, item) in signed.items.iter_mut().enumerate() {
             *item = read.get(Family::Items, &item_row(height, index, item_index))?;
         }
-        body.transactions.push(Arc::new(signed));
+        transactions.push((signed, receipts));
     }
-    Ok(Some((Block { header, body }, certificate)))
+    Ok(transactions)
 }
 
+/// A transaction and its receipts.
+pub(crate) type Outcome = (SignedTransaction, Vec<Receipt>);
+
 /// A transaction without its items, and its receipts.
-fn bare(read: &dyn Read, height: Height, index: u32) -> Result<Option<(SignedTransaction, Vec<Receipt>)>, StoreError> {
+pub(crate) fn bare(read: &dyn Read, height: Height, index: u32) -> Result<Option<Outcome>, StoreError> {
     let row = rows::get::<TransactionRow>(read, Family::Blocks, &transaction_row(height, index))?;
-    let Some(row) = row else { return Ok(None) };
+    row.map(|row| bare_of(&row)).transpose()
+}
+
+/// What a transaction's row holds: the transaction without its items, and its receipts.
+pub(crate) fn bare_of(row: &TransactionRow) -> Result<Outcome, StoreError> {
     let signed = decode(&row.signed).map_err(|error| damaged(Family::Blocks, error))?;
     let receipts = Reader::new(&row.receipts).list(TRANSACTION_ITEMS_MAX);
-    Ok(Some((signed, receipts.map_err(|error| damaged(Family::Blocks, error))?)))
+    Ok((signed, receipts.map_err(|error| damaged(Family::Blocks, error))?))
 }
 
 /// Receipts of a committed transaction.
@@ -113,7 +150,7 @@ pub fn event(read: &dyn Read, position: &Position, revision: u64) -> Result<Even
     let (height, index, item) = (position.height, position.transaction, usize::from(position.item));
     let gone = |what| damaged(Family::Blocks, what);
     let (signed, receipts) = bare(read, height, index)?.ok_or_else(|| gone("a transaction is gone"))?;
-    let (block, _) = header(read, height)?.ok_or_else(|| gone("a header is gone"))?;
+    let block = bare_header(read, height)?.ok_or_else(|| gone("a header is gone"))?;
     let payload = Payload::decode(&signed.payload).map_err(|error| damaged(Family::Blocks, error))?;
     let bytes = read.get(Family::Items, &item_row(height, index, item))?;
     let decoded = bytes.map(|bytes| Item::decode(&bytes)).transpose();

@@ -170,6 +170,13 @@ impl Canonical for Receipt {
     }
 }
 
+/// Canonical bytes of a transaction's receipts, as they are stored.
+pub(crate) fn receipts_bytes(receipts: &[Receipt]) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.list(receipts);
+    out.into_bytes()
+}
+
 /// `receipts_root` of a block.
 #[must_use]
 pub fn receipts_root<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Hash {

@@ -151,6 +151,12 @@ pub trait Store: Read + Send + Sync + 'static {
     fn snapshot(&self) -> Box<dyn Read + Send + '_>;
 }
 
+/// The least key greater than this one.
+#[must_use]
+pub fn next_key(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
 /// The least key greater than every key with this prefix.
 #[must_use]
 pub fn prefix_end(prefix: &[u8]) -> Vec<u8> {

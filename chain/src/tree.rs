@@ -82,6 +82,8 @@ impl StateKey {
 const NODE: u8 = 0;
 const VALUE: u8 = 1;
 
+pub(crate) mod build;
+
 fn node_row(key: &NodeKey) -> Vec<u8> {
     let mut row = vec![NODE];
     // Writing to memory cannot fail.
@@ -125,6 +127,13 @@ pub(crate) struct Change {
     /// The height that wrote the key's value before; none if the tree does not have the key. A wrong one leaves a row
     /// that is never pruned.
     pub(crate) previous: Option<Height>,
+}
+
+/// Writes a value that stands since this height, without the nodes above it, which [`build::build`] makes.
+pub(crate) fn put_value(batch: &mut Batch, key: &StateKey, since: Height, value: Vec<u8>) -> Result<(), StoreError> {
+    let value = borsh::to_vec(&Some(value)).map_err(damaged)?;
+    batch.put(Family::Tree, value_row(&key.hash(), since), value);
+    Ok(())
 }
 
 /// Writes one height's values, each key once; the new root and the writes that make it.

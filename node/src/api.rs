@@ -8,10 +8,12 @@
 pub mod backend;
 pub mod callers;
 pub mod convert;
+pub mod local;
 pub mod reasons;
 pub mod status;
 
 mod author;
+mod calls;
 mod cases;
 mod connections;
 mod feed;
@@ -40,6 +42,7 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 
 use crate::config::ApiSection;
+use crate::metrics::Metrics;
 use crate::tls::{self, TlsError};
 use backend::{Backend, Sync};
 
@@ -93,7 +96,12 @@ impl Api {
     ///
     /// # Errors
     /// The address or the certificates cannot be used.
-    pub async fn start(config: &ApiSection, backend: Arc<Backend>, stop: CancellationToken) -> Result<Self, ApiError> {
+    pub async fn start(
+        config: &ApiSection,
+        backend: Arc<Backend>,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> Result<Self, ApiError> {
         let tls = tls::server(config)?;
         let failed = |source| ApiError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
@@ -114,6 +122,7 @@ impl Api {
         }
         let callers = callers::Callers::new(backend.clone());
         let router = builder
+            .layer(calls::CountLayer(metrics))
             .layer(InterceptorLayer::new(callers))
             .add_service(health_service)
             .add_optional_service(reflection)

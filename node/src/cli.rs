@@ -9,12 +9,14 @@ mod case;
 mod certificates;
 mod client;
 mod dev;
+mod doctor;
 mod fault;
 mod genesis;
 mod init;
 mod keys;
 mod output;
 mod process;
+mod snapshot;
 mod start;
 mod status;
 mod submit;
@@ -68,6 +70,11 @@ enum Command {
     Dev(dev::Dev),
     /// How a node is.
     Status,
+    /// What is wrong with a node, and what to do about it.
+    Doctor(doctor::Doctor),
+    /// Make and list a running node's snapshots.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     /// Report a status.
     Submit(submit::Submit),
     /// Show cases.
@@ -106,6 +113,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Start(command) => command.run(home),
         Command::Dev(command) => block_on(command.run(output)),
         Command::Status => block_on(status::run(&target, output)),
+        Command::Doctor(command) => block_on(command.run(home, output)),
+        Command::Snapshot(command) => block_on(command.run(home, output)),
         Command::Submit(command) => block_on(command.run(&target, output)),
         Command::Case(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),

@@ -11,6 +11,7 @@ use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_proto::v1::case_service_client::CaseServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
+use laufzettel_proto::v1::node_service_client::NodeServiceClient;
 use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
 use thiserror::Error;
 use tonic::transport::{Channel, Endpoint};
@@ -35,6 +36,14 @@ pub enum ClientError {
     Connect {
         /// The address.
         address: String,
+        /// What the transport said.
+        source: tonic::transport::Error,
+    },
+    /// No node answers on its socket.
+    #[error("no node answers on {path}: {source}; check that it runs, and call as its user or as root")]
+    Socket {
+        /// The socket.
+        path: std::path::PathBuf,
         /// What the transport said.
         source: tonic::transport::Error,
     },
@@ -95,6 +104,24 @@ pub async fn channel(
     }
     let endpoint = endpoint.tls_config(tls::client(profile, server_name.unwrap_or(default))?).map_err(refused)?;
     endpoint.connect().await.map_err(refused)
+}
+
+/// NodeService of the node that runs on a data folder, over its socket.
+///
+/// # Errors
+/// No node runs there, or the socket is another user's.
+pub async fn local(data: &Path, timeout: Duration) -> Result<NodeServiceClient<Channel>, ClientError> {
+    let path = data.join(crate::api::local::SOCKET);
+    let refused = |source| ClientError::Socket { path: path.clone(), source };
+    // The name in the address is not looked up: the connector goes to the socket.
+    let endpoint = Endpoint::from_static("http://node.invalid").connect_timeout(CONNECT_TIMEOUT).timeout(timeout);
+    let socket = path.clone();
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let socket = socket.clone();
+        async move { tokio::net::UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
+    });
+    let channel = endpoint.connect_with_connector(connector).await.map_err(refused)?;
+    Ok(NodeServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
 }
 
 /// An authority that signs.

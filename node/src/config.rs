@@ -31,6 +31,12 @@ pub struct Config {
     /// Memory for transactions that wait.
     #[serde(default)]
     pub mempool: MempoolSection,
+    /// Snapshots and pruning.
+    #[serde(default)]
+    pub snapshots: SnapshotsSection,
+    /// What Prometheus reads.
+    #[serde(default)]
+    pub metrics: MetricsSection,
     /// Logs.
     #[serde(default)]
     pub log: LogSection,
@@ -49,7 +55,7 @@ pub struct NodeSection {
     pub data: PathBuf,
     /// The network's genesis file, the same bytes on every node.
     pub genesis: PathBuf,
-    /// Keep every version of the state tree, for proofs at any height, instead of the newest 1,000.
+    /// Keep every block, and every version of the state tree for proofs at any height.
     #[serde(default)]
     pub archive: bool,
 }
@@ -168,6 +174,30 @@ impl Default for MempoolSection {
     }
 }
 
+/// Snapshots, and with them how far back blocks are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotsSection {
+    /// A snapshot is made at the first block past each multiple of so many seconds of block time; 0 = only by command.
+    pub interval_s: u64,
+    /// So many of the newest are kept, and the blocks after the oldest of them.
+    pub keep: usize,
+}
+
+impl Default for SnapshotsSection {
+    fn default() -> Self {
+        Self { interval_s: 86_400, keep: 2 }
+    }
+}
+
+/// What Prometheus reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSection {
+    /// Address of the metrics, over plain HTTP; port 0 takes a free one. Without it there are none.
+    pub listen: Option<SocketAddr>,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -273,6 +303,8 @@ impl Config {
         check(self.network.bytes_per_second >= 1_048_576, "network.bytes_per_second", "must be at least 1 MiB")?;
         check(self.mempool.bytes_max >= 1_048_576, "mempool.bytes_max", "must hold a transaction of 1 MiB")?;
         check(self.mempool.transactions_max > 0, "mempool.transactions_max", "must be at least 1")?;
+        let keep_max = crate::consensus::message::SNAPSHOTS_MAX;
+        check((1..=keep_max).contains(&self.snapshots.keep), "snapshots.keep", "must be 1 to 64")?;
         let source = &self.api.source_system;
         let source_ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         check(source.len() <= 32 && source.bytes().all(source_ok), "api.source_system", "at most 32 of [a-z0-9._-]")?;
@@ -329,6 +361,7 @@ mod tests {
         let config = load(SAMPLE).unwrap();
         assert_eq!(config.mempool, MempoolSection::default());
         assert_eq!(config.log, LogSection::default());
+        assert_eq!(config.snapshots, SnapshotsSection::default());
         assert!(config.keys.node.is_absolute() && config.keys.service.is_some());
         assert_eq!(config.peers.len(), 3);
     }

@@ -16,6 +16,9 @@ pub struct Endpoints {
     pub api: String,
     /// Address for peers, a multiaddr.
     pub peer: String,
+    /// Address of the metrics, `ip:port`, if they are on.
+    #[serde(default)]
+    pub metrics: Option<String>,
     /// Process id.
     pub pid: u32,
 }

@@ -104,12 +104,21 @@ pub enum LocalNetError {
     Genesis(#[from] GenesisError),
 }
 
+/// What a local network may have besides its members.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Members whose node follows without a vote.
+    pub observers: Vec<String>,
+    /// Seconds of block time between snapshots; 0 = only by command, and no block is ever pruned by itself.
+    pub snapshot_interval_s: u64,
+}
+
 /// A network's files.
 #[derive(Debug, Clone)]
 pub struct LocalNet {
     /// The folder of everything.
     pub folder: PathBuf,
-    /// Nodes by authority, in the order of the members.
+    /// Nodes that vote, by authority, in the order of the members.
     pub nodes: Vec<String>,
     /// All members, tenants included.
     pub members: Vec<Member>,
@@ -149,6 +158,19 @@ impl LocalNet {
         members: Vec<Member>,
         definitions: Vec<String>,
     ) -> Result<Self, LocalNetError> {
+        Self::make_with(folder, name, members, definitions, &Wishes::default())
+    }
+    /// As [`LocalNet::make`], with wishes.
+    ///
+    /// # Errors
+    /// A file cannot be made, or the definitions are refused.
+    pub fn make_with(
+        folder: &Path,
+        name: &str,
+        members: Vec<Member>,
+        definitions: Vec<String>,
+        wishes: &Wishes,
+    ) -> Result<Self, LocalNetError> {
         fs::create_dir_all(folder).map_err(io("make folder", folder))?;
         let root = tls::make_root(&format!("{name} root"))?;
         root.save(&folder.join("ca.pem"), &folder.join("ca-key.pem"))?;
@@ -158,7 +180,8 @@ impl LocalNet {
         }
         let nodes: Vec<String> =
             members.iter().filter(|member| member.hosted_by == member.id).map(|member| member.id.clone()).collect();
-        let genesis = Genesis::new(name, clock::now_ms(), cards, &nodes, definitions)?;
+        let validators: Vec<String> = nodes.iter().filter(|node| !wishes.observers.contains(node)).cloned().collect();
+        let genesis = Genesis::new(name, clock::now_ms(), cards, &validators, definitions)?;
         write(&folder.join("genesis.toml"), &genesis.text()?)?;
         let ports = free_ports(nodes.len())?;
         for (index, node) in nodes.iter().enumerate() {
@@ -167,9 +190,9 @@ impl LocalNet {
             let peers: String = peers
                 .map(|(peer, port)| format!("\n[[peer]]\nauthority = \"{peer}\"\naddresses = [\"127.0.0.1:{port}\"]\n"))
                 .collect();
-            write(&folder.join("nodes").join(node).join("config.toml"), &config(node, listen, &peers))?;
+            write(&folder.join("nodes").join(node).join("config.toml"), &config(node, listen, &peers, wishes))?;
         }
-        Ok(Self { folder: folder.to_path_buf(), nodes, members })
+        Ok(Self { folder: folder.to_path_buf(), nodes: validators, members })
     }
     /// A node's folder.
     #[must_use]
@@ -253,13 +276,17 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
     })
 }
 
-fn config(node: &str, peer_port: u16, peers: &str) -> String {
+fn config(node: &str, peer_port: u16, peers: &str, wishes: &Wishes) -> String {
+    let votes = !wishes.observers.iter().any(|observer| observer == node);
+    let consensus = if votes { "consensus = \"keys/consensus.pem\"\n" } else { "" };
+    let interval_s = wishes.snapshot_interval_s;
     format!(
         "# Made for a local network; see docs/config.toml for every field.\n\
          [node]\nauthority = \"{node}\"\ndata = \"data\"\ngenesis = \"../../genesis.toml\"\n\n\
-         [keys]\nnode = \"keys/node.pem\"\nconsensus = \"keys/consensus.pem\"\nservice = \"keys/service.pem\"\n\n\
+         [keys]\nnode = \"keys/node.pem\"\n{consensus}service = \"keys/service.pem\"\n\n\
+         [snapshots]\ninterval_s = {interval_s}\n\n\
          [network]\nlisten = \"127.0.0.1:{peer_port}\"\n\n\
          [api]\nlisten = \"127.0.0.1:0\"\ncertificate = \"tls/server.pem\"\nprivate_key = \"tls/server-key.pem\"\n\
-         client_ca = \"../../ca.pem\"\nreflection = true\n{peers}"
+         client_ca = \"../../ca.pem\"\nreflection = true\n\n[metrics]\nlisten = \"127.0.0.1:0\"\n{peers}"
     )
 }

@@ -11,8 +11,10 @@ mod address;
 mod doorkeeper;
 mod frame;
 mod inbound;
+mod links;
 mod outbound;
 mod queue;
+mod reach;
 mod swarm;
 
 use std::collections::BTreeMap;
@@ -28,7 +30,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 pub use address::{Address, AddressError};
+pub use links::LinkState;
+use links::Links;
 use queue::SendQueue;
+use reach::Prober;
+pub use reach::{Reach, Reached};
 
 /// Largest frame in bytes: a block body and its envelope.
 pub const FRAME_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -157,6 +163,8 @@ struct Shared {
     faults: BTreeMap<AuthorityId, Arc<AtomicU32>>,
     local: Vec<Multiaddr>,
     peer_id: PeerId,
+    links: Arc<Links>,
+    prober: Prober,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -205,6 +213,16 @@ impl NetworkHandle {
     #[must_use]
     pub fn is_connected(&self, authority: &str) -> bool {
         self.0.queues.get(authority).is_some_and(|queue| queue.is_open())
+    }
+    /// All links as they are now, by authority.
+    #[must_use]
+    pub fn links(&self) -> BTreeMap<AuthorityId, LinkState> {
+        self.0.links.all()
+    }
+    /// Dials a peer anew and has it dial this node; takes up to about eight seconds. None for an unknown authority.
+    pub async fn reach(&self, authority: &str) -> Option<Reach> {
+        let connected = self.0.links.all().get(authority).is_some_and(|link| link.dialled > 0 || link.accepted > 0);
+        self.0.prober.reach(authority, connected).await
     }
     /// Authorities that frames can be sent to.
     pub fn connected(&self) -> impl Iterator<Item = &AuthorityId> {

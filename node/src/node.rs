@@ -3,8 +3,10 @@
 //! part, which input, and what to do.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::Address;
 use laufzettel_chain::ledger::{Ledger, OpenError};
@@ -16,12 +18,18 @@ use thiserror::Error;
 use crate::clock;
 use crate::consensus::{Driver, DriverConfig, Recovered};
 use crate::endpoints::Endpoints;
+use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
-use crate::network::{Network, NetworkError, NetworkHandle};
+use crate::metrics::Metrics;
+use crate::network::{NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
 use crate::slots::SlotFile;
+use crate::snapshots::{Folder, FolderError, Maker, MakerConfig};
 use crate::worker::{Worker, WorkerError};
+
+/// How long calls may go on using the store after the node stopped.
+const CLOSE_TIME: Duration = Duration::from_secs(40);
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -64,6 +72,12 @@ pub enum StartError {
     /// The network cannot start.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Files of an earlier join.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Somebody still uses the store.
+    #[error("the database is still in use; start the node again")]
+    StillOpen,
     /// The system gives no threads.
     #[error("cannot start threads: {0}")]
     Threads(std::io::Error),
@@ -75,7 +89,15 @@ pub struct Node {
     pub runtime: Runtime,
     /// Links to peers.
     pub network: NetworkHandle,
-    _lock: File,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    lock: Lock,
+}
+
+/// The data folder is this process's alone as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
 }
 
 /// A fault of a file or folder.
@@ -95,9 +117,30 @@ pub(crate) fn lock(data: &Path) -> Result<File, StartError> {
     }
 }
 
+/// A data folder that is held for a while, so that no node starts on it.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "the lock goes with the file")] Option<File>);
+
+/// Holds a data folder that no node runs on; none if one does. A folder that is not there yet needs no holding.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn try_lock(data: &Path) -> Result<Option<Held>, StartError> {
+    if !data.join("lock").exists() {
+        return Ok(Some(Held(None)));
+    }
+    match lock(data) {
+        Ok(file) => Ok(Some(Held(Some(file)))),
+        Err(StartError::InUse(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens the database, and reads what was under way when it was left.
 pub(crate) fn recover(setup: &Setup, slots: SlotFile) -> Result<(Worker, Recovered), StartError> {
-    let path = setup.config.node.data.join("db");
+    let data = &setup.config.node.data;
+    swap::recover(data)?;
+    let path = data.join("db");
     let damaged = |source| StartError::Database { path: path.clone(), source };
     let store = RocksStore::open(&path).map_err(damaged)?;
     let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
@@ -118,18 +161,59 @@ impl Node {
     /// A part cannot start.
     pub async fn start(setup: &Setup) -> Result<Self, StartError> {
         let data = &setup.config.node.data;
-        fs::create_dir_all(data).map_err(io("make data folder", data))?;
-        let lock = lock(data)?;
+        // What is in it is not for other users of the machine.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.map_err(io("make data folder", data))?;
+        Self::start_locked(setup, Lock { _file: lock(data)? }).await
+    }
+    /// Starts all parts but the API in a data folder that is this process's already.
+    ///
+    /// # Errors
+    /// A part cannot start.
+    pub async fn start_locked(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+        let data = &setup.config.node.data;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
+        crate::api::local::remove(data);
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
         let (worker, recovered) = recover(setup, slots)?;
+        let maker = Maker::start(
+            worker.ledger().store().clone(),
+            setup.genesis.clone(),
+            Folder::of(data),
+            MakerConfig {
+                interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
+                keep: setup.config.snapshots.keep,
+                archive: setup.config.node.archive,
+            },
+        );
+        let maker = maker.map_err(StartError::Threads)?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
-        let (network, events) = Network::start(setup.network()).await?;
+        let (network, events) = join::listen(setup).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
-        let runtime = Runtime::start(driver, worker, network.clone(), events).map_err(StartError::Threads)?;
-        Ok(Self { runtime, network, _lock: lock })
+        let metrics = Arc::new(Metrics::default());
+        let runtime = Runtime::start(driver, worker, maker, network.clone(), events, metrics.clone());
+        let runtime = runtime.map_err(StartError::Threads)?;
+        Ok(Self { runtime, network, metrics, lock })
+    }
+    /// Stops all parts, waits until nobody uses the store any more, and hands the data folder back.
+    ///
+    /// # Errors
+    /// The store is still in use.
+    pub fn stop(self) -> Result<Lock, StartError> {
+        let store = Arc::downgrade(self.runtime.handle().store());
+        self.runtime.stop();
+        drop(self.network);
+        // Calls that were under way hold the store until they are answered.
+        let until = Instant::now() + CLOSE_TIME;
+        while store.strong_count() > 0 {
+            if Instant::now() > until {
+                return Err(StartError::StillOpen);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self.lock)
     }
 }
 

@@ -12,13 +12,16 @@ use std::time::Duration;
 
 use laufzettel_chain::check::{Judge, Verified};
 use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ids::Height;
 use laufzettel_chain::storage::Store;
 use laufzettel_chain::transaction::SignedTransaction;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::consensus::{Action, Driver, Health, Input, Message, Peer, Reply, Tip};
+use crate::metrics::Metrics;
 use crate::network::{NetworkEvent, NetworkEvents, NetworkHandle};
+use crate::snapshots::{self, Maker, Snapshots};
 use crate::worker::Worker;
 use perform::Ports;
 
@@ -40,10 +43,13 @@ pub(crate) struct Shared {
     next_request: AtomicU64,
     waiting: Mutex<BTreeMap<u64, mpsc::UnboundedSender<Reply>>>,
     tips: watch::Sender<Arc<Tip>>,
+    behind: watch::Sender<Option<Height>>,
+    snapshots: Snapshots,
     halted: watch::Sender<Option<String>>,
     store: Arc<dyn Store>,
     genesis: Arc<Genesis>,
     verified: Arc<Verified>,
+    metrics: Arc<Metrics>,
 }
 
 /// Replies to one call; when dropped, the driver forgets the call.
@@ -114,6 +120,16 @@ impl Handle {
     pub fn halted(&self) -> watch::Receiver<Option<String>> {
         self.0.halted.subscribe()
     }
+    /// The tip's height, once no peer in reach has the next block any more: the node has to join from a snapshot.
+    #[must_use]
+    pub fn behind(&self) -> watch::Receiver<Option<Height>> {
+        self.0.behind.subscribe()
+    }
+    /// The snapshots this node keeps.
+    #[must_use]
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.0.snapshots
+    }
     /// The store, for reading.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -156,6 +172,7 @@ pub struct Runtime {
     handle: Handle,
     inputs: SyncSender<Event>,
     threads: Vec<JoinHandle<()>>,
+    maker: Maker,
 }
 
 impl Runtime {
@@ -166,8 +183,10 @@ impl Runtime {
     pub fn start(
         (driver, first): (Driver, Vec<Action>),
         worker: Worker,
+        maker: Maker,
         network: NetworkHandle,
         events: NetworkEvents,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let (inputs, received) = sync_channel(INPUTS_WAITING_MAX);
         let ledger = worker.ledger();
@@ -176,10 +195,13 @@ impl Runtime {
             next_request: AtomicU64::new(1),
             waiting: Mutex::new(BTreeMap::new()),
             tips: watch::Sender::new(ledger.tip()),
+            behind: watch::Sender::new(None),
+            snapshots: maker.door().clone(),
             halted: watch::Sender::new(None),
             store: ledger.store().clone(),
             genesis: ledger.genesis().clone(),
             verified: ledger.verified().clone(),
+            metrics: metrics.clone(),
         });
         let (jobs, jobs_received) = channel();
         let (reads, reads_received) = channel();
@@ -189,14 +211,15 @@ impl Runtime {
             |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let (to_driver, to_driver_too, to_driver_from_network) = (inputs.clone(), inputs.clone(), inputs.clone());
         let reader_shared = shared.clone();
+        let snapshots = maker.door().clone();
         let threads = vec![
-            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver)))?,
+            spawn("ledger", Box::new(move || run_worker(worker, &jobs_received, &to_driver, &snapshots, &metrics)))?,
             spawn("reader", Box::new(move || run_reader(&reader_shared, &reads_received, &to_driver_too)))?,
             spawn("driver", Box::new(move || run_driver(driver, first, &received, ports)))?,
         ];
         // The network's forwarder ends with the network; nobody waits for it.
         spawn("network", Box::new(move || run_network(&runtime, events, &to_driver_from_network)))?;
-        Ok(Self { handle: Handle(shared), inputs, threads })
+        Ok(Self { handle: Handle(shared), inputs, threads, maker })
     }
     /// The door to this node.
     #[must_use]
@@ -209,6 +232,7 @@ impl Runtime {
         for thread in self.threads {
             let _ = thread.join();
         }
+        self.maker.stop();
     }
 }
 
@@ -235,10 +259,25 @@ fn run_driver(mut driver: Driver, first: Vec<Action>, events: &Receiver<Event>, 
     }
 }
 
-fn run_worker(mut worker: Worker, jobs: &Receiver<Action>, driver: &SyncSender<Event>) {
+fn run_worker(
+    mut worker: Worker,
+    jobs: &Receiver<Action>,
+    driver: &SyncSender<Event>,
+    snapshots: &Snapshots,
+    metrics: &Metrics,
+) {
     while let Ok(job) = jobs.recv() {
-        match worker.perform(job, clock::now_ms()) {
+        worker.prune_bodies_below(snapshots.prune_below());
+        let before_ms = worker.ledger().tip().header.time_ms;
+        let begun = metrics.begin(&job);
+        let performed = worker.perform(job, clock::now_ms());
+        metrics.done(begun, performed.as_ref().ok().and_then(Option::as_ref));
+        match performed {
             Ok(Some(input)) => {
+                if let Input::Committed { tip, .. } = &input {
+                    // Here, where no later block can be committed yet: all nodes take the same view.
+                    snapshots.committed(before_ms, tip.header.time_ms);
+                }
                 if driver.send(Event::Input(input)).is_err() {
                     return;
                 }
@@ -256,8 +295,12 @@ fn run_reader(shared: &Shared, jobs: &Receiver<Action>, driver: &SyncSender<Even
                 crate::worker::admit(&shared.judge(), &transaction).map(|result| Input::Admitted { ticket, result })
             }
             Action::ReadBlocks { ticket, from, max_bytes, max_count } => {
-                let entries = crate::worker::read_blocks(shared.store.as_ref(), from, max_bytes, max_count);
-                entries.map(|entries| Input::BlocksRead { ticket, entries })
+                crate::worker::answer_sync(shared.store.as_ref(), ticket, from, max_bytes, max_count)
+            }
+            Action::ReadSnapshot { ticket, request } => {
+                let answer = snapshots::answer(shared.snapshots.folder(), &request);
+                let Some(answer) = answer else { continue };
+                Ok(Input::SnapshotRead { ticket, answer })
             }
             _ => continue,
         };

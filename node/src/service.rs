@@ -1,23 +1,32 @@
 //! A whole node as a service: the node, its API, the bridge between them, and
 //! the order of stopping. Nothing is decided here.
 
+mod supervisor;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use laufzettel_chain::ids::Height;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::backend::{Backend, BackendParts, NodeState, PeerState, PoolRefusal, Submit, Sync};
+use crate::api::local::{self, LocalError, LocalParts};
 use crate::api::{Api, ApiError};
 use crate::clock;
 use crate::consensus::watermark::SigningState;
 use crate::consensus::{Health, RefusalReason, Reply};
+use crate::disk::{self, Usage};
 use crate::endpoints::Endpoints;
-use crate::node::{Node, StartError};
+use crate::join::{self, JoinError};
+use crate::metrics::scrape::Sources;
+use crate::metrics::server::{MetricsError, MetricsServer};
+use crate::node::{Lock, Node, StartError};
 use crate::runtime::Handle;
 use crate::setup::Setup;
+use supervisor::Supervisor;
 
 /// Calls on their way to the driver at once.
 const SUBMITS_WAITING_MAX: usize = 4_096;
@@ -34,9 +43,18 @@ pub enum ServiceError {
     /// The node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The node cannot join.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The API did not start or failed.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The local service did not start.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// Metrics cannot be read.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The endpoints file.
     #[error("cannot write endpoints.json into {path}: {source}")]
     Endpoints {
@@ -47,13 +65,47 @@ pub enum ServiceError {
     },
 }
 
-/// Runs a node until `stop` is cancelled.
+/// Runs a node until `stop` is cancelled. Where its peers have pruned the blocks it lacks, it joins from a snapshot and
+/// goes on.
 ///
 /// # Errors
-/// A part does not start, or the API fails.
+/// A part does not start, the API fails, or the disk does while it joins.
 pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceError> {
+    let mut node = Node::start(setup).await?;
+    loop {
+        let (lock, above) = match serve(setup, node, &stop).await? {
+            Ended::Stopped => return Ok(()),
+            Ended::Behind { lock, above } => (lock, above),
+        };
+        supervisor::joining();
+        let joined = tokio::select! {
+            joined = join::run(setup, above, &stop) => joined?,
+            never = supervisor::keep_alive() => match never {},
+        };
+        if joined.is_none() {
+            tracing::info!("stopped while joining; the next start goes on from the chunks that are here");
+            return Ok(());
+        }
+        node = Node::start_locked(setup, lock).await?;
+    }
+}
+
+/// How serving ended.
+enum Ended {
+    Stopped,
+    /// The node is stopped and lacks blocks above this height that no peer has any more.
+    Behind {
+        lock: Lock,
+        above: Height,
+    },
+}
+
+/// Serves until told to stop, or until the node is behind all that its peers keep.
+async fn serve(setup: &Setup, node: Node, stop_all: &CancellationToken) -> Result<Ended, ServiceError> {
     let config = &setup.config;
-    let node = Node::start(setup).await?;
+    let stop = stop_all.child_token();
+    let mut behind = node.runtime.handle().behind();
+    let started_ms = clock::now_ms();
     let handle = node.runtime.handle().clone();
     let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
     let (state, state_seen) = watch::channel(NodeState::default());
@@ -71,33 +123,90 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
         now_ms: clock::now_ms,
     }));
     let bridge = tokio::spawn(pass_submits(handle.clone(), submits));
+    let handle_snapshots = handle.snapshots().clone();
     let watcher = tokio::spawn(watch_health(handle, state));
-    let api = Api::start(&config.api, backend, stop.clone()).await?;
+    let usage = Arc::new(Usage::default());
+    let sampler = tokio::spawn(sample_disk(usage.clone(), config.node.data.clone()));
+    let sources = Sources {
+        metrics: node.metrics.clone(),
+        state: backend.state(),
+        tip: backend.subscribe(),
+        network: node.network.clone(),
+        usage: usage.clone(),
+        started_ms,
+    };
+    let metrics = match config.metrics.listen {
+        Some(address) => Some(MetricsServer::start(address, sources).await?),
+        None => None,
+    };
+    let parts = LocalParts { network: node.network.clone(), usage, snapshots: handle_snapshots, started_ms };
+    let local = local::start(&config.node.data, backend.clone(), parts, stop.clone())?;
+    let api = Api::start(&config.api, backend, node.metrics.clone(), stop.clone()).await?;
     let endpoints = Endpoints {
         authority: config.node.authority.clone(),
         api: api.address.to_string(),
         peer: node.network.local_addr().map(ToString::to_string).unwrap_or_default(),
+        metrics: metrics.as_ref().map(|server| server.address.to_string()),
         pid: std::process::id(),
     };
     let path = config.node.data.clone();
     endpoints.write(&path).map_err(|source| ServiceError::Endpoints { path, source })?;
     tracing::info!(api = %endpoints.api, peer = %endpoints.peer, "serving");
+    supervisor::ready(&endpoints.api);
     let mut task = api.task;
     let ended = tokio::select! {
+        // Stopping first, because the services end on it as well.
+        biased;
+        () = stop.cancelled() => {
+            supervisor::stopping();
+            tokio::time::timeout(DRAIN, &mut task).await.ok()
+        }
+        true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
+            stop.cancel();
+            tokio::time::timeout(DRAIN, &mut task).await.ok()
+        }
         ended = &mut task => Some(ended),
-        () = stop.cancelled() => tokio::time::timeout(DRAIN, &mut task).await.ok(),
     };
     stop.cancel();
     Endpoints::remove(&config.node.data);
     bridge.abort();
     watcher.abort();
+    sampler.abort();
+    local::remove(&config.node.data);
+    local.abort();
+    // It and the rest hold the network, whose port is needed again.
+    drop(metrics);
     // The driver stops between two steps; whatever it promised is durable.
-    let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+    let above = behind.borrow().filter(|_| !stop_all.is_cancelled());
+    let lock = match above {
+        Some(_) => Some(tokio::task::spawn_blocking(|| node.stop()).await),
+        None => {
+            let _ = tokio::task::spawn_blocking(|| node.runtime.stop()).await;
+            None
+        }
+    };
     tracing::info!("stopped");
     match ended {
-        Some(Ok(result)) => Ok(result?),
-        Some(Err(panic)) => Err(ApiError::Server(panic.to_string()).into()),
-        None => Ok(()),
+        Some(Ok(result)) => result?,
+        Some(Err(panic)) => return Err(ApiError::Server(panic.to_string()).into()),
+        None => {}
+    }
+    match (above, lock) {
+        (Some(above), Some(Ok(lock))) => Ok(Ended::Behind { lock: lock?, above }),
+        (_, Some(Err(panic))) => Err(ApiError::Server(panic.to_string()).into()),
+        _ => Ok(Ended::Stopped),
+    }
+}
+
+/// Looks at the data folder now and then. What it cannot read it leaves unknown: the database says more of it.
+async fn sample_disk(usage: Arc<Usage>, data: std::path::PathBuf) {
+    loop {
+        let (usage, data) = (usage.clone(), data.clone());
+        let sampled = tokio::task::spawn_blocking(move || usage.sample(&data, clock::now_ms())).await;
+        if let Ok(Err(error)) = sampled {
+            tracing::debug!(%error, "the size of the data folder is not known");
+        }
+        tokio::time::sleep(disk::SAMPLE_INTERVAL).await;
     }
 }
 
@@ -138,8 +247,10 @@ async fn pass(
 
 async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
+    let mut supervisor = Supervisor::new();
     loop {
         if let Some(health) = handle.health().await {
+            supervisor.saw(&health);
             let reason = halted.borrow().clone().or_else(|| health.halted.clone());
             let next = node_state(&health, reason);
             state.send_if_modified(|current| {
@@ -172,7 +283,10 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         validator: peer.validator,
         connected: peer.connected,
         height: peer.height,
-        beat_age_ms: peer.beat_age_ms.unwrap_or(u64::MAX),
+        beat_age_ms: peer.beat_age_ms,
+        since_ms: peer.since_ms,
+        clock_ahead_ms: peer.clock_ahead_ms,
+        faults: peer.garbage,
     });
     let mut warnings = Vec::new();
     if let Some(reason) = &halted {
@@ -200,6 +314,8 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         round: health.round.unwrap_or(0),
         mempool_transactions: health.pending as u64,
         mempool_bytes: health.pending_bytes as u64,
+        signing: Some(health.signing),
+        flight_ms: health.flight_ms,
         quorum_margin: u32::try_from(health.failures_left).unwrap_or(u32::MAX),
         peers: peers.collect(),
         warnings,

@@ -55,7 +55,14 @@ impl Setup {
     /// # Errors
     /// Names what does not.
     pub fn load(config: &Path) -> Result<Self, SetupError> {
-        let config = Config::load(config)?;
+        Self::of(Config::load(config)?)
+    }
+
+    /// Reads what a configuration names, and checks that it fits together.
+    ///
+    /// # Errors
+    /// Names what does not.
+    pub fn of(config: Config) -> Result<Self, SetupError> {
         let keys = Keys::load(&config.keys)?;
         let genesis = genesis::load(&config.node.genesis).map_err(|error| match error {
             GenesisError::Io { .. } => mismatch(format!(

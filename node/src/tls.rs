@@ -78,6 +78,17 @@ pub enum TlsError {
     },
 }
 
+/// When the first certificate of a PEM file ends, in seconds since 1970-01-01T00:00Z.
+///
+/// # Errors
+/// It cannot be read, in words.
+pub fn ends_at(path: &Path) -> Result<u64, String> {
+    let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&bytes).map_err(|error| format!("is no PEM file: {error}"))?;
+    let certificate = pem.parse_x509().map_err(|error| format!("is no certificate: {error}"))?;
+    Ok(u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0))
+}
+
 /// A certificate and its private key, PEM.
 #[derive(Clone)]
 pub struct CertificateFiles {

@@ -16,7 +16,7 @@ use laufzettel_chain::item::Action as ItemAction;
 use laufzettel_chain::ledger::{Ledger, ValidateError};
 use laufzettel_chain::limits::PROPOSAL_WORK;
 use laufzettel_chain::query;
-use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
+use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use thiserror::Error;
 
@@ -99,6 +99,10 @@ impl Worker {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+    /// From the next commit on, bodies below this height are pruned, a bounded number each.
+    pub fn prune_bodies_below(&mut self, height: Height) {
+        self.ledger.prune_bodies_below(height);
+    }
     /// Performs an action that is the ledger's; the completion, or nothing for
     /// an action that is not.
     ///
@@ -123,8 +127,12 @@ impl Worker {
             }
             Action::Commit { ticket, block, certificate } => self.commit(ticket, &block, &certificate)?,
             Action::ReadBlocks { ticket, from, max_bytes, max_count } => {
-                let entries = read_blocks(self.ledger.store().as_ref(), from, max_bytes, max_count)?;
-                Input::BlocksRead { ticket, entries }
+                answer_sync(self.ledger.store().as_ref(), ticket, from, max_bytes, max_count)?
+            }
+            Action::ReadSnapshot { ticket, request } => {
+                // Whoever keeps snapshots answers before it comes here.
+                let Some(answer) = request.not_here() else { return Ok(None) };
+                Input::SnapshotRead { ticket, answer }
             }
             _ => return Ok(None),
         }))
@@ -277,12 +285,33 @@ fn read_pending(store: &dyn Store) -> Result<Pending, StoreError> {
     Ok((blocks.iter().map(|block| (block.id(), block.header.height)).collect(), blocks))
 }
 
+/// What a peer that asked for blocks is to be told.
+///
+/// # Errors
+/// The store failed.
+pub fn answer_sync(
+    store: &dyn Store,
+    ticket: Ticket,
+    from: Height,
+    max_bytes: usize,
+    max_count: usize,
+) -> Result<Input, StoreError> {
+    // One view: a commit that prunes meanwhile must not leave a gap in the answer.
+    let view = store.snapshot();
+    let bodies_from = query::bodies_from(view.as_ref())?;
+    if from < bodies_from {
+        return Ok(Input::BlocksPruned { ticket, bodies_from });
+    }
+    let entries = read_blocks(view.as_ref(), from, max_bytes, max_count)?;
+    Ok(Input::BlocksRead { ticket, entries })
+}
+
 /// Decided blocks from a height on, as many as the bounds allow, at least one.
 ///
 /// # Errors
 /// The store failed.
 pub fn read_blocks(
-    store: &dyn Store,
+    read: &dyn Read,
     from: Height,
     max_bytes: usize,
     max_count: usize,
@@ -290,7 +319,7 @@ pub fn read_blocks(
     let (mut entries, mut bytes) = (Vec::new(), 0usize);
     let mut height = from;
     while entries.len() < max_count {
-        let Some((block, certificate)) = query::block(store, height)? else { break };
+        let Some((block, certificate)) = query::block(read, height)? else { break };
         let entry = SyncEntry { block: Arc::new(block), certificate };
         bytes = bytes.saturating_add(encode(&entry).len());
         if bytes > max_bytes && !entries.is_empty() {

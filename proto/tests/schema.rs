@@ -1,6 +1,7 @@
 //! Holds the schema to its rules: the canonical rules for all that is signed
-//! or hashed (design 5.1), the naming rules of buf's STANDARD set, a comment
-//! on every element, and the options that Java and C# clients need.
+//! or hashed (design 5.1), all rules of buf's STANDARD set without an exception
+//! (so that buf itself need not be here), a comment on every element, and the
+//! options that Java and C# clients need.
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +89,8 @@ fn upper_snake_of(name: &str) -> String {
 #[test]
 fn names_follow_the_buf_standard() {
     let pool = pool();
+    // One folder, one package of that name, its last part a version.
+    assert_eq!(own_files(&pool).len(), pool.files().filter(|file| !file.name().starts_with("google/")).count());
     for file in own_files(&pool) {
         let stem = file.name().strip_prefix("laufzettel/v1/").unwrap().strip_suffix(".proto").unwrap();
         assert!(lower_snake(stem), "{}", file.name());
@@ -109,6 +112,40 @@ fn names_follow_the_buf_standard() {
         }
         let zero = found.get_value(0).unwrap();
         assert_eq!(zero.name(), format!("{prefix}UNSPECIFIED"));
+        let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        assert!(found.values().all(|value| value.name().chars().all(upper)), "{}", found.full_name());
+        let proto = found.enum_descriptor_proto();
+        assert_eq!(proto.value.first().unwrap().number(), 0, "{}: zero comes first", found.full_name());
+        assert!(!proto.options.as_ref().is_some_and(|options| options.allow_alias()), "{}", found.full_name());
+    }
+}
+
+/// IMPORT_USED, IMPORT_NO_PUBLIC, PACKAGE_NO_IMPORT_CYCLE (within one package: no cycle of files).
+#[test]
+fn imports_are_used_and_run_one_way() {
+    let pool = pool();
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in own_files(&pool) {
+        let proto = file.file_descriptor_proto();
+        assert!(proto.public_dependency.is_empty() && proto.weak_dependency.is_empty(), "{}", file.name());
+        let fields = file.messages().flat_map(|message| message.fields().collect::<Vec<_>>());
+        let of_fields = fields.filter_map(|field| match field.kind() {
+            Kind::Message(message) => Some(message.parent_file().name().to_owned()),
+            Kind::Enum(found) => Some(found.parent_file().name().to_owned()),
+            _ => None,
+        });
+        let methods = file.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        let of_methods = methods.flat_map(|method| [method.input().parent_file(), method.output().parent_file()]);
+        let used = of_fields.chain(of_methods.map(|file| file.name().to_owned()));
+        let used: BTreeSet<String> = used.filter(|name| name != file.name()).collect();
+        let declared: BTreeSet<String> = proto.dependency.iter().cloned().collect();
+        assert_eq!(declared, used, "imports of {}", file.name());
+        imports.insert(file.name().to_owned(), declared);
+    }
+    while !imports.is_empty() {
+        let open: BTreeSet<String> = imports.keys().cloned().collect();
+        imports.retain(|_, imported| !imported.is_disjoint(&open));
+        assert!(imports.len() < open.len(), "these files import each other: {open:?}");
     }
 }
 
@@ -194,6 +231,8 @@ fn files_carry_the_options_of_java_and_csharp() {
         assert_eq!(options.java_package(), "de.laufzettel.v1", "{}", file.name());
         assert!(options.java_multiple_files(), "{}", file.name());
         assert_eq!(options.csharp_namespace(), "Laufzettel.V1", "{}", file.name());
+        let others = [&options.go_package, &options.php_namespace, &options.ruby_package, &options.swift_prefix];
+        assert!(others.iter().all(|option| option.is_none()), "{}: all files or none", file.name());
         assert_eq!(proto.syntax(), "proto3", "{}", file.name());
     }
 }

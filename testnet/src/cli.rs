@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, replay, restart, sim};
+use crate::{bench, demo, join, replay, restart, sim, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -55,6 +55,42 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Prints the report as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A fifth node joins from a snapshot under load, from an empty disk, while its peers have pruned the past.
+    Join {
+        /// Cases in the ledger; they are written into the stores before the nodes start.
+        #[arg(long, default_value_t = 10_000)]
+        cases: u64,
+        /// So often the joining node is killed before it may finish.
+        #[arg(long, default_value_t = 0)]
+        kills: u64,
+        /// Damages a chunk of one server's snapshot.
+        #[arg(long)]
+        damage: bool,
+        /// Instead, a validator comes back that is behind all that its peers keep.
+        #[arg(long, conflicts_with_all = ["cases", "kills", "damage"])]
+        behind: bool,
+        /// Chooses ids and moments.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Strikes a network with every fault under load: kills, pauses, cuts, full disks, clocks, damaged files.
+    Torture {
+        /// How long at least; every kind of fault strikes, however long that takes.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Chooses faults, victims and moments.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Only faults of this kind, to look into one; as docs/TORTURE.md names them.
+        #[arg(long)]
+        only: Option<String>,
+        /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
     },
@@ -109,6 +145,21 @@ impl Arguments {
             }
             Command::Restart { kills, seed, json } => {
                 let report = restart::run(kills, seed, json).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Join { behind: true, seed, json, .. } => {
+                let back = join::come_back(seed).await?;
+                print(&back, json)?;
+                back.is_sound()
+            }
+            Command::Join { cases, kills, damage, seed, json, behind: false } => {
+                let report = join::run(&join::Wish { cases, kills, damage, seed, quiet: false }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Torture { minutes, seed, only, json } => {
+                let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

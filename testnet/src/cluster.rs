@@ -1,10 +1,12 @@
 //! A network of real processes on this machine: made, started, awaited,
-//! killed, started again. What a test knows of a node it learns through the
-//! node's API.
+//! killed, stopped for a while, started again. What a test knows of a running
+//! node it learns through the node's API.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use laufzettel_chain::genesis::Genesis;
@@ -13,7 +15,8 @@ use laufzettel_node::endpoints::Endpoints;
 use laufzettel_node::localnet::{LocalNet, Member};
 use laufzettel_proto::v1;
 use rustix::process::{Pid, Signal, kill_process};
-use std::sync::Arc;
+
+use crate::proxy::Links;
 
 /// How long a node may take to answer after its start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -29,7 +32,42 @@ pub(crate) struct Cluster {
     pub(crate) net: LocalNet,
     pub(crate) genesis: Arc<Genesis>,
     program: PathBuf,
+    /// Programs that start a node in a surrounding of its own.
+    wrapped: BTreeMap<String, PathBuf>,
     running: BTreeMap<String, Child>,
+}
+
+/// How a start went.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// The node is in sync with a quorum; what it warns of.
+    InSync(Vec<String>),
+    /// It ended.
+    Ended(ExitStatus),
+}
+
+/// The way to a node's API, wherever it listens at the moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) node: String,
+    data: PathBuf,
+    profile: PathBuf,
+}
+
+impl Door {
+    /// Connects, once.
+    pub(crate) async fn open(&self) -> Result<Client, Fault> {
+        Ok(Client::connect(&Endpoints::read(&self.data)?.api, &self.profile).await?)
+    }
+}
+
+/// Where a running node listens for peers.
+fn peer_address(data: &Path) -> Option<SocketAddr> {
+    let peer = Endpoints::read(data).ok()?.peer;
+    let (_, rest) = peer.split_once("/ip4/")?;
+    let mut parts = rest.split('/');
+    let (ip, port) = (parts.next()?, parts.nth(1)?);
+    Some(SocketAddr::new(ip.parse().ok()?, port.parse().ok()?))
 }
 
 /// The node's program, built beside this one.
@@ -53,7 +91,93 @@ impl Cluster {
     ) -> Result<Self, Fault> {
         let net = LocalNet::make(folder, name, members, definitions)?;
         let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
-        Ok(Self { net, genesis, program: program()?, running: BTreeMap::new() })
+        Ok(Self { net, genesis, program: program()?, wrapped: BTreeMap::new(), running: BTreeMap::new() })
+    }
+    /// Puts a proxy into every link between nodes, and lets the system choose the nodes' own ports at each start.
+    /// Before the first start.
+    pub(crate) async fn behind_proxies(&mut self) -> Result<Links, Fault> {
+        let folders = self.net.nodes.iter().map(|node| (node.clone(), self.net.node_folder(node).join("data")));
+        let folders: Arc<BTreeMap<String, PathBuf>> = Arc::new(folders.collect());
+        let links = Links::start(&self.net.nodes, move |node| peer_address(folders.get(node)?)).await?;
+        for node in &self.net.nodes {
+            let path = self.net.node_folder(node).join("config.toml");
+            let mut config: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;
+            let network = config.get_mut("network").and_then(toml::Value::as_table_mut);
+            let network = network.ok_or("a configuration without [network]")?;
+            network.insert("listen".to_owned(), "127.0.0.1:0".into());
+            let peers = config.get_mut("peer").and_then(toml::Value::as_array_mut).ok_or("no [[peer]]")?;
+            for peer in peers.iter_mut().filter_map(toml::Value::as_table_mut) {
+                let to = peer.get("authority").and_then(toml::Value::as_str).unwrap_or_default();
+                let address = links.address(node, to).ok_or("a peer that is no node")?.to_string();
+                peer.insert("addresses".to_owned(), vec![address].into());
+            }
+            std::fs::write(&path, toml::to_string(&config)?)?;
+        }
+        Ok(links)
+    }
+    /// Has a node started by another program from now on; it must replace itself by the node's.
+    pub(crate) fn wrap(&mut self, node: &str, program: PathBuf) {
+        self.wrapped.insert(node.to_owned(), program);
+    }
+    /// The node's own program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+    /// Starts a node and does not wait.
+    pub(crate) fn launch(&mut self, node: &str) -> Result<(), Fault> {
+        let program = self.wrapped.get(node).unwrap_or(&self.program);
+        let child = self.net.start(node, program)?;
+        self.running.insert(node.to_owned(), child);
+        Ok(())
+    }
+    /// Waits until a launched node is in sync or has ended; longer than `patience` is a fault.
+    pub(crate) async fn settle(&mut self, node: &str, patience: Duration) -> Result<Started, Fault> {
+        let (until, door) = (Instant::now() + patience, self.door(node));
+        loop {
+            if let Some(status) = self.ended(node)? {
+                return Ok(Started::Ended(status));
+            }
+            let last = match tokio::time::timeout(POLL * 100, health(&door)).await {
+                Ok(Ok(health)) if health.state() == v1::HealthState::InSync => {
+                    return Ok(Started::InSync(health.warnings));
+                }
+                Ok(Ok(health)) if health.state() == v1::HealthState::Stopped => {
+                    return Err(format!("node {node} has stopped: {:?}", health.warnings).into());
+                }
+                Ok(Ok(health)) => format!("{:?}, {:?}", health.state(), health.warnings),
+                Ok(Err(fault)) => fault.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if Instant::now() > until {
+                return Err(format!("node {node} is not in sync after {patience:?}: {last}").into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    /// How a node ended by itself; none while it runs, or if it does not run.
+    pub(crate) fn ended(&mut self, node: &str) -> Result<Option<ExitStatus>, Fault> {
+        let Some(child) = self.running.get_mut(node) else { return Ok(None) };
+        let status = child.try_wait()?;
+        if status.is_some() {
+            self.running.remove(node);
+        }
+        Ok(status)
+    }
+    /// Sends a running node a signal.
+    pub(crate) fn signal(&self, node: &str, signal: Signal) -> Result<(), Fault> {
+        let pid = self.running.get(node).and_then(|child| Pid::from_raw(i32::try_from(child.id()).ok()?));
+        kill_process(pid.ok_or_else(|| format!("node {node} does not run"))?, signal)?;
+        Ok(())
+    }
+    /// The way to a node for the authority that runs it.
+    pub(crate) fn door(&self, node: &str) -> Door {
+        let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(node));
+        Door { node: node.to_owned(), data, profile }
+    }
+    /// The nodes that vote of a network whose files are made.
+    pub(crate) fn over(net: LocalNet) -> Result<Self, Fault> {
+        let genesis = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
+        Ok(Self { net, genesis, program: program()?, wrapped: BTreeMap::new(), running: BTreeMap::new() })
     }
     /// Starts the nodes that do not run, and waits until each is in sync with a quorum.
     pub(crate) async fn start(&mut self) -> Result<(), Fault> {
@@ -64,8 +188,7 @@ impl Cluster {
     /// Starts these nodes, which do not run, and waits until each is in sync with a quorum.
     pub(crate) async fn start_these(&mut self, stopped: &[String]) -> Result<(), Fault> {
         for node in stopped {
-            let child = self.net.start(node, &self.program)?;
-            self.running.insert(node.clone(), child);
+            self.launch(node)?;
         }
         let until = Instant::now() + START_DEADLINE;
         for node in stopped {
@@ -160,6 +283,10 @@ impl Cluster {
         let member = self.net.members.iter().find(|member| member.id == authority)?;
         Some(&member.hosted_by)
     }
+}
+
+async fn health(door: &Door) -> Result<v1::GetHealthResponse, Fault> {
+    Ok(door.open().await?.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner())
 }
 
 impl Drop for Cluster {

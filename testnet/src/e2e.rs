@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod foreign;
+mod operation;
+
 use std::num::NonZeroUsize;
 use std::process::Command;
 
@@ -14,7 +17,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, restart};
+use crate::{demo, join, restart, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -48,6 +51,32 @@ async fn nothing_final_is_lost_by_killing_nodes() {
     let _turn = turn().await;
     let report = restart::run(20, 7, true).await.unwrap();
     assert!(report.is_sound(), "{report}");
+}
+
+/// From an empty disk, under load, with kills while it joins and a chunk damaged at one server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_joins_from_a_snapshot_after_its_peers_pruned_the_past() {
+    let _turn = turn().await;
+    let wish = join::Wish { cases: 3_000, kills: 4, damage: true, seed: 3, quiet: true };
+    let report = join::run(&wish).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+}
+
+/// Far behind, it joins anew by itself; and its watermark lets it vote again, but not twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_behind_all_that_its_peers_keep_comes_back_and_votes() {
+    let _turn = turn().await;
+    let back = join::come_back(5).await.unwrap();
+    assert!(back.is_sound(), "{back}");
+}
+
+/// Every kind of fault under load, for five minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_final_is_lost_by_any_fault() {
+    let _turn = turn().await;
+    let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
+    assert!(report.is_sound(), "{report}");
+    assert_eq!(report.faults().len(), 13, "{report}");
 }
 
 /// What the README shows first.

@@ -55,6 +55,10 @@ impl Load {
         }
         Ok(Self { stations, cases, seed, next: AtomicU64::new(1) })
     }
+    /// The load of stations that are connected.
+    pub(crate) fn over(stations: Vec<Station>, cases: u64, seed: u64) -> Self {
+        Self { stations, cases, seed, next: AtomicU64::new(1) }
+    }
     /// The same load with other transaction ids.
     pub(crate) fn numbered_from(self, first: u64) -> Self {
         Self { next: AtomicU64::new(first), ..self }

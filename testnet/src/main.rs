@@ -10,9 +10,12 @@ mod demo;
 mod e2e;
 #[cfg(test)]
 mod hostile;
+mod invariants;
+mod join;
 mod load;
 #[cfg(test)]
 mod lost_watermark;
+mod proxy;
 #[cfg(test)]
 mod refused;
 mod replay;
@@ -22,6 +25,7 @@ mod sim;
 #[cfg(test)]
 mod starts;
 mod submit;
+mod torture;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ mod broken;
 mod checks;
 mod clients;
 mod disk;
-mod genesis;
+pub(crate) mod genesis;
 mod liar;
 mod links;
 mod mode;

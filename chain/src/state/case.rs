@@ -233,6 +233,13 @@ impl OpenCase {
         row.history = hash_parts("history", &[&row.history, &out.into_bytes()]);
         row.history_count = row.history_count.saturating_add(1);
     }
+    /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
+    /// does, without the row and the root, which only the last one leaves.
+    pub(crate) fn settle(&mut self, case: &CaseId, height: Height) {
+        self.close_fields(case, height);
+        self.row.changed = height;
+        self.fresh = false;
+    }
     /// Brings fields, blinders and entries up to the fold at the end of a
     /// block, and writes the row; the case root.
     pub fn close(&mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {

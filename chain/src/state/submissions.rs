@@ -104,6 +104,20 @@ pub fn bucket(read: &dyn Read, hour: u64) -> Result<Bucket, StoreError> {
     Ok(rows::get(read, Family::Submissions, &hour_prefix(BUCKET, hour))?.unwrap_or_default())
 }
 
+/// All hours that have a bucket, ascending.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn buckets(read: &dyn Read) -> Result<Vec<(u64, Bucket)>, StoreError> {
+    let mut buckets = Vec::new();
+    for (row, value) in read.scan(Family::Submissions, &[BUCKET], &prefix_end(&[BUCKET]), usize::MAX)? {
+        let hour = row.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let Some(hour) = hour else { continue };
+        buckets.push((hour, rows::decode(Family::Submissions, &value)?));
+    }
+    Ok(buckets)
+}
+
 /// Writes a committed transaction.
 pub(crate) fn put(batch: &mut Batch, authority: &str, id: &TransactionId, submission: &Submission) {
     let hour_row = [hour_prefix(BY_HOUR, submission.hour).as_slice(), &name(authority, id)].concat();

@@ -296,7 +296,7 @@ fn foretell(judge: &Judge<'_>, signed: &SignedTransaction, transaction: &Transac
 fn committed(read: &dyn Read, authority: &str, id: &TransactionId) -> Result<Option<Outcome>, Failure> {
     let Some(found) = submissions::find(read, authority, id)? else { return Ok(None) };
     let receipts = query::receipts(read, found.height, found.index)?.unwrap_or_default();
-    let time_ms = query::header(read, found.height)?.map_or(0, |(header, _)| header.time_ms);
+    let time_ms = query::bare_header(read, found.height)?.map_or(0, |header| header.time_ms);
     let (height, index) = (found.height, found.index);
     let progress = Progress::Final { height, index, time_ms, receipts };
     Ok(Some(Outcome { authority: authority.to_owned(), id: *id, digest: PayloadDigest(found.digest), progress }))

@@ -19,6 +19,7 @@ use super::convert;
 use super::feed;
 use super::reasons::Reason;
 use super::status::Failure;
+use crate::consensus::watermark::SigningState;
 
 pub(super) struct Blocks {
     backend: Arc<Backend>,
@@ -54,11 +55,20 @@ fn head(
         let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);
         return Ok((head, tip.id.0.to_vec()));
     }
-    let (header, certificate) = query::header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?;
+    let Some((header, certificate)) = query::header(read, height)? else { return Err(pruned(read)?) };
     Ok((convert::head(&header, Some(&certificate), validators), header.id().0.to_vec()))
 }
 
+/// That a height is older than what is kept, and what is.
+fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
+    Ok(Failure::new(Reason::Pruned).and("bodies_from", query::bodies_from(read)?))
+}
+
 fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+    // Genesis has none; of a pruned block a header at most is kept, and an empty list would be a lie.
+    if height > 0 && height < query::bodies_from(read)? {
+        return Err(pruned(read)?);
+    }
     let Some((block, _)) = query::block(read, height)? else { return Ok(Vec::new()) };
     let mut transactions = Vec::with_capacity(block.body.transactions.len());
     for (index, signed) in block.body.transactions.iter().enumerate() {
@@ -74,7 +84,18 @@ fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransact
     Ok(transactions)
 }
 
-fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
+fn signing(state: Option<SigningState>) -> (v1::SigningState, Height) {
+    match state {
+        None => (v1::SigningState::Unspecified, 0),
+        Some(SigningState::Observer) => (v1::SigningState::Observer, 0),
+        Some(SigningState::Ready) => (v1::SigningState::Ready, 0),
+        Some(SigningState::Above(height)) => (v1::SigningState::Above, height),
+        Some(SigningState::Silent(_)) => (v1::SigningState::Silent, 0),
+    }
+}
+
+/// How this node is, from what its driver said last.
+pub(super) fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
     let genesis = backend.genesis();
     let sync = match state.sync {
         Sync::InSync => v1::HealthState::InSync,
@@ -87,8 +108,10 @@ fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthRespo
         validator: peer.validator,
         connected: peer.connected,
         height: peer.height,
-        beat_age_ms: peer.beat_age_ms,
+        beat_age_ms: peer.beat_age_ms.unwrap_or(0),
+        disconnected_ms: if peer.connected { 0 } else { peer.since_ms.max(1) },
     };
+    let (signing, signing_above_height) = signing(state.signing);
     v1::GetHealthResponse {
         state: sync.into(),
         network: genesis.network.0.to_vec(),
@@ -104,6 +127,8 @@ fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthRespo
         quorum_margin: state.quorum_margin,
         peers: state.peers.iter().map(peer).collect(),
         warnings: state.warnings.clone(),
+        signing: signing.into(),
+        signing_above_height,
         position: Some(backend.position(tip)),
     }
 }
@@ -164,8 +189,11 @@ pub(super) fn block_message(
     let header = match query::header(read, height)? {
         Some((header, _)) => header,
         None if height == tip.header.height => tip.header.clone(),
-        None => return Err(Failure::new(Reason::Pruned)),
+        None => return Err(pruned(read)?),
     };
+    if height < query::bodies_from(read)? {
+        return Err(pruned(read)?);
+    }
     let block = query::block(read, height)?.map(|(block, _)| block.body.transactions).unwrap_or_default();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let proposer = backend.genesis().registry.validators.get(&header.proposer);

@@ -74,6 +74,15 @@ reasons! {
     AuthorityMismatch "AUTHORITY_MISMATCH" Error(PermissionDenied),
         "The call is about an authority other than the client certificate's.",
         "Sign and ask in the name of the certificate's authority.";
+    NotOperator "NOT_OPERATOR" Error(PermissionDenied),
+        "The caller of the node's local socket is another user than the node's.",
+        "Call as the user the node runs as, or as root.";
+    SnapshotUnderWay "SNAPSHOT_UNDER_WAY" Error(Unavailable),
+        "A snapshot is being made already.",
+        "Wait until it is complete; `laufzettel snapshot list` shows it then.";
+    SnapshotFailed "SNAPSHOT_FAILED" Error(FailedPrecondition),
+        "No snapshot was made; the message says why. The node goes on without it.",
+        "If the disk is full, free space. With no block above genesis, wait for one. Then order it again.";
     ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
         "The node has no service key for this authority and cannot sign in its name.",
         "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";
@@ -150,7 +159,7 @@ reasons! {
         "There is no block of this height yet.",
         "Ask for a height up to the position of the last answer.";
     Pruned "PRUNED" Error(OutOfRange),
-        "The height is older than this node keeps.",
+        "The height is older than this node keeps. Of blocks, bodies_from is the first that it has.",
         "Start anew at a newer height (lists: without page token), or ask an archive node.";
     ProofUnavailable "PROOF_UNAVAILABLE" Error(OutOfRange),
         "Proofs are made at the newest block only, and there must be one above genesis.",

@@ -150,7 +150,7 @@ impl Node {
             source_system: "test".into(),
         };
         let stop = CancellationToken::new();
-        let api = Api::start(&config, Arc::new(backend), stop.clone()).await.unwrap();
+        let api = Api::start(&config, Arc::new(backend), Arc::default(), stop.clone()).await.unwrap();
         Self { api, stop, genesis, root, folder }
     }
 

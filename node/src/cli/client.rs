@@ -94,7 +94,9 @@ impl Target {
                 let advice = "check that the node runs, the address, and that its certificate and yours are of one CA";
                 Err(Fault::unreachable(format!("cannot connect to {address}: {cause}; {advice}")))
             }
-            Err(error @ (ClientError::Tls(_) | ClientError::Random(_))) => Err(Fault::failed(error)),
+            Err(error @ (ClientError::Tls(_) | ClientError::Random(_) | ClientError::Socket { .. })) => {
+                Err(Fault::failed(error))
+            }
         }
     }
 

@@ -51,6 +51,10 @@ impl Fault {
     pub(super) fn code(&self) -> u8 {
         self.code
     }
+    /// Whether the node is away, so that another try may help.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.code == 3
+    }
     /// The text.
     pub(super) fn message(&self) -> &str {
         &self.message

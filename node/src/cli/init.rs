@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use clap::Args;
@@ -38,6 +39,9 @@ pub(super) struct Init {
     /// Address for clients.
     #[arg(long, default_value = "127.0.0.1:7443")]
     api: SocketAddr,
+    /// Address where Prometheus reads; without encryption, so on this machine.
+    #[arg(long, default_value = "127.0.0.1:7444")]
+    metrics: SocketAddr,
     /// Address for the other nodes.
     #[arg(long, default_value = "127.0.0.1:7440")]
     peer: Address,
@@ -61,6 +65,11 @@ impl Init {
         }
         for folder in ["keys", "tls", "data", "profile"] {
             make_folder(&home.join(folder))?;
+        }
+        for private in ["keys", "data"] {
+            let path = home.join(private);
+            let kept = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+            kept.map_err(|error| Fault::failed(format!("cannot keep {} to its owner: {error}", path.display())))?;
         }
         let card = self.make_keys(home)?;
         card.validate().map_err(Fault::usage)?;
@@ -117,14 +126,14 @@ impl Init {
 
     fn config(&self) -> Result<String, Fault> {
         let consensus = if self.observer { "" } else { "consensus = \"keys/consensus.pem\"\n" };
-        let (authority, peer, api) = (&self.authority, &self.peer, &self.api);
+        let (authority, peer, api, metrics) = (&self.authority, &self.peer, &self.api, &self.metrics);
         let mut text = format!(
             "# Made by `laufzettel init`. Every field is explained in docs/config.toml.\n\n\
              [node]\nauthority = \"{authority}\"\ndata = \"data\"\ngenesis = \"genesis.toml\"\n\n\
              [keys]\nnode = \"keys/node.pem\"\n{consensus}service = \"keys/service.pem\"\n\n\
              [network]\nlisten = \"{peer}\"\n\n\
              [api]\nlisten = \"{api}\"\ncertificate = \"tls/server.pem\"\nprivate_key = \"tls/server-key.pem\"\n\
-             client_ca = \"tls/ca.pem\"\nreflection = true\n"
+             client_ca = \"tls/ca.pem\"\nreflection = true\n\n[metrics]\nlisten = \"{metrics}\"\n"
         );
         for with in &self.with {
             let parts = with.split_once('=').and_then(|(id, address)| Some((id, address.parse::<Address>().ok()?)));

@@ -25,7 +25,8 @@ pub(super) struct Start {
 impl Start {
     pub(super) fn run(&self, home: &Path) -> Result<(), Fault> {
         let path = self.config.clone().unwrap_or_else(|| home.join("config.toml"));
-        let setup = Setup::load(&path).map_err(Fault::failed)?;
+        // What a start finds wrong in its own files, no other start mends: its exit code tells a supervisor so.
+        let setup = Setup::load(&path).map_err(Fault::usage)?;
         log(&setup.config.log)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Fault::failed(format!("cannot start the runtime: {error}")))?;

@@ -1,4 +1,7 @@
-//! `laufzettel status`: how a node is. Exit code 3 if it is not in sync.
+//! `laufzettel status`: how a node is, who is missing since when, and how many
+//! more may fail. Exit code 3 if it is not in sync.
+
+use std::time::Duration;
 
 use laufzettel_proto::v1;
 use serde_json::json;
@@ -7,6 +10,7 @@ use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
 use super::words::{hex, position_text};
+use crate::doctor::span;
 
 pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
     let answer = target.ledger().await?.get_health(v1::GetHealthRequest {}).await;
@@ -18,6 +22,7 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         v1::HealthState::Stopped => ("stopped by a fault: see its log", false),
         v1::HealthState::Unspecified => ("unknown", false),
     };
+    let missing: Vec<&v1::PeerHealth> = health.peers.iter().filter(|peer| !peer.connected).collect();
     let role = if health.validator { "validator" } else { "observer" };
     let connected = health.peers.iter().filter(|peer| peer.connected).count();
     let position = health.position.unwrap_or_default();
@@ -27,7 +32,9 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         ("network", format!("{} {}", health.network_name, hex(&health.network))),
         ("block", position_text(Some(&position))),
         ("peers", format!("{connected} of {} connected", health.peers.len())),
-        ("may still fail", format!("{} validators", health.quorum_margin)),
+        ("missing", missing_text(&missing)),
+        ("may still fail", margin_text(&health)),
+        ("signs", signing_text(&health)),
         ("mempool", format!("{} transactions, {} bytes", health.mempool_transactions, health.mempool_bytes)),
         ("software", format!("{}, protocol {}", health.software_version, health.protocol_version)),
     ];
@@ -36,13 +43,16 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         .iter()
         .map(|peer| {
             json!({ "authority": peer.authority, "validator": peer.validator, "connected": peer.connected,
-                            "height": peer.height, "beat_age_ms": peer.beat_age_ms })
+                            "height": peer.height, "beat_age_ms": peer.beat_age_ms,
+                            "disconnected_ms": peer.disconnected_ms })
         })
         .collect();
     let value = json!({
         "state": health.state().as_str_name(), "authority": health.authority, "validator": health.validator,
         "network": hex(&health.network), "network_name": health.network_name, "incarnation": health.incarnation,
         "height": position.height, "block_time_ms": position.block_time_ms, "staleness_ms": position.staleness_ms,
+        "missing": missing.iter().map(|peer| &peer.authority).collect::<Vec<_>>(),
+        "signing": health.signing().as_str_name(), "signing_above_height": health.signing_above_height,
         "round": health.round, "quorum_margin": health.quorum_margin, "peers": peers, "warnings": health.warnings,
         "mempool_transactions": health.mempool_transactions, "mempool_bytes": health.mempool_bytes,
         "software_version": health.software_version, "protocol_version": health.protocol_version,
@@ -52,4 +62,33 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         output.say(&format!("warning: {warning}"));
     }
     if in_sync { Ok(()) } else { Err(Fault::unreachable(format!("the node is {state}"))) }
+}
+
+fn missing_text(missing: &[&v1::PeerHealth]) -> String {
+    let one = |peer: &&v1::PeerHealth| {
+        let role = if peer.validator { "" } else { ", an observer" };
+        format!("{}{role} for {}", peer.authority, span(Duration::from_millis(peer.disconnected_ms)))
+    };
+    if missing.is_empty() { "nobody".to_owned() } else { missing.iter().map(one).collect::<Vec<_>>().join("; ") }
+}
+
+fn margin_text(health: &v1::GetHealthResponse) -> String {
+    match (health.state(), health.quorum_margin) {
+        (v1::HealthState::NoQuorum, _) => "none: too many are missing already, nothing is decided".to_owned(),
+        (_, 0) => "none: one more failure stops writing".to_owned(),
+        (_, 1) => "1 validator".to_owned(),
+        (_, margin) => format!("{margin} validators"),
+    }
+}
+
+fn signing_text(health: &v1::GetHealthResponse) -> String {
+    match health.signing() {
+        v1::SigningState::Unspecified => "not known yet".to_owned(),
+        v1::SigningState::Observer => "nothing: it observes".to_owned(),
+        v1::SigningState::Ready => "yes; its watermark is in order".to_owned(),
+        v1::SigningState::Above => {
+            format!("only above height {}: its log ended below its watermark", health.signing_above_height)
+        }
+        v1::SigningState::Silent => "NOTHING: its watermark is lost, damaged or of another; run `doctor`".to_owned(),
+    }
 }

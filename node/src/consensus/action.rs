@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::input::Ticket;
 use super::ledger::{Block, FinalOutcome, SignedTransaction};
-use super::message::Message;
+use super::message::{Message, SnapshotMessage};
 use super::peers::Peer;
 use super::record::LogRecord;
 use super::watermark::{SigningState, Watermark};
@@ -110,6 +110,11 @@ pub struct PeerHealth {
     pub beat: Option<Signed<Beat>>,
     /// Age of that beat.
     pub beat_age_ms: Option<u64>,
+    /// For how long it is connected, or not.
+    pub since_ms: u64,
+    /// At least so much its clock is ahead of this node's; negative is behind. The truth is higher by the time a beat
+    /// needs, which is less than a round trip.
+    pub clock_ahead_ms: Option<i64>,
     /// Messages that did not decode or broke a rule.
     pub garbage: u64,
 }
@@ -129,6 +134,8 @@ pub struct Health {
     pub signing: SigningState,
     /// Whether this height is followed without signing after a failure.
     pub silent: bool,
+    /// For how long the ledger's thread has been making something durable; 0 = it is not.
+    pub flight_ms: u64,
     /// Validators without connection.
     pub missing: Vec<Peer>,
     /// Whether the validators in reach can decide.
@@ -293,6 +300,19 @@ pub enum Action {
         max_bytes: usize,
         /// Read at most this many.
         max_count: usize,
+    },
+    /// Read of the snapshots for a peer.
+    ReadSnapshot {
+        /// Completes as `Input::SnapshotRead`.
+        ticket: Ticket,
+        /// What the peer asks for.
+        request: SnapshotMessage,
+    },
+    /// No peer in reach has the next block any more: join anew from a snapshot, if there is one above this height.
+    /// Until then the driver goes on, and syncs should a peer with the block appear.
+    Join {
+        /// The tip.
+        above: Height,
     },
     /// Answer a local client.
     Reply {

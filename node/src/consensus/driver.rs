@@ -11,6 +11,7 @@ mod propose;
 mod receive;
 mod release;
 mod repair;
+mod snapshots;
 mod sync;
 mod transactions;
 
@@ -132,6 +133,7 @@ pub struct Driver {
     log_position: u64,
     undecided: Undecided,
     flight: Flight,
+    flight_since_ms: u64,
     future: Vec<(Peer, Message)>,
     future_bytes: usize,
     peers: Peers,
@@ -142,6 +144,7 @@ pub struct Driver {
     offered_at_ms: u64,
     beat_sequence: u64,
     reads: BTreeMap<Ticket, Peer>,
+    snapshot_reads: BTreeMap<Ticket, Peer>,
     halted: Option<String>,
 }
 
@@ -173,6 +176,7 @@ impl Driver {
             log_position: watermark.as_ref().map_or(log_end, |watermark| watermark.log_position.max(log_end)),
             undecided: Undecided::default(),
             flight: Flight::None,
+            flight_since_ms: now_ms,
             future: Vec::new(),
             future_bytes: 0,
             peers: Peers::default(),
@@ -183,10 +187,12 @@ impl Driver {
             offered_at_ms: 0,
             beat_sequence: now_ms,
             reads: BTreeMap::new(),
+            snapshot_reads: BTreeMap::new(),
             halted: None,
             config,
             tip,
         };
+        driver.expect_validators();
         driver.recover(log, blocks);
         // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
         // crash left in the log above the watermark is covered before it is sent again.
@@ -217,7 +223,7 @@ impl Driver {
             Input::Message { from, message } => self.on_message(from, message),
             Input::Undecodable { from } => self.fault(&from, "undecodable message"),
             Input::PeerConnected(peer) => self.on_connected(&peer),
-            Input::PeerDisconnected(peer) => self.peers.entry(&peer).connected = false,
+            Input::PeerDisconnected(peer) => self.peers.connected(&peer, false, self.now_ms),
             Input::Submit { request, transaction, wait } => self.on_submit(request, transaction, wait),
             Input::Forget { request } => self.on_forget(request),
             Input::HealthRequest { request } => self.on_health(request),
@@ -228,6 +234,8 @@ impl Driver {
             Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
             Input::CommitFailed { ticket, height, fault } => self.on_commit_failed(ticket, height, &fault),
             Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
+            Input::BlocksPruned { ticket, bodies_from } => self.on_blocks_pruned(ticket, bodies_from),
+            Input::SnapshotRead { ticket, answer } => self.on_snapshot_read(ticket, answer),
         }
     }
 
@@ -242,6 +250,8 @@ impl Driver {
             }
             self.tip_since_ms = self.tip_since_ms.min(now_ms);
             self.offered_at_ms = self.offered_at_ms.min(now_ms);
+            self.sync.clock_back(now_ms);
+            self.flight_since_ms = self.flight_since_ms.min(now_ms);
             self.peers.clock_back(now_ms);
         }
     }

@@ -7,7 +7,7 @@ use laufzettel_chain::ids::{BlockId, Height, PayloadDigest, TransactionId};
 
 use super::action::{Refusal, TimerKey};
 use super::ledger::{Block, FinalOutcome, SignedTransaction, SyncEntry, Tip};
-use super::message::Message;
+use super::message::{Message, SnapshotMessage};
 use super::peers::Peer;
 
 /// Pairs a completion with the action that asked for it.
@@ -140,5 +140,19 @@ pub enum Input {
         ticket: Ticket,
         /// Ascending without gap; empty if pruned or not there.
         entries: Vec<SyncEntry>,
+    },
+    /// The blocks asked for are below those kept.
+    BlocksPruned {
+        /// Of `Action::ReadBlocks`.
+        ticket: Ticket,
+        /// The lowest height whose body is kept.
+        bodies_from: Height,
+    },
+    /// A request about snapshots was looked up.
+    SnapshotRead {
+        /// Of `Action::ReadSnapshot`.
+        ticket: Ticket,
+        /// The answer for the peer.
+        answer: SnapshotMessage,
     },
 }

@@ -2,6 +2,8 @@
 //! within limits: bytes of a peer either decode to a bounded value or are
 //! refused, they never panic and never allocate beyond their length.
 
+mod snapshot;
+
 use std::sync::Arc;
 
 use laufzettel_chain::codec::{Canonical, CodecError, Reader, Writer, decode, encode};
@@ -11,6 +13,7 @@ use laufzettel_chain::limits::{PART_BYTES, PARTS_MAX, TRANSACTION_BYTES_MAX, VAL
 use laufzettel_chain::vote::{Beat, Proposal, Signed, Vote, VoteType};
 
 use super::ledger::{SignedTransaction, SyncEntry};
+pub use snapshot::{MANIFEST_BYTES_MAX, SNAPSHOTS_MAX, SnapshotMessage};
 
 /// Largest message in bytes: a sync response with one full block.
 pub const MESSAGE_BYTES_MAX: usize = 6 * 1024 * 1024;
@@ -116,6 +119,8 @@ pub enum Message {
     TransactionsWanted,
     /// A sign of life.
     Beat(Signed<Beat>),
+    /// About snapshots.
+    Snapshot(SnapshotMessage),
 }
 
 impl Message {
@@ -149,6 +154,7 @@ impl Message {
             Self::Transactions(_) => "transactions",
             Self::TransactionsWanted => "transactions_wanted",
             Self::Beat(_) => "beat",
+            Self::Snapshot(message) => message.name(),
         }
     }
 }
@@ -299,6 +305,10 @@ impl Canonical for Message {
                 out.u8(11);
                 beat.write(out);
             }
+            Self::Snapshot(message) => {
+                out.u8(13);
+                message.write(out);
+            }
         }
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -321,6 +331,7 @@ impl Canonical for Message {
             }
             10 => Self::TransactionsWanted,
             11 => Self::Beat(Signed::read(input)?),
+            13 => Self::Snapshot(SnapshotMessage::read(input)?),
             _ => return Err(CodecError::Invalid("message kind")),
         })
     }

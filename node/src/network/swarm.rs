@@ -18,8 +18,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::doorkeeper::Doorkeeper;
 use super::inbound::Sender;
+use super::links::{Links, Observer};
 use super::outbound::{Link, PROTOCOL};
 use super::queue::SendQueue;
+use super::reach::{self, Probe, Prober};
 use super::{
     Address, AuthorityId, EVENTS_WAITING_MAX, LinkLimits, NetworkConfig, NetworkError, NetworkEvents, NetworkHandle,
     Peer, Shared, inbound, peer_id,
@@ -40,7 +42,7 @@ const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(NetworkBehaviour)]
-struct Behaviour {
+pub(super) struct Behaviour {
     allowed: allow_block_list::Behaviour<AllowedPeers>,
     doorkeeper: Doorkeeper,
     limits: connection_limits::Behaviour,
@@ -63,6 +65,8 @@ struct Dialler {
     targets: BTreeMap<PeerId, Target>,
     limits: LinkLimits,
     disconnect: mpsc::Receiver<PeerId>,
+    observer: Observer,
+    probes: mpsc::Receiver<Probe>,
     resolved: (mpsc::Sender<Resolved>, mpsc::Receiver<Resolved>),
 }
 
@@ -77,10 +81,19 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
     let (disconnect_sender, disconnect) = mpsc::channel(64);
     let mut control = swarm.behaviour().stream.new_control();
     let streams = control.accept(PROTOCOL).map_err(|error| NetworkError::Transport(error.to_string()))?;
+    let names = peers.iter().map(|(id, peer)| (*id, peer.authority.clone())).collect();
+    let names: BTreeMap<PeerId, AuthorityId> = names;
+    let links = Arc::new(Links::default());
+    let observer = Observer::new(links.clone(), names.clone());
+    let (probes_sender, probes) = mpsc::channel(64);
+    let to_probe = peers.iter().map(|(id, peer)| (peer.authority.clone(), (*id, peer.addresses.clone()))).collect();
+    let prober = Prober::new(to_probe, probes_sender, control.clone());
+    let asked = control.accept(reach::PROTOCOL).map_err(|error| NetworkError::Transport(error.to_string()))?;
+    let answers = reach::serve(asked, names.clone(), prober.clone());
     let senders: BTreeMap<_, _> = peers.iter().map(|(id, peer)| (*id, Sender::new(&peer.authority))).collect();
     let faults = senders.values().map(|sender| (sender.authority.clone(), sender.faults.clone())).collect();
     let accept = inbound::accept(streams, senders, config.limits.clone(), events_sender.clone());
-    let mut tasks = vec![tokio::spawn(accept)];
+    let mut tasks = vec![tokio::spawn(accept), tokio::spawn(answers)];
     let (mut queues, mut targets) = (BTreeMap::new(), BTreeMap::new());
     for (id, peer) in peers {
         let queue = Arc::new(SendQueue::new(config.limits.queue_bytes_max));
@@ -108,9 +121,11 @@ pub(super) async fn start(config: NetworkConfig) -> Result<(NetworkHandle, Netwo
         );
     }
     let peer_id = *swarm.local_peer_id();
-    let dialler = Dialler { swarm, targets, limits: config.limits, disconnect, resolved: mpsc::channel(64) };
+    let dialler =
+        Dialler { swarm, targets, limits: config.limits, disconnect, observer, probes, resolved: mpsc::channel(64) };
     tasks.push(tokio::spawn(dialler.run()));
-    Ok((NetworkHandle(Arc::new(Shared { queues, faults, local, peer_id, tasks })), NetworkEvents(events)))
+    let shared = Shared { queues, faults, local, peer_id, links, prober, tasks };
+    Ok((NetworkHandle(Arc::new(shared)), NetworkEvents(events)))
 }
 
 fn by_peer_id(peers: &[Peer]) -> Result<BTreeMap<PeerId, Peer>, NetworkError> {
@@ -204,6 +219,7 @@ impl Dialler {
                 Some(peer) = self.disconnect.recv() => {
                     let _ = self.swarm.disconnect_peer_id(peer);
                 }
+                Some(probe) = self.probes.recv() => self.probe(probe),
                 Some((peer, addresses)) = self.resolved.1.recv() => self.dial(peer, addresses),
                 () = sleep_until(wake) => {}
             }
@@ -247,7 +263,24 @@ impl Dialler {
         }
     }
 
+    /// Dials although a connection may stand; the observer sees what comes of it.
+    fn probe(&mut self, probe: Probe) {
+        let options = DialOpts::peer_id(probe.peer)
+            .addresses(probe.addresses)
+            .condition(PeerCondition::Always)
+            .allocate_new_port()
+            .build();
+        let connection = options.connection_id();
+        self.observer.expect(connection, probe.answer);
+        if let Err(error) = self.swarm.dial(options) {
+            self.observer.not_dialled(connection, &error);
+        }
+    }
+
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        if let Some(spare) = self.observer.observe(&event) {
+            self.swarm.close_connection(spare);
+        }
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 if let Some(target) = self.targets.get_mut(&peer_id) {

@@ -58,7 +58,7 @@ impl Ports {
                 self.network.broadcast(message.to_bytes());
             }
             // Both threads live as long as this one; a job they no longer take is a stop in progress.
-            job @ (Action::Admit { .. } | Action::ReadBlocks { .. }) => {
+            job @ (Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. }) => {
                 let _ = self.reader.send(job);
             }
             job @ (Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. }) => {
@@ -66,9 +66,15 @@ impl Ports {
             }
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
+                self.shared.metrics.evidence();
                 tracing::error!(?evidence, "a validator signed two messages that contradict each other");
             }
+            Action::Join { above } => {
+                tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
+                self.shared.behind.send_replace(Some(above));
+            }
             Action::Log(diagnostic) => {
+                self.shared.metrics.diagnostic(&diagnostic);
                 if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
                     self.network.slow(&peer.0);
                 }

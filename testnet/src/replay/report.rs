@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) heights: Vec<u64>,
     /// Whether all nodes have the same state root at the least of these heights.
     pub(crate) roots_equal: bool,
+    /// What does not hold of all that must hold of any network, by the nodes' databases.
+    pub(crate) violations: u64,
     /// From the first transaction sent to the last event read.
     pub(crate) seconds: f64,
 }
@@ -27,18 +29,22 @@ pub(crate) struct Report {
 impl Report {
     /// Whether the network holds the log, and all nodes the same.
     pub(crate) fn is_sound(&self) -> bool {
-        self.committed == self.events && self.refused == 0 && self.mismatches == 0 && self.roots_equal
+        self.committed == self.events
+            && self.refused == 0
+            && self.mismatches == 0
+            && self.roots_equal
+            && self.violations == 0
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, cases, committed, refused, mismatches, heights, roots_equal, seconds } = self;
+        let Self { events, cases, committed, refused, mismatches, heights, roots_equal, violations, seconds } = self;
         let heights: Vec<String> = heights.iter().map(u64::to_string).collect();
         let roots = if *roots_equal { "equal" } else { "NOT EQUAL" };
         writeln!(formatter, "{events} events of {cases} cases in {seconds:.1} s")?;
         writeln!(formatter, "{committed} committed, {refused} refused, {mismatches} mismatches")?;
-        write!(formatter, "heights {}; state roots {roots}", heights.join(", "))
+        write!(formatter, "heights {}; state roots {roots}; {violations} violations", heights.join(", "))
     }
 }
 
@@ -49,17 +55,18 @@ mod tests {
     fn report() -> Report {
         let heights = vec![12, 12, 11, 12];
         let (events, cases, committed) = (8577, 1434, 8577);
-        Report { events, cases, committed, refused: 0, mismatches: 0, heights, roots_equal: true, seconds: 61.25 }
+        let (refused, mismatches, violations, seconds) = (0, 0, 0, 61.25);
+        Report { events, cases, committed, refused, mismatches, heights, roots_equal: true, violations, seconds }
     }
 
     #[test]
     fn is_told_to_people_and_machines() {
         let expected = concat!(
             r#"{"events":8577,"cases":1434,"committed":8577,"refused":0,"mismatches":0,"#,
-            r#""heights":[12,12,11,12],"roots_equal":true,"seconds":61.25}"#
+            r#""heights":[12,12,11,12],"roots_equal":true,"violations":0,"seconds":61.25}"#
         );
         assert_eq!(serde_json::to_string(&report()).unwrap(), expected);
-        let expected = "8577 events of 1434 cases in 61.2 s\n8577 committed, 0 refused, 0 mismatches\nheights 12, 12, 11, 12; state roots equal";
+        let expected = "8577 events of 1434 cases in 61.2 s\n8577 committed, 0 refused, 0 mismatches\nheights 12, 12, 11, 12; state roots equal; 0 violations";
         assert_eq!(report().to_string(), expected);
     }
 
@@ -71,6 +78,7 @@ mod tests {
             Report { refused: 1, ..report() },
             Report { mismatches: 1, ..report() },
             Report { roots_equal: false, ..report() },
+            Report { violations: 1, ..report() },
         ] {
             assert!(!unsound.is_sound());
         }

@@ -23,6 +23,9 @@ use super::fit;
 use super::plan::{CasePlan, Plan, PlannedEvent};
 use super::report::Report;
 use crate::cluster::{Cluster, Fault};
+use crate::invariants::stores::check_stopped;
+use crate::invariants::{History, Told, Witness};
+use crate::load::Acknowledged;
 use crate::roots;
 use crate::submit::{blinding, submit_final};
 
@@ -50,6 +53,13 @@ struct Stage {
     readers: Vec<Client>,
     definition: Definition,
     seed: u64,
+    started: Instant,
+}
+
+impl Stage {
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Replays a log and reports.
@@ -88,8 +98,9 @@ pub(crate) async fn run(wish: &Wish<'_>) -> Result<Report, Fault> {
         heights: Vec::new(),
         roots_equal: false,
         seconds: 0.0,
+        violations: 0,
     };
-    let highest = send_all(&stage, &plan, &bar, &mut report).await?;
+    let (highest, told) = send_all(&stage, &plan, &bar, &mut report).await?;
     read_all(&stage, &plan, highest, &bar, &mut report).await?;
     report.seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
@@ -97,6 +108,9 @@ pub(crate) async fn run(wish: &Wish<'_>) -> Result<Report, Fault> {
     report.heights = agreement.heights;
     report.roots_equal = agreement.equal;
     cluster.stop()?;
+    let verdict = check_stopped(&cluster, &History { told, ..History::default() }, Witness::default())?;
+    verdict.told.iter().for_each(|violation| eprintln!("{violation}"));
+    report.violations = verdict.violations;
     Ok(report)
 }
 
@@ -138,13 +152,18 @@ async fn stage(cluster: &Cluster, plan: &Plan, definition: Definition, seed: u64
     for node in cluster.nodes() {
         readers.push(cluster.connect(node, node).await?);
     }
-    Ok(Stage { authors, readers, definition, seed })
+    Ok(Stage { authors, readers, definition, seed, started: Instant::now() })
 }
 
-/// Sends every case, some at once; the highest height an event became final at.
-async fn send_all(stage: &Arc<Stage>, plan: &Arc<Plan>, bar: &ProgressBar, report: &mut Report) -> Result<u64, Fault> {
+/// Sends every case, some at once; the highest height an event became final at, and what was told of each.
+async fn send_all(
+    stage: &Arc<Stage>,
+    plan: &Arc<Plan>,
+    bar: &ProgressBar,
+    report: &mut Report,
+) -> Result<(u64, Vec<Told>), Fault> {
     bar.set_message("sending");
-    let (mut tasks, mut highest, mut told) = (JoinSet::new(), 0, 0);
+    let (mut tasks, mut highest, mut told, mut outcomes) = (JoinSet::new(), 0, 0, Vec::new());
     let mut next = 0..plan.cases.len();
     loop {
         while tasks.len() < CASES_AT_ONCE {
@@ -152,8 +171,9 @@ async fn send_all(stage: &Arc<Stage>, plan: &Arc<Plan>, bar: &ProgressBar, repor
             let (stage, plan, bar) = (stage.clone(), plan.clone(), bar.clone());
             tasks.spawn(async move { send_case(&stage, plan.cases.get(index), &bar).await });
         }
-        let Some(sent) = tasks.join_next().await else { return Ok(highest) };
-        let sent = sent??;
+        let Some(sent) = tasks.join_next().await else { return Ok((highest, outcomes)) };
+        let mut sent = sent??;
+        outcomes.append(&mut sent.told);
         report.committed += sent.committed;
         report.refused += sent.refused.len() as u64;
         highest = highest.max(sent.height);
@@ -169,6 +189,7 @@ struct Sent {
     committed: u64,
     refused: Vec<String>,
     height: u64,
+    told: Vec<Told>,
 }
 
 async fn send_case(stage: &Arc<Stage>, case: Option<&CasePlan>, bar: &ProgressBar) -> Result<Sent, Fault> {
@@ -187,6 +208,7 @@ async fn send_case(stage: &Arc<Stage>, case: Option<&CasePlan>, bar: &ProgressBa
         let one = one??;
         sent.committed += one.committed;
         sent.refused.extend(one.refused);
+        sent.told.extend(one.told);
         sent.height = sent.height.max(one.height);
     }
     Ok(sent)
@@ -212,7 +234,11 @@ async fn send_one(
     let report = StatusReport::new(Code::new(&event.status)?, When::Instant(event.instant_ms));
     actions.push((case_id, Action::Report(report), blinding(stage.seed, &id, 1)));
     let signed = author.sign(id, clock::now_ms() + VALID_MS, &actions);
+    let submitted_us = stage.now_us();
     let outcome = submit_final(&mut client.clone(), &signed).await?;
+    let (authority, told_us) = (event.author.clone(), stage.now_us());
+    let what = Acknowledged { authority, id, height: outcome.height, index: outcome.index };
+    sent.told.push(Told { what, submitted_us, told_us });
     let refused: Vec<&v1::Receipt> = outcome.receipts.iter().filter(|receipt| !receipt.applied).collect();
     match refused.first() {
         None => sent.committed += 1,

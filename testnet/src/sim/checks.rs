@@ -1,18 +1,21 @@
 //! What must hold at every moment, and what must hold in the end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use laufzettel_chain::crypto::Hash;
+use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::header::Header;
-use laufzettel_chain::ids::{Address, BlockId, Height, TransactionId};
-use laufzettel_chain::query;
-use laufzettel_chain::storage::Read;
+use laufzettel_chain::ids::{Address, BlockId, Height};
 use laufzettel_chain::vote::VoteType;
 use laufzettel_node::consensus::watermark::{Mark, Step};
 use laufzettel_node::consensus::{LogEntry, Message};
 
 use super::clients::Client;
+use super::mode::Mode;
 use super::replica::Replica;
+use crate::invariants::{self, Held, History, Told, Witness};
+use crate::load::Acknowledged;
 
 /// Everything seen that later things are held against.
 #[derive(Debug, Default)]
@@ -90,42 +93,32 @@ impl Checks {
         Err(format!("{} told of height {} and restarts at {tip}", replica.member.id, replica.announced))
     }
 
-    /// In the end: same chain everywhere, each id once, every told outcome where it was told to be.
-    pub(super) fn settled(&self, replicas: &[Replica], clients: &[Client]) -> Result<(), String> {
+    /// In the end: all that must hold of any network, read from every node's disk.
+    pub(super) fn settled(
+        &self,
+        genesis: &Arc<Genesis>,
+        mode: Mode,
+        replicas: &[Replica],
+        clients: &[Client],
+    ) -> Result<(), String> {
+        let running = replicas.iter().filter_map(|replica| Some((replica, replica.running.as_ref()?)));
+        let held: Vec<Held<'_>> =
+            running.map(|(replica, running)| Held { node: &replica.member.id, read: running.store.as_ref() }).collect();
+        let liars = replicas.iter().enumerate().filter(|(node, _)| mode.lies(*node));
+        let liars = liars.map(|(_, replica)| Address::of(&replica.member.consensus.verifying_key()));
+        let mut witness = Witness::except(liars);
         for replica in replicas {
-            let Some(running) = &replica.running else { continue };
-            let chain = read_chain(&running.store.faulty).map_err(|error| error.to_string())?;
-            let mut places: BTreeMap<(String, TransactionId), (Height, u32)> = BTreeMap::new();
-            for (place, id) in chain {
-                if let Some(first) = places.insert(id.clone(), place) {
-                    return Err(format!("{} holds {} {} at {first:?} and {place:?}", replica.member.id, id.0, id.1));
-                }
-            }
-            for client in clients {
-                let Some((_, told)) = &client.told else { continue };
-                let found = places.get(&(client.authority.clone(), client.id));
-                if found != Some(&(told.height, told.index)) {
-                    let (who, at) = (&replica.member.id, (told.height, told.index));
-                    return Err(format!("{who} has {} at {found:?}, its client was told {at:?}", client.id));
-                }
-            }
+            witness.watermark(&replica.member.id, &replica.slots.image());
         }
-        Ok(())
+        let told = clients.iter().filter_map(|client| {
+            let (_, told) = client.told.as_ref()?;
+            let (authority, id) = (client.authority.clone(), client.id);
+            let what = Acknowledged { authority, id, height: told.height, index: told.index };
+            let (submitted_us, told_us) =
+                (client.since_ms?.saturating_mul(1_000), client.told_ms.saturating_mul(1_000));
+            Some(Told { what, submitted_us, told_us })
+        });
+        let history = History { told: told.collect(), ..History::default() };
+        invariants::check(genesis, &held, &history, witness).sound()
     }
-}
-
-type Placed = ((Height, u32), (String, TransactionId));
-
-fn read_chain(read: &dyn Read) -> Result<Vec<Placed>, laufzettel_chain::storage::StoreError> {
-    let mut placed = Vec::new();
-    let mut height = 1;
-    while let Some((block, _)) = query::block(read, height)? {
-        for (index, signed) in (0u32..).zip(&block.body.transactions) {
-            if let Ok(transaction) = signed.decode() {
-                placed.push(((height, index), (transaction.payload.authority, transaction.payload.id)));
-            }
-        }
-        height = height.saturating_add(1);
-    }
-    Ok(placed)
 }

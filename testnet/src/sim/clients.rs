@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) told: Option<(usize, FinalOutcome)>,
     /// When it first submitted.
     pub(super) since_ms: Option<u64>,
+    /// When it was told.
+    pub(super) told_ms: u64,
 }
 
 /// A client of this number, with a case of its own.
@@ -54,5 +56,6 @@ pub(super) fn client(number: usize, network: NetworkId, members: &[Member]) -> O
         id: payload.id,
         told: None,
         since_ms: None,
+        told_ms: 0,
     })
 }

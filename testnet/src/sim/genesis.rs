@@ -9,7 +9,7 @@ use laufzettel_chain::ledger::genesis_state;
 use laufzettel_chain::storage::mem::MemStore;
 
 /// Block time of height 0.
-pub(super) const START_MS: u64 = 1_790_000_000_000;
+pub(crate) const START_MS: u64 = 1_790_000_000_000;
 
 const DEFINITION: &str = r#"language = 1
 process = { id = "small", version = 1, label_de = "Klein", label_en = "Small" }
@@ -29,17 +29,17 @@ basis = "x"
 
 /// The keys of one authority.
 #[derive(Debug, Clone)]
-pub(super) struct Member {
-    pub(super) id: String,
+pub(crate) struct Member {
+    pub(crate) id: String,
     /// Whether it votes; else it only follows.
-    pub(super) validator: bool,
-    pub(super) consensus: SigningKey,
-    pub(super) node: SigningKey,
-    pub(super) service: SigningKey,
+    pub(crate) validator: bool,
+    pub(crate) consensus: SigningKey,
+    pub(crate) node: SigningKey,
+    pub(crate) service: SigningKey,
 }
 
 /// Some members, always the same; the first ones validate.
-pub(super) fn members(count: usize, validators: usize) -> Vec<Member> {
+pub(crate) fn members(count: usize, validators: usize) -> Vec<Member> {
     let key = |number: usize, purpose: &str| {
         SigningKey::from_bytes(blake3::hash(format!("sim {number} {purpose}").as_bytes()).as_bytes())
     };
@@ -54,7 +54,7 @@ pub(super) fn members(count: usize, validators: usize) -> Vec<Member> {
 }
 
 /// The genesis of these members.
-pub(super) fn genesis(members: &[Member]) -> Arc<Genesis> {
+pub(crate) fn genesis(members: &[Member]) -> Arc<Genesis> {
     let parse = |root: &str| match Genesis::parse(text(members, root).as_bytes()) {
         Ok(genesis) => genesis,
         Err(error) => panic!("the simulation's genesis: {error}"),

@@ -74,7 +74,8 @@ pub(super) fn twist(message: &Message, member: &Member, random: &mut ChaCha8Rng)
         | Message::BodyRequest { .. }
         | Message::SyncRequest { .. }
         | Message::Transactions(_)
-        | Message::TransactionsWanted => {}
+        | Message::TransactionsWanted
+        | Message::Snapshot(_) => {}
     }
     twisted
 }

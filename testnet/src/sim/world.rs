@@ -167,7 +167,7 @@ impl World {
             }
         }
         if self.violation.is_none()
-            && let Err(violation) = self.checks.settled(&self.replicas, &self.clients)
+            && let Err(violation) = self.checks.settled(&self.genesis, self.mode, &self.replicas, &self.clients)
         {
             self.fail(violation);
         }

@@ -15,6 +15,8 @@ use laufzettel_chain::storage::Store;
 use laufzettel_chain::transaction::{SignedTransaction, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::consensus::watermark::SigningState;
+
 /// How the node is, as its driver reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
@@ -41,7 +43,13 @@ pub struct PeerState {
     /// Height of its newest beat; 0 = none yet.
     pub height: Height,
     /// Age of that beat.
-    pub beat_age_ms: u64,
+    pub beat_age_ms: Option<u64>,
+    /// For how long it is connected, or not.
+    pub since_ms: u64,
+    /// At least so much its clock is ahead; see `Health`.
+    pub clock_ahead_ms: Option<i64>,
+    /// Messages of it that did not decode or broke a rule.
+    pub faults: u64,
 }
 
 /// The node's state, published by its driver.
@@ -55,6 +63,10 @@ pub struct NodeState {
     pub mempool_transactions: u64,
     /// Bytes in the mempool.
     pub mempool_bytes: u64,
+    /// What the node may sign; none until the driver said so.
+    pub signing: Option<SigningState>,
+    /// For how long the ledger's thread has been making something durable.
+    pub flight_ms: u64,
     /// How many more validators may fail before writing stops.
     pub quorum_margin: u32,
     /// All peers, ascending.

@@ -141,6 +141,7 @@ impl Driver {
         let ticket = self.ticket();
         let entries = log.iter().map(|record| record.entry.clone()).collect();
         self.flight = Flight::Persist { ticket, entries, sends, decision };
+        self.flight_since_ms = self.now_ms;
         self.actions.push(Action::Persist { ticket, log, blocks, watermark });
     }
 
@@ -173,6 +174,7 @@ impl Driver {
         self.cancel_consensus_timers();
         let ticket = self.ticket();
         self.flight = Flight::Commit { ticket };
+        self.flight_since_ms = self.now_ms;
         self.actions.push(Action::Commit { ticket, block, certificate });
     }
 

@@ -1,7 +1,7 @@
 //! How the node is: a snapshot for status displays. It says who is missing and
 //! how many more failures the network survives.
 
-use super::Driver;
+use super::{Driver, Flight};
 use crate::consensus::action::{Health, PeerHealth, Reply};
 use crate::consensus::core::Core;
 use crate::consensus::peers::Peer;
@@ -26,6 +26,8 @@ impl Driver {
             height: state.height,
             beat: state.beat.clone(),
             beat_age_ms: state.beat.as_ref().map(|_| self.now_ms.saturating_sub(state.beat_at_ms)),
+            since_ms: self.now_ms.saturating_sub(state.since_ms),
+            clock_ahead_ms: state.clock.ahead_ms(),
             garbage: state.garbage,
         });
         Health {
@@ -35,6 +37,10 @@ impl Driver {
             round: self.undecided.core.as_ref().and_then(Core::round),
             signing: self.signing,
             silent: self.undecided.failures > 0,
+            flight_ms: match self.flight {
+                Flight::None => 0,
+                _ => self.now_ms.saturating_sub(self.flight_since_ms),
+            },
             quorum: self.quorum(),
             failures_left: self.failures_left(missing.len()),
             missing,
@@ -43,6 +49,15 @@ impl Driver {
             pending_bytes: self.pool.bytes(),
             oldest_pending_lock_ms: self.pool.oldest_lock_ms(),
             halted: self.halted.clone(),
+        }
+    }
+
+    /// A validator that never connects is missing, not unknown.
+    pub(super) fn expect_validators(&mut self) {
+        let validators = self.tip.validators.all().iter().map(|validator| Peer(validator.authority.clone()));
+        let others: Vec<Peer> = validators.filter(|peer| peer.0 != self.config.authority).collect();
+        for peer in others {
+            self.peers.entry(&peer).since_ms = self.now_ms;
         }
     }
 

@@ -50,6 +50,7 @@ impl Driver {
             Message::Transactions(transactions) => self.on_transactions(&from, transactions),
             Message::TransactionsWanted => self.on_transactions_wanted(&from),
             Message::Beat(beat) => self.on_beat(&from, beat),
+            Message::Snapshot(message) => self.on_snapshot_message(&from, message),
         }
     }
 
@@ -252,7 +253,7 @@ impl Driver {
     }
 
     pub(super) fn on_connected(&mut self, peer: &Peer) {
-        self.peers.entry(peer).connected = true;
+        self.peers.connected(peer, true, self.now_ms);
         if let Some(beat) = self.signed_beat() {
             self.send(peer, Message::Beat(beat));
         }
@@ -269,6 +270,7 @@ impl Driver {
         if state.beat.as_ref().is_none_or(|last| last.message.sequence < message.sequence) {
             state.height = message.height;
             state.beat_at_ms = now_ms;
+            state.clock.saw(message.time_ms, now_ms);
             state.beat = Some(beat);
         }
     }

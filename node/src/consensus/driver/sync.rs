@@ -23,6 +23,17 @@ pub(super) struct Sync {
     entries: VecDeque<(Peer, SyncEntry)>,
     /// Who sent the block that is being committed.
     committing: Option<Peer>,
+    /// Since when peers in reach have said that they pruned the next block.
+    pub(super) pruned_since_ms: Option<u64>,
+    /// Whether joining anew was asked for.
+    pub(super) join_wanted: bool,
+}
+
+impl Sync {
+    /// This node's clock was set back: nothing noted may lie ahead of it.
+    pub(super) fn clock_back(&mut self, now_ms: u64) {
+        self.pruned_since_ms = self.pruned_since_ms.map(|at_ms| at_ms.min(now_ms));
+    }
 }
 
 impl Driver {
@@ -40,7 +51,8 @@ impl Driver {
             }
             return;
         }
-        let Some(peer) = self.peers.above(tip, self.sync.last.as_ref()) else { return };
+        let Some(peer) = self.peers.above(tip, self.sync.last.as_ref()) else { return self.join_if_pruned() };
+        (self.sync.pruned_since_ms, self.sync.join_wanted) = (None, false);
         let from = tip.saturating_add(1);
         self.sync.asked = Some(peer.clone());
         self.sync.last = Some(peer.clone());
@@ -55,6 +67,15 @@ impl Driver {
         if let Some(peer) = self.sync.asked.take() {
             let tip = self.tip.height();
             self.peers.disbelieve(&peer, tip);
+        }
+    }
+
+    /// A peer cannot send what it was asked for.
+    pub(super) fn sync_refused(&mut self, from: &Peer) {
+        if self.sync.asked.as_ref() == Some(from) {
+            self.sync.asked = None;
+            self.sync.last = Some(from.clone());
+            self.cancel_timer(TimerKey::Sync);
         }
     }
 

@@ -124,6 +124,24 @@ fn beat() -> impl Strategy<Value = Signed<Beat>> {
     )
 }
 
+fn snapshot() -> impl Strategy<Value = SnapshotMessage> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..99);
+    prop_oneof![
+        any::<u64>().prop_map(|bodies_from| SnapshotMessage::Pruned { bodies_from }),
+        Just(SnapshotMessage::ListRequest),
+        prop::collection::btree_set(any::<u64>(), 0..9)
+            .prop_map(|heights| SnapshotMessage::List(heights.into_iter().collect())),
+        any::<u64>().prop_map(|height| SnapshotMessage::ManifestRequest { height }),
+        (any::<u64>(), bytes()).prop_map(|(height, bytes)| SnapshotMessage::Manifest { height, bytes }),
+        any::<(u64, u32)>().prop_map(|(height, index)| SnapshotMessage::ChunkRequest { height, index }),
+        (any::<(u64, u32)>(), bytes()).prop_map(|((height, index), bytes)| SnapshotMessage::Chunk {
+            height,
+            index,
+            bytes
+        }),
+    ]
+}
+
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         prop::collection::vec(vote(), 0..4).prop_map(Message::Votes),
@@ -137,6 +155,7 @@ fn message() -> impl Strategy<Value = Message> {
         prop::collection::vec(transaction(), 0..4).prop_map(Message::Transactions),
         Just(Message::TransactionsWanted),
         beat().prop_map(Message::Beat),
+        snapshot().prop_map(Message::Snapshot),
     ]
 }
 

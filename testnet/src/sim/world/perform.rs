@@ -54,7 +54,9 @@ impl World {
                 let all: Vec<usize> = (0..NODES).filter(|to| *to != node).collect();
                 self.transmit(node, &all, &message);
             }
-            Action::Admit { .. } | Action::ReadBlocks { .. } => self.at(1, Event::Quick { node, run, action }),
+            Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. } => {
+                self.at(1, Event::Quick { node, run, action })
+            }
             Action::Build { .. } | Action::Validate { .. } | Action::Persist { .. } | Action::Commit { .. } => {
                 if let Some(running) = self.running(node) {
                     running.jobs.push_back(action);
@@ -64,6 +66,8 @@ impl World {
             Action::Reply { request, reply } => self.reply(node, request, &reply),
             Action::Evidence(evidence) => self.evidence(&evidence),
             Action::Log(diagnostic) => self.note(node, &diagnostic),
+            // No node here prunes.
+            Action::Join { above } => self.fail(format!("node {node} at height {above} asks to join from a snapshot")),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
@@ -181,7 +185,10 @@ impl World {
         }
         let took_ms = now_ms.saturating_sub(client.since_ms.unwrap_or(now_ms));
         match &client.told {
-            None => client.told = Some((node, outcome.clone())),
+            None => {
+                client.told = Some((node, outcome.clone()));
+                client.told_ms = now_ms;
+            }
             Some((_, first)) if first == outcome => {}
             Some((_, first)) => {
                 let violation = format!("client {index} is told {outcome:?}, before {first:?}");

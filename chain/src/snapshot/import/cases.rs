@@ -1,0 +1,131 @@
+//! Each case made anew from its items, by the very code that blocks are executed with, height by height; with it come
+//! its row, its items, its part of the index and its value in the state tree. Whether all this is true, the root says.
+
+use laufzettel_contracts::Position;
+use laufzettel_contracts::limits::EVENTS_MAX;
+
+use super::super::entry::{self, CaseEntry, Signer, Step};
+use super::blocks::opening_mark;
+use super::{Fault, because};
+use crate::codec::decode;
+use crate::crypto::Hash;
+use crate::ids::CaseId;
+use crate::index::{self, Standing};
+use crate::item::{Action, Item};
+use crate::ledger::stored::item_row;
+use crate::registry::Registry;
+use crate::state::case::{OpenCase, Origin};
+use crate::storage::{Batch, Family, Read};
+use crate::tree::{self, StateKey};
+
+/// The case whose parts come in.
+#[derive(Debug, Clone)]
+struct Current {
+    id: CaseId,
+    case: OpenCase,
+    /// Place of its last item.
+    last: Position,
+}
+
+impl Current {
+    /// Moves on to the place of the next item; a block that ends settles the case.
+    fn go_on(&mut self, position: Position) -> Result<(), Fault> {
+        if position <= self.last || self.case.events() >= EVENTS_MAX as u64 {
+            return Err(because("items of a case are out of order or too many"));
+        }
+        if position.height > self.last.height {
+            self.case.settle(&self.id, self.last.height);
+        }
+        self.last = position;
+        Ok(())
+    }
+}
+
+fn mark_of(item: &Item, origin: &Origin<'_>) -> Hash {
+    opening_mark(&origin.position, &origin.payload, &item.digest, origin.authority.as_str(), origin.keys)
+}
+
+/// The cases so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cases {
+    current: Option<Current>,
+    count: u64,
+}
+
+impl Cases {
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+    /// Takes a case, or the next part of the last one.
+    pub(super) fn take(
+        &mut self,
+        read: &dyn Read,
+        registry: &Registry,
+        key: &[u8],
+        value: &[u8],
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let (id, revision) = entry::case_of_key(key).ok_or_else(|| because("a key is none of a case"))?;
+        let continued = self.current.as_ref().is_some_and(|current| current.id == id);
+        if !continued {
+            self.finish(batch)?;
+        }
+        let known = self.current.as_ref().map_or(0, |current| current.case.revision());
+        if revision != known.saturating_add(1) {
+            return Err(because(format!("a case goes on at revision {revision} after {known}")));
+        }
+        let part: CaseEntry = decode(value)?;
+        for step in &part.steps {
+            let signer = part.signers.get(usize::from(step.signer));
+            let signer = signer.ok_or_else(|| because("a transaction names a signer that is not listed"))?;
+            self.step(read, registry, id, (step, signer), batch)?;
+        }
+        Ok(())
+    }
+    fn step(
+        &mut self,
+        read: &dyn Read,
+        registry: &Registry,
+        id: CaseId,
+        (step, signer): (&Step, &Signer),
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        for (place, bytes) in &step.items {
+            let position = Position { height: step.height, transaction: step.transaction, item: *place };
+            let item = Item::decode(bytes).map_err(because)?;
+            if item.case != id {
+                return Err(because("an item is of another case"));
+            }
+            let row = item_row(position.height, position.transaction, usize::from(*place));
+            let origin = Origin { position, payload: step.payload, authority: &signer.authority, keys: &signer.keys };
+            match (&item.action, &mut self.current) {
+                (Action::OpenCase { definition, version }, None) => {
+                    if read.get(Family::Items, &row)?.as_deref() != Some(mark_of(&item, &origin).as_slice()) {
+                        return Err(because("a case was not opened where it says"));
+                    }
+                    let definition = registry.definition(definition, *version).cloned();
+                    let definition = definition.ok_or_else(|| because("a case is of an unknown definition"))?;
+                    self.current = Some(Current { id, case: OpenCase::new(definition, step.height), last: position });
+                    self.count = self.count.saturating_add(1);
+                }
+                (Action::OpenCase { .. }, Some(_)) => return Err(because("a case is opened twice")),
+                (_, None) => return Err(because("a case does not begin with its opening")),
+                (_, Some(current)) => current.go_on(position)?,
+            }
+            let Some(current) = &mut self.current else { return Ok(()) };
+            current.case.apply(&item, &origin).map_err(|refusal| because(format!("an item of a case: {refusal:?}")))?;
+            index::put_item(batch, &item, &position, current.case.revision());
+            batch.put(Family::Items, row, bytes.clone());
+        }
+        Ok(())
+    }
+    /// Ends the case whose parts came in.
+    pub(super) fn finish(&mut self, batch: &mut Batch) -> Result<(), Fault> {
+        let Some(Current { id, mut case, last }) = self.current.take() else { return Ok(()) };
+        index::put_standing(batch, &id, None, &Standing::of(case.fold.state(), case.fold.entries()));
+        let root = case.close(&id, last.height, batch);
+        tree::put_value(batch, &StateKey::Case(id), last.height, root.to_vec())?;
+        Ok(())
+    }
+}

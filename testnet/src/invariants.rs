@@ -1,0 +1,121 @@
+//! What must hold of a network, held against what its nodes store and what its clients saw. One checker for simulated
+//! networks, for processes under faults and for replayed logs:
+//!
+//! - agreement: one block, one state and a valid certificate at every height of every node;
+//! - no acknowledgement is lost or moved, every transaction stands once;
+//! - order: what was acknowledged before another was submitted stands before it; a read is at least as new as asked,
+//!   and shows the case as it stood at its height;
+//! - feeds: strictly growing, without gap or repeat, the same bytes from every node;
+//! - replay: a fresh ledger in memory executes every block from genesis to the same roots and the same rows; derived
+//!   rows made anew are the stored ones; what a node proves verifies from the genesis file;
+//! - no validator signed two messages that contradict each other.
+//!
+//! It only reads, and never a clock.
+
+mod chain;
+mod history;
+mod replay;
+mod signatures;
+pub(crate) mod stores;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ids::Height;
+use laufzettel_chain::storage::{Read, StoreError};
+use serde::Serialize;
+
+pub(crate) use history::{Feed, History, Seen, Told};
+pub(crate) use signatures::Witness;
+
+/// Violations told one by one; the rest is counted.
+const TOLD_MAX: usize = 50;
+
+/// What one node holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Held<'a> {
+    /// The node.
+    pub(crate) node: &'a str,
+    /// Its rows.
+    pub(crate) read: &'a dyn Read,
+}
+
+/// What a check found. The names of the fields are an interface.
+#[derive(Debug, Default, Clone, Serialize)]
+pub(crate) struct Verdict {
+    /// Height of each node, in the order given.
+    pub(crate) heights: Vec<Height>,
+    /// Transactions on the chain.
+    pub(crate) transactions: u64,
+    /// Accepted items on the chain.
+    pub(crate) items: u64,
+    /// Acknowledgements that were held against the chain.
+    pub(crate) acknowledged: u64,
+    /// Of these, gone from the chain.
+    pub(crate) lost: u64,
+    /// Of these, elsewhere than was said, or twice.
+    pub(crate) moved: u64,
+    /// Places at which a validator signed two messages that contradict each other.
+    pub(crate) double_signatures: u64,
+    /// Signed messages looked at.
+    pub(crate) signatures: u64,
+    /// All that does not hold.
+    pub(crate) violations: u64,
+    /// The first of them, in words.
+    pub(crate) told: Vec<String>,
+}
+
+impl Verdict {
+    /// Notes something that does not hold.
+    pub(crate) fn violated(&mut self, what: impl Into<String>) {
+        self.violations += 1;
+        if self.told.len() < TOLD_MAX {
+            self.told.push(what.into());
+        }
+    }
+    /// Whether everything holds.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.violations == 0
+    }
+    /// Nothing, or all violations in words.
+    ///
+    /// # Errors
+    /// Something does not hold.
+    pub(crate) fn sound(&self) -> Result<(), String> {
+        if self.is_sound() { Ok(()) } else { Err(self.told.join("; ")) }
+    }
+}
+
+/// Holds everything against everything.
+pub(crate) fn check(genesis: &Arc<Genesis>, held: &[Held<'_>], history: &History, mut witness: Witness) -> Verdict {
+    let mut verdict = Verdict::default();
+    if let Err(error) = try_check(genesis, held, history, &mut witness, &mut verdict) {
+        verdict.violated(format!("a store cannot be read: {error}"));
+    }
+    witness.judge(&mut verdict);
+    verdict
+}
+
+fn try_check(
+    genesis: &Arc<Genesis>,
+    held: &[Held<'_>],
+    history: &History,
+    witness: &mut Witness,
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
+    for one in held {
+        witness.log_of(one)?;
+    }
+    let chain = chain::walk(genesis, held, witness, verdict)?;
+    for one in held {
+        replay::derived(genesis, one, verdict)?;
+        replay::proofs(genesis, one, verdict)?;
+    }
+    history::acknowledgements(&chain, history, verdict);
+    history::order(history, verdict);
+    history::reads(&chain, history, verdict);
+    history::feeds(&chain, history, verdict);
+    Ok(())
+}
