@@ -86,8 +86,10 @@ impl Witness {
         let mut height = 0;
         while let Some(next) = query::next_height(one.read, height)? {
             height = next;
-            if let Some((header, certificate)) = query::header(one.read, height)? {
+            if let Some((_, certificate)) = query::header(one.read, height)? {
                 self.certificate(one.node, &certificate);
+            }
+            if let Some(header) = query::bare_header(one.read, height)? {
                 self.decided(height, header.id());
             }
         }
