@@ -16,7 +16,7 @@ use rustix::fs::FlockOperation;
 use thiserror::Error;
 
 use crate::clock;
-use crate::consensus::{Driver, DriverConfig};
+use crate::consensus::{Driver, DriverConfig, Recovered};
 use crate::endpoints::Endpoints;
 use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
@@ -49,7 +49,7 @@ pub enum StartError {
     InUse(PathBuf),
     /// The store cannot be opened.
     #[error(
-        "the database in {path} cannot be opened: {source}; if it is damaged, move the folder away and start again: the \
+        "the database in {path} cannot be used: {source}; if it is damaged, move the folder away and start again: the \
          node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
     )]
     Database {
@@ -59,9 +59,14 @@ pub enum StartError {
         source: StoreError,
     },
     /// The store does not fit this network or program.
-    #[error(transparent)]
-    Ledger(#[from] OpenError),
-    /// The store is damaged.
+    #[error("the database in {path}: {source}")]
+    Ledger {
+        /// The folder.
+        path: PathBuf,
+        /// What does not fit, and what to do.
+        source: OpenError,
+    },
+    /// The watermark file cannot be read.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// The network cannot start.
@@ -131,6 +136,24 @@ pub fn try_lock(data: &Path) -> Result<Option<Held>, StartError> {
     }
 }
 
+/// Opens the database, and reads what was under way when it was left.
+pub(crate) fn recover(setup: &Setup, slots: SlotFile) -> Result<(Worker, Recovered), StartError> {
+    let data = &setup.config.node.data;
+    swap::recover(data)?;
+    let path = data.join("db");
+    let damaged = |source| StartError::Database { path: path.clone(), source };
+    let store = RocksStore::open(&path).map_err(damaged)?;
+    let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
+    let ledger = ledger.map_err(|error| match error {
+        OpenError::Store(source) => damaged(source),
+        source => StartError::Ledger { path: path.clone(), source },
+    })?;
+    Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
+        WorkerError::Store(source) => damaged(source),
+        watermark @ WorkerError::Watermark(_) => watermark.into(),
+    })
+}
+
 impl Node {
     /// Starts all parts but the API.
     ///
@@ -152,18 +175,11 @@ impl Node {
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
         crate::api::local::remove(data);
-        swap::recover(data)?;
-        let database = data.join("db");
-        let store =
-            RocksStore::open(&database).map_err(|source| StartError::Database { path: database.clone(), source })?;
-        let damaged = |source| StartError::Database { path: database.clone(), source };
-        let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
-        let ledger = ledger.map_err(|error| match error {
-            OpenError::Store(source) => damaged(source),
-            other => other.into(),
-        })?;
+        let slots_path = data.join("watermark");
+        let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
+        let (worker, recovered) = recover(setup, slots)?;
         let maker = Maker::start(
-            ledger.store().clone(),
+            worker.ledger().store().clone(),
             setup.genesis.clone(),
             Folder::of(data),
             MakerConfig {
@@ -173,12 +189,6 @@ impl Node {
             },
         );
         let maker = maker.map_err(StartError::Threads)?;
-        let slots_path = data.join("watermark");
-        let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
-        let (worker, recovered) = Worker::open(ledger, Box::new(slots)).map_err(|error| match error {
-            WorkerError::Store(source) => damaged(source),
-            other => other.into(),
-        })?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
         let (network, events) = join::listen(setup).await?;
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());

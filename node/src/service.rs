@@ -155,15 +155,17 @@ async fn serve(setup: &Setup, node: Node, stop_all: &CancellationToken) -> Resul
     supervisor::ready(&endpoints.api);
     let mut task = api.task;
     let ended = tokio::select! {
-        ended = &mut task => Some(ended),
-        true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
-            stop.cancel();
-            tokio::time::timeout(DRAIN, &mut task).await.ok()
-        }
+        // Stopping first, because the services end on it as well.
+        biased;
         () = stop.cancelled() => {
             supervisor::stopping();
             tokio::time::timeout(DRAIN, &mut task).await.ok()
         }
+        true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
+            stop.cancel();
+            tokio::time::timeout(DRAIN, &mut task).await.ok()
+        }
+        ended = &mut task => Some(ended),
     };
     stop.cancel();
     Endpoints::remove(&config.node.data);

@@ -401,7 +401,7 @@ class Outboxes(Base):
         other = signed_by(self.signer, opened()[1], transaction_id)
         final(lambda: self.node.submit(other.data))
         self.assertEqual(send_all(outbox, self.node), 0)
-        self.assertEqual(database.execute("select state, reason from outbox").fetchone(), ("held", "FOREIGN_PAYLOAD"))
+        self.assertEqual(database.execute("select state, reason from outbox").fetchone(), ("held", "ID_TAKEN"))
         self.assert_refused("CASE_NOT_FOUND", self.node.case, case_id)
 
     def test_a_held_entry_holds_its_case_and_no_other(self):

@@ -2,6 +2,7 @@
 //! honest client, as they would from another machine; each goes on until it is
 //! told to stop, and counts what happened to it.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,8 +212,9 @@ async fn greedy(target: Arc<Target>, seen: Arc<Seen>) {
         };
         count(&seen.greedy);
         loop {
-            let Ok(ready) = sender.ready().await else { break };
-            sender = ready;
+            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+                break;
+            }
             let Ok((response, mut body)) = sender.send_request(call("LedgerService/GetHealth"), false) else { break };
             if body.send_data(Bytes::from_static(&[0; 5]), true).is_err() || response.await.is_err() {
                 break;
@@ -231,8 +233,11 @@ async fn streams(target: Arc<Target>, seen: Arc<Seen>) {
             continue;
         };
         let mut held = Vec::new();
-        while let Ok(Ok(ready)) = timeout(Duration::from_secs(2), sender.clone().ready()).await {
-            sender = ready;
+        // A clone of the sender would be ready always and queue without end.
+        while timeout(Duration::from_secs(2), poll_fn(|cx| sender.poll_ready(cx)))
+            .await
+            .is_ok_and(|ready| ready.is_ok())
+        {
             let Ok(call) = sender.send_request(call("LedgerService/GetBlock"), false) else { break };
             count(&seen.streams);
             held.push(call);
@@ -250,8 +255,9 @@ async fn resets(target: Arc<Target>, seen: Arc<Seen>) {
         };
         'connection: loop {
             for _ in 0..50 {
-                let Ok(ready) = sender.clone().ready().await else { break 'connection };
-                sender = ready;
+                if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+                    break 'connection;
+                }
                 let Ok((_, mut body)) = sender.send_request(call("LedgerService/GetBlock"), false) else {
                     break 'connection;
                 };
