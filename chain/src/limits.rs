@@ -40,6 +40,10 @@ pub const BLOCK_WORK_MAX: u64 = 2_000_000;
 /// Work a proposer packs into one block, a single transaction apart: what is executed well within the propose timeout
 /// on a small machine. Not part of validity.
 pub const PROPOSAL_WORK: u64 = 10_000;
+/// Work of one evidence item: two signatures are verified for it.
+pub const EVIDENCE_WORK: u64 = 10;
+/// Most heights recorded at which one key signed twice.
+pub const EVIDENCE_RECORDS_MAX: usize = 64;
 /// Length of an erasure epoch in milliseconds of block time.
 pub const EPOCH_MS: u64 = 24 * 3_600_000;
 /// Skips are remembered for this many heights (design 7.4).

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::Address;
 use laufzettel_chain::ledger::{Ledger, OpenError};
+use laufzettel_chain::registry::Purpose;
 use laufzettel_chain::storage::StoreError;
 use laufzettel_chain::storage::rocks::RocksStore;
 use rustix::fs::FlockOperation;
 use thiserror::Error;
 
 use crate::clock;
-use crate::consensus::{Driver, DriverConfig, Recovered};
+use crate::consensus::{Driver, DriverConfig, Recovered, gate};
 use crate::endpoints::Endpoints;
 use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
@@ -226,6 +227,8 @@ fn driver_config(setup: &Setup) -> DriverConfig {
         authority: setup.config.node.authority.clone(),
         key: setup.keys.consensus.as_ref().filter(votes).cloned(),
         node_key: Some(setup.keys.node.clone()),
+        node_keys: setup.genesis.registry.keys_in_use(Purpose::Node),
+        gate: gate::judge,
         pool: PoolLimits {
             bytes_max: setup.config.mempool.bytes_max,
             count_max: setup.config.mempool.transactions_max,

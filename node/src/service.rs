@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use laufzettel_chain::ids::Height;
+use laufzettel_chain::state::evidence::{self, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -247,12 +248,17 @@ async fn pass(
 
 async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
+    let mut signed_twice = (None, Vec::new());
     let mut supervisor = Supervisor::new();
     loop {
         if let Some(health) = handle.health().await {
             supervisor.saw(&health);
             let reason = halted.borrow().clone().or_else(|| health.halted.clone());
-            let next = node_state(&health, reason);
+            if signed_twice.0 != Some(health.height) {
+                signed_twice = (Some(health.height), twice_signed(&handle));
+            }
+            let mut next = node_state(&health, reason);
+            next.warnings.extend(signed_twice.1.iter().cloned());
             state.send_if_modified(|current| {
                 let changed = *current != next;
                 *current = next;
@@ -261,6 +267,29 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
         }
         tokio::time::sleep(HEALTH_INTERVAL).await;
     }
+}
+
+/// A line for each authority that was proven to have signed twice. It is not suspended: that is for people to decide.
+fn twice_signed(handle: &Handle) -> Vec<String> {
+    match evidence::all(handle.store().as_ref(), &handle.genesis().registry) {
+        Ok(found) => {
+            found.iter().filter_map(|(authority, _, records)| signed_twice(authority, records.all())).collect()
+        }
+        Err(error) => vec![format!("cannot read which authorities signed twice: {error}")],
+    }
+}
+
+fn signed_twice(authority: &str, records: &[Record]) -> Option<String> {
+    let last = records.last()?;
+    let others = match records.len() {
+        1 => String::new(),
+        count => format!(", the last of {count} heights"),
+    };
+    Some(format!(
+        "authority {authority} signed twice at height {}{others}: its validator lies or runs twice with one key; the \
+         proof is on the ledger, and nobody is suspended by it",
+        last.height
+    ))
 }
 
 /// Why this validator does not sign, and what to do about it.
@@ -293,6 +322,12 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         warnings.push(format!("the node stopped deciding: {reason}"));
     }
     warnings.extend(signing_warning(health));
+    if let Some(height) = health.key_elsewhere {
+        warnings.push(format!(
+            "another node signed with this node's consensus key at height {height}; stop one of the two, and never start it \
+             again"
+        ));
+    }
     for missing in &health.missing {
         warnings.push(format!("no connection to validator {}", missing.0));
     }
@@ -319,5 +354,24 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         quorum_margin: u32::try_from(health.failures_left).unwrap_or(u32::MAX),
         peers: peers.collect(),
         warnings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use laufzettel_chain::evidence::Kind;
+    use laufzettel_chain::ids::ItemDigest;
+
+    use super::*;
+
+    #[test]
+    fn whoever_signed_twice_is_named_with_the_last_height() {
+        let record =
+            |height| Record { height, round: 0, kind: Kind::Prevote, item: ItemDigest([1; 32]), recorded: height };
+        assert_eq!(signed_twice("sn-lds", &[]), None);
+        let one = signed_twice("sn-lds", &[record(7)]).unwrap();
+        assert!(one.starts_with("authority sn-lds signed twice at height 7: "), "{one}");
+        let two = signed_twice("sn-lds", &[record(7), record(9)]).unwrap();
+        assert!(two.starts_with("authority sn-lds signed twice at height 9, the last of 2 heights: "), "{two}");
     }
 }

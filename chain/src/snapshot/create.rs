@@ -18,7 +18,7 @@ use crate::ledger::stored_tip;
 use crate::limits::{CASE_PART_BYTES, CHUNK_BYTES, CHUNKS_MAX};
 use crate::query;
 use crate::rows;
-use crate::state::submissions;
+use crate::state::{evidence, submissions};
 use crate::storage::{Family, Read, StoreError, next_key};
 use crate::transaction::Payload;
 use crate::tree::StateKey;
@@ -126,6 +126,9 @@ pub fn create(
     };
     for (hour, bucket) in submissions::buckets(read)? {
         chunks.put(ChunkKind::Values, StateKey::Bucket(hour).bytes(), &bucket.value())?;
+    }
+    for (_, address, records) in evidence::all(read, &genesis.registry)? {
+        chunks.put(ChunkKind::Values, evidence::state_key(&address).bytes(), &encode(&records))?;
     }
     chunks.put(ChunkKind::Values, StateKey::ProposerOrder.bytes(), &encode(&order))?;
     put_blocks(read, tip.header.height, &mut chunks)?;

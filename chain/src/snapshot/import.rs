@@ -17,9 +17,10 @@ use super::manifest::{ChunkInfo, ChunkKind, Manifest, ManifestError};
 use crate::codec::{CodecError, Reader, decode, encode};
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
-use crate::ids::Height;
+use crate::ids::{Address, Height};
 use crate::ledger::prune::Pruned;
 use crate::ledger::{Tip, epoch_bytes, genesis_values, put_identity, put_unfinished, stored, stored_tip};
+use crate::state::evidence::{self, Records};
 use crate::state::order::ProposerOrder;
 use crate::state::submissions;
 use crate::storage::{Batch, Durability, Family, Store, StoreError};
@@ -128,6 +129,7 @@ fn because(what: impl ToString) -> Fault {
 struct Values {
     order: Option<ProposerOrder>,
     buckets: BTreeMap<u64, Vec<u8>>,
+    evidence: BTreeMap<Address, Records>,
 }
 
 /// What is known after the chunks so far; taken back when one is refused.
@@ -304,6 +306,12 @@ impl Import {
             tree::put_value(batch, &StateKey::Bucket(*hour), bucket.changed, bucket.value())?;
             count = count.saturating_add(1);
         }
+        for (address, records) in &self.progress.values.evidence {
+            let since =
+                records.changed().ok_or_else(|| ImportError::Contradicts("its evidence is empty".to_owned()))?;
+            tree::put_value(batch, &evidence::state_key(address), since, encode(records))?;
+            count = count.saturating_add(1);
+        }
         Ok((order, count))
     }
 }
@@ -312,6 +320,10 @@ impl Values {
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         if key == StateKey::ProposerOrder.bytes() {
             self.order = Some(decode(value)?);
+            return Ok(());
+        }
+        if let Some(address) = evidence::address_of(key) {
+            self.evidence.insert(address, decode(value)?);
             return Ok(());
         }
         let hour = entry::bucket_hour(key).ok_or_else(|| because("a value is none that version 1 carries"))?;

@@ -67,7 +67,11 @@ impl Ports {
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
                 self.shared.metrics.evidence();
-                tracing::error!(?evidence, "a validator signed two messages that contradict each other");
+                let place = evidence.place();
+                tracing::error!(
+                    validator = %place.address, height = place.height, round = place.round, kind = ?place.kind,
+                    "a validator signed two messages that contradict each other; the proof goes on the ledger"
+                );
             }
             Action::Join { above } => {
                 tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
@@ -96,6 +100,10 @@ impl Ports {
 
 fn log(diagnostic: &Diagnostic) {
     match diagnostic {
+        Diagnostic::KeyElsewhere { height } => tracing::error!(
+            height,
+            "another node signs with this node's consensus key; stop one of the two, and never start it again"
+        ),
         Diagnostic::InvalidBlock { .. } | Diagnostic::CoreFailed { .. } => tracing::warn!(?diagnostic, "consensus"),
         Diagnostic::RoundStarted { .. }
         | Diagnostic::Gate { .. }

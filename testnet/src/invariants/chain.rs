@@ -126,7 +126,9 @@ impl Chain {
                 let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
                 let Ok(item) = Item::decode(bytes) else { continue };
                 verdict.items += 1;
-                self.cases.entry(item.case).or_default().push((height, receipt.revision));
+                // Evidence concerns no case and is no event.
+                let Some(case) = item.case else { continue };
+                self.cases.entry(case).or_default().push((height, receipt.revision));
                 if !matches!(item.action, Action::OpenCase { .. }) {
                     self.events.push(Position { height, transaction: index, item: number });
                 }

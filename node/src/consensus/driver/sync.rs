@@ -4,6 +4,9 @@
 
 use std::collections::VecDeque;
 
+use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::vote::{Signed, Vote, VoteType};
+
 use super::{Driver, Flight};
 use crate::consensus::action::TimerKey;
 use crate::consensus::ledger::SyncEntry;
@@ -14,6 +17,9 @@ use crate::consensus::peers::Peer;
 const ANSWER_MS: u64 = 1_000;
 /// One height behind is normal for a moment: its own votes may still be on their way.
 const PATIENCE_MS: u64 = 150;
+
+/// Blocks of unasked help that are taken: the next one, and what came with it.
+const HELP_ENTRIES: u64 = 2;
 
 /// Where block sync stands.
 #[derive(Debug, Default)]
@@ -91,13 +97,35 @@ impl Driver {
             self.peers.disbelieve(from, tip);
             return;
         }
-        // Unasked ones are help for a straggler: a few, and only the next.
-        let room = if asked { SYNC_ENTRIES_MAX } else { 2 };
-        for entry in entries.into_iter().take(room) {
-            if self.sync.entries.len() < SYNC_ENTRIES_MAX {
+        // Unasked ones are help for a straggler: the next few, and of each peer one answer at a time.
+        let unasked_max = self.tip.next_height().saturating_add(HELP_ENTRIES);
+        if !asked && self.sync.entries.iter().any(|(peer, _)| peer == from) {
+            return;
+        }
+        for entry in entries {
+            let wanted = asked || entry.block.header.height < unasked_max;
+            if wanted && self.sync.entries.len() < SYNC_ENTRIES_MAX {
                 self.sync.entries.push_back((from.clone(), entry));
             }
         }
+    }
+    /// A proven certificate may hold votes that contradict those that came here.
+    fn compare_certificate(&mut self, certificate: &Certificate) {
+        for (address, signature) in &certificate.signatures {
+            let message = Vote {
+                network: self.config.network,
+                incarnation: self.config.incarnation,
+                height: certificate.height,
+                round: certificate.round,
+                vote_type: VoteType::Precommit,
+                value: Some(certificate.block),
+                address: *address,
+            };
+            self.compare_vote(&Signed { message, signature: *signature });
+        }
+    }
+    pub(super) fn synced_waiting(&self) -> usize {
+        self.sync.entries.len()
     }
 
     /// The synced block that was being committed came with a body of someone's own making.
@@ -124,6 +152,7 @@ impl Driver {
                 self.bad_sync(&from);
                 return false;
             }
+            self.compare_certificate(&entry.certificate);
             self.sync.committing = Some(from);
             self.commit(entry.block, entry.certificate);
             return true;

@@ -21,6 +21,11 @@ fn peer(name: &str) -> Peer {
     Peer(name.to_owned())
 }
 
+/// The node key of every peer here.
+fn beat_key() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
 /// A driver that follows a network of four, at height 0.
 fn driver() -> Driver {
     let card = |(number, id): (u8, &&str)| {
@@ -49,6 +54,8 @@ fn driver() -> Driver {
         authority: "zz".to_owned(),
         key: None,
         node_key: None,
+        node_keys: VALIDATORS.map(|id| (id.to_owned(), vec![beat_key().verifying_key()])).into(),
+        gate: crate::consensus::gate::judge,
         pool: PoolLimits::default(),
     };
     let tip = ledger.tip().as_ref().clone();
@@ -73,7 +80,7 @@ fn appear(driver: &mut Driver, now_ms: u64, name: &str, height: Height) -> Vec<A
         oldest_pending_lock_ms: 0,
     };
     let mut actions = driver.step(now_ms, Input::PeerConnected(peer(name)));
-    actions.extend(message(driver, now_ms, name, Message::Beat(Signed::new(beat, &SigningKey::from_bytes(&[9; 32])))));
+    actions.extend(message(driver, now_ms, name, Message::Beat(Signed::new(beat, &beat_key()))));
     actions
 }
 
