@@ -5,7 +5,7 @@ CARGO_TARGET_DIR ?= $(HOME)/.cache/laufzettel/target
 export CARGO_TARGET_DIR
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: demo test lint build setup dev bench torture
+.PHONY: demo test lint build setup dev bench torture fuzz
 
 demo: build
 	$(BIN)/testnet demo
@@ -26,6 +26,10 @@ MINUTES ?= 60
 SEED ?= 1
 torture: build
 	$(BIN)/testnet torture --minutes $(MINUTES) --seed $(SEED) --json
+
+# Not part of `make test`; see docs/FUZZING.md.
+fuzz:
+	testnet/fuzz/run
 
 lint: setup
 	cargo fmt --check

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use laufzettel_contracts::{CaseFold, Definition, Report};
 use thiserror::Error;
 
+use crate::evidence::Scope;
 use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::Action;
 use crate::limits;
 use crate::registry::{Authority, Registry};
+use crate::state;
 use crate::state::case::{CaseRow, OpenCase};
 use crate::state::submissions::{self, Submission};
 use crate::storage::{Read, StoreError};
@@ -240,12 +242,18 @@ impl Judge<'_> {
     ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
-        if self.lacks_purpose(signed) {
+        if self.lacks_purpose(signed, transaction) {
             return Ok(Some(Code::KeyPurpose));
         }
         let opened = |case| self.opened_by(transaction, case);
         for item in transaction.items.iter().flatten() {
-            let case = OpenCase::load(self.read, self.registry, &item.case)?;
+            let Some(id) = item.case else {
+                if let Some(refused) = self.foretell_evidence(&item.action)? {
+                    return Ok(Some(refused));
+                }
+                continue;
+            };
+            let case = OpenCase::load(self.read, self.registry, &id)?;
             let refused = match (&item.action, case) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
                 (Action::OpenCase { definition, version }, None) => {
@@ -257,9 +265,9 @@ impl Judge<'_> {
                         }
                     }
                 }
-                (Action::Report(report), None) if opened(item.case).is_some() => opened(item.case)
+                (Action::Report(report), None) if opened(id).is_some() => opened(id)
                     .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),
-                (_, None) => opened(item.case).is_none().then_some(Code::CaseUnknown),
+                (_, None) => opened(id).is_none().then_some(Code::CaseUnknown),
                 (Action::Report(report), Some(case)) => {
                     foretold(&case.definition, authority, report, self.time_ms, &case.fold)
                 }
@@ -283,13 +291,19 @@ impl Judge<'_> {
     ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
-        if self.lacks_purpose(signed) {
+        if self.lacks_purpose(signed, transaction) {
             return Ok(Some(Code::KeyPurpose));
         }
         // What the case holds is asked last of all, and gives no lasting refusal.
         let nothing = CaseFold::new();
         for item in transaction.items.iter().flatten() {
-            let known = CaseRow::load(self.read, &item.case)?;
+            let Some(id) = item.case else {
+                if let Some(lasting) = self.foretell_evidence(&item.action)?.filter(|code| code.is_lasting()) {
+                    return Ok(Some(lasting));
+                }
+                continue;
+            };
+            let known = CaseRow::load(self.read, &id)?;
             let named = |row: &CaseRow| self.registry.definition(&row.definition, row.version);
             let refused = match (&item.action, &known) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
@@ -297,7 +311,7 @@ impl Judge<'_> {
                     self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
                 }
                 (Action::Report(report), known) => {
-                    let definition = known.as_ref().and_then(named).or_else(|| self.opened_by(transaction, item.case));
+                    let definition = known.as_ref().and_then(named).or_else(|| self.opened_by(transaction, id));
                     definition.and_then(|definition| foretold(definition, authority, report, self.time_ms, &nothing))
                 }
                 _ => None,
@@ -308,20 +322,28 @@ impl Judge<'_> {
         }
         Ok(None)
     }
-    /// Whether no key that signed may submit. A dry run may carry any signature: only keys that are there speak against
-    /// it.
-    fn lacks_purpose(&self, signed: &SignedTransaction) -> bool {
+    /// Whether the keys that signed may not do what an item does. A dry run may carry any signature: only keys that are
+    /// there speak against it.
+    fn lacks_purpose(&self, signed: &SignedTransaction, transaction: &Transaction) -> bool {
         let keys = || signed.signatures.iter().map(|signature| signature.key_id);
-        keys().all(|key| self.registry.keys.contains_key(&key)) && !self.registry.submits(keys())
+        let mut items = transaction.items.iter().flatten();
+        keys().all(|key| self.registry.keys.contains_key(&key))
+            && items.any(|item| !self.registry.may_submit(keys(), &item.action))
     }
     /// The definition under which a transaction opens a case.
     fn opened_by(&self, transaction: &Transaction, case: CaseId) -> Option<&Arc<Definition>> {
         transaction.items.iter().flatten().find_map(|item| match &item.action {
-            Action::OpenCase { definition, version } if item.case == case => {
+            Action::OpenCase { definition, version } if item.case == Some(case) => {
                 self.registry.definition(definition, *version)
             }
             _ => None,
         })
+    }
+    fn foretell_evidence(&self, action: &Action) -> Result<Option<crate::receipt::Code>, StoreError> {
+        let Action::Evidence(evidence) = action else { return Ok(None) };
+        let (_, records) = state::evidence::of_key(self.read, &evidence.place().address)?;
+        let scope = Scope { network: self.network, incarnation: self.incarnation, height: self.height };
+        Ok(records.judge(evidence, self.registry, &scope).err())
     }
 }
 

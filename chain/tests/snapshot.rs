@@ -29,8 +29,9 @@ use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::snapshot::{ChunkKind, SnapshotError, create};
 use laufzettel_chain::state::submissions;
-use laufzettel_chain::storage::mem::MemStore;
-use laufzettel_chain::storage::{Batch, Durability, Family, Store};
+use laufzettel_chain::storage::faulty::{CrashPoint, FaultyStore};
+use laufzettel_chain::storage::mem::{MemStore, Rows};
+use laufzettel_chain::storage::{Batch, Durability, Family, Store, StoreError};
 use laufzettel_contracts::Report;
 use proptest::prelude::*;
 
@@ -281,6 +282,40 @@ fn pruning_is_bounded_by_commit_and_catches_up() {
     // 202 rows of the first two heights, then a header each.
     assert_eq!(left, [602, 546, 290, 34, 1, 1]);
     assert_eq!(family(store.as_ref(), Family::Items).len(), 1);
+}
+
+#[test]
+fn a_crash_while_pruning_leaves_the_old_or_the_new_rows() {
+    // Prunes with each commit; the store after each height, as an undisturbed node has it.
+    let run = |store: &Arc<FaultyStore>, from: u64| -> Result<Vec<Rows>, StoreError> {
+        let mut ledger = open(store.clone());
+        let mut states = vec![store.after_power_loss(0)];
+        for height in from..=12 {
+            ledger.prune_bodies_below(height.saturating_sub(2));
+            let action = if height == 1 { opens("toy") } else { Action::Report(at_ms("moment", height)) };
+            let other = Action::Report(at_ms("moment", height));
+            let items = vec![item(height, case(1), &action), item(height + 100, case(7), &other)];
+            let until = ledger.tip().header.time_ms + HOUR_MS;
+            let built = build(&ledger, until - 1, &[valid_until(BAMF, height, until, items)]);
+            let certificate = certificate_by(&built.block.header, &[0, 1, 2]);
+            ledger.commit(&built.block, built.executed, &certificate, Batch::default())?;
+            states.push(store.after_power_loss(0));
+        }
+        Ok(states)
+    };
+    let states = run(&Arc::new(FaultyStore::default()), 1).expect("works");
+    for write in 2..=13u64 {
+        for (point, done) in [(CrashPoint::Before(write), write - 2), (CrashPoint::After(write), write - 1)] {
+            let store = Arc::new(FaultyStore::default());
+            store.plan(Some(point));
+            run(&store, 1).expect_err("it crashes");
+            let rows = store.after_power_loss(0);
+            assert_eq!(rows, states[usize::try_from(done).expect("small")], "{point:?}");
+            let again = Arc::new(FaultyStore::with_rows(rows));
+            run(&again, done + 1).expect("goes on");
+            assert_eq!(&again.after_power_loss(0), states.last().expect("some"));
+        }
+    }
 }
 
 #[test]

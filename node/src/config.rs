@@ -291,7 +291,7 @@ impl Config {
     /// # Errors
     /// A value cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(is_authority(&self.node.authority), "node.authority", "2 to 32 of [a-z0-9-], a letter first")?;
+        check(is_authority(&self.node.authority), "node.authority", "must be 2 to 32 of [a-z0-9-], a letter first")?;
         check(self.api.connections_max > 0, "api.connections_max", "must be at least 1")?;
         let per_address = self.api.connections_per_address_max;
         check(per_address > 0, "api.connections_per_address_max", "must be at least 1")?;

@@ -244,10 +244,11 @@ impl Gathering {
         let progress = self.plan.progress();
         let peers = network.connected().count();
         let ((chunks, chunks_all), (bytes, bytes_all)) = (progress.chunks, progress.bytes);
-        match progress.height {
-            Some(height) => tracing::info!(height, chunks, chunks_all, bytes, bytes_all, peers, "joining: gathering"),
-            None => tracing::info!(peers, "joining: looking for a snapshot"),
-        }
+        let Some(height) = progress.height else {
+            tracing::info!(peers, "joining: looking for a snapshot");
+            return;
+        };
+        tracing::info!(height, chunks, chunks_all, bytes, bytes_all, peers, "joining: gathering");
     }
 }
 
@@ -298,7 +299,7 @@ fn import(
     let mut say = |done: u64, all: u64| {
         if say_at.elapsed() >= SAY {
             say_at = std::time::Instant::now();
-            tracing::info!(done, all, "joining: folding cases and comparing the root");
+            tracing::info!(done, all, "joining: building the state tree");
         }
     };
     let tip = import.finish(&mut say).map_err(fault)?;

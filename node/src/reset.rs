@@ -9,24 +9,22 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Address, Height};
-use laufzettel_chain::ledger::{Ledger, OpenError};
-use laufzettel_chain::storage::rocks::RocksStore;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 use crate::consensus::watermark::{Found, Mark, SigningState, Watermark, judge};
 use crate::consensus::{Message, SyncEntry};
+use crate::join::swap;
 use crate::network::{AuthorityId, Network, NetworkEvent};
-use crate::node::{StartError, io, lock};
+use crate::node::{StartError, io, lock, recover};
 use crate::setup::Setup;
 use crate::slots::{self, SlotFile};
-use crate::worker::{WatermarkSlots as _, Worker, WorkerError};
+use crate::worker::{WatermarkSlots as _, WorkerError};
 
 /// A header older than this says too little about where the network is: it makes a block every 60 s.
 const AGE_MS_MAX: u64 = 70_000;
@@ -93,6 +91,8 @@ impl Stopped {
         let address = address.ok_or_else(|| ResetError::NoValidator(authority.clone()))?;
         fs::create_dir_all(data).map_err(io("make data folder", data))?;
         let lock = lock(data)?;
+        // Before the watermark is opened: what a join left may take it away.
+        swap::recover(data).map_err(StartError::from)?;
         let path = data.join("watermark");
         let existed = path.exists();
         let slots = SlotFile::open(&path).map_err(io("open watermark file", &path))?;
@@ -143,10 +143,7 @@ fn of_nothing(slots: &SlotFile) -> Result<OnDisk, StartError> {
 }
 
 fn of_database(setup: &Setup, slots: SlotFile) -> Result<OnDisk, StartError> {
-    let path = setup.config.node.data.join("db");
-    let store = RocksStore::open(&path).map_err(|source| StartError::Database { path, source })?;
-    let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
-    let (_, recovered) = Worker::open(ledger.map_err(|error: OpenError| StartError::from(error))?, Box::new(slots))?;
+    let (_, recovered) = recover(setup, slots)?;
     let height = recovered.tip.header.height;
     Ok((height, height == 0 && recovered.log.is_empty(), recovered.log_end, recovered.slots))
 }

@@ -64,11 +64,20 @@ impl Setup {
     /// Names what does not.
     pub fn of(config: Config) -> Result<Self, SetupError> {
         let keys = Keys::load(&config.keys)?;
-        let genesis = Arc::new(genesis::load(&config.node.genesis)?);
+        let genesis = genesis::load(&config.node.genesis).map_err(|error| match error {
+            GenesisError::Io { .. } => mismatch(format!(
+                "node.genesis: {error}; put the network's genesis file there, the same bytes as on every other node"
+            )),
+            other => other.into(),
+        });
+        let genesis = Arc::new(genesis?);
         let id = &config.node.authority;
         if !genesis.registry.authorities.contains_key(id) {
             let file = config.node.genesis.display();
-            return Err(mismatch(format!("node.authority is {id}, which is no authority of {file}")));
+            return Err(mismatch(format!(
+                "node.authority is {id}, which is no authority of {file}; set it to the id on this node's card, or \
+                 node.genesis to the file of this node's network"
+            )));
         }
         let registered = |key: &SigningKey, purpose, field| registered(&genesis, id, key, purpose, field);
         registered(&keys.node, Purpose::Node, "keys.node")?;
@@ -119,7 +128,7 @@ fn registered(
     let public = data_encoding::HEXLOWER.encode(public.as_bytes());
     Err(mismatch(format!(
         "{field} holds the key {public}, which the genesis file does not register for {authority} and this purpose; \
-         was the key made anew after the card was handed over?"
+         it is the file of another key, or the key was made anew after the card was handed over"
     )))
 }
 

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::codec::decode;
-use laufzettel_chain::ids::Address;
+use laufzettel_chain::ids::{Address, CaseId, TransactionId};
 use laufzettel_node::keys;
 use laufzettel_proto::v1;
 
 use crate::cluster::{Cluster, program};
 use crate::demo;
 use crate::e2e::turn;
-use crate::load::Load;
 use crate::submit::submit_final;
 
-/// Who loses it; another validator, whose absence later makes the first one's vote needed.
+/// Who is asked; who loses it; another validator, whose absence later makes the first one's vote needed.
+const FIRST: &str = "de-bamf";
 const LOSER: &str = "sn-dresden";
 const OTHER: &str = "de-bpol";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,17 +58,15 @@ async fn signers(cluster: &Cluster, node: &str, height: u64) -> Vec<Address> {
     certificate.signatures.iter().map(|(address, _)| *address).collect()
 }
 
-/// Makes a few blocks through the first node; the height of the last one.
+/// Makes a few blocks through the first node, with transactions numbered from here; the height of the last one.
 async fn decide(cluster: &Cluster, from: u64, count: u64) -> u64 {
-    let load = Load::new(cluster, 4, 9).await.unwrap().numbered_from(from);
-    if from == 1 {
-        load.open_cases().await.unwrap();
-    }
-    let station = load.station(0).unwrap();
+    let author = cluster.author(FIRST).unwrap();
+    let mut client = cluster.connect(FIRST, FIRST).await.unwrap();
     let mut highest = 0;
-    for _ in 0..count {
-        let (_, signed) = load.sign(station, 1).unwrap();
-        highest = submit_final(&mut station.client.clone(), &signed).await.unwrap().height;
+    for number in from..from + count {
+        let id = u128::from(number).to_be_bytes();
+        let signed = crate::refused::good(&author, TransactionId(id), CaseId(id));
+        highest = submit_final(&mut client, &signed).await.unwrap().height;
     }
     highest
 }
@@ -150,7 +148,7 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     // With another one gone, nothing is decided without its vote.
     cluster.kill(OTHER).unwrap();
     let decided = decide(&cluster, 90_000, 2).await;
-    assert!(signers(&cluster, "de-bamf", decided).await.contains(&loser));
+    assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
     assert!(!warnings(&cluster, LOSER).await.contains("nothing is signed"));
     cluster.start().await.unwrap();
     reach(&cluster, OTHER, decided).await;

@@ -112,7 +112,7 @@ fn configurations() -> Vec<Case> {
         (
             "a stranger",
             edit("config.toml", "= \"de-bamf\"", "= \"at-bfa\""),
-            &["node.authority", "at-bfa", "genesis.toml"],
+            &["node.authority", "at-bfa", "genesis.toml", "card"],
         ),
         ("a peer twice", edit("config.toml", "\"sn-lds\"", "\"sn-dresden\""), &["peer sn-dresden", "remove one"]),
         (
@@ -174,7 +174,11 @@ fn key_files() -> Vec<Case> {
 fn genesis_files() -> Vec<Case> {
     let genesis = "../../genesis.toml";
     vec![
-        ("no genesis file", edit("config.toml", genesis, "genesis.toml"), &["genesis.toml", "No such file"]),
+        (
+            "no genesis file",
+            edit("config.toml", genesis, "genesis.toml"),
+            &["node.genesis", "genesis.toml", "No such file", "put the"],
+        ),
         ("a genesis file of noise", write(genesis, b"\xff"), &["genesis.toml"]),
         ("a genesis file of another time", edit(genesis, "time_ms = 1", "time_ms = 2"), &["network", "genesis"]),
     ]
@@ -202,11 +206,11 @@ fn data_folders() -> Vec<Case> {
         })
     };
     vec![
-        ("a newer store", row(b"format", &[1, 0, 0, 0, 99]), &["format 99", "install the program"]),
-        ("another network's store", row(b"network", &[9; 32]), &["network", "data directory", "genesis file"]),
-        ("a store without its tip", row(b"tip", &[1, 2]), &["meta", "damaged"]),
-        ("a damaged manifest", damage("MANIFEST"), &["data/db", "cannot be opened", "move the folder away"]),
-        ("a damaged list of files", damage("CURRENT"), &["data/db", "cannot be opened", "move the folder away"]),
+        ("a newer store", row(b"format", &[1, 0, 0, 0, 99]), &["data/db", "format 99", "install the program"]),
+        ("another network's store", row(b"network", &[9; 32]), &["data/db", "network", "genesis file"]),
+        ("a store without its tip", row(b"tip", &[1, 2]), &["data/db", "meta", "damaged", "move the folder away"]),
+        ("a damaged manifest", damage("MANIFEST"), &["data/db", "cannot be used", "move the folder away"]),
+        ("a damaged list of files", damage("CURRENT"), &["data/db", "cannot be used", "move the folder away"]),
         (
             "a file for a folder",
             Box::new(|home| {

@@ -23,7 +23,7 @@ fn apart(family: Family, height: u64) -> StoreError {
 pub(super) fn check(read: &dyn Read, tip: &Tip) -> Result<(), StoreError> {
     let (header, height) = (&tip.header, tip.header.height);
     let above = height.saturating_add(1).to_be_bytes();
-    for family in [Family::Blocks, Family::Items] {
+    for family in [Family::Blocks, Family::Items, Family::TreeStale] {
         if !read.scan(family, &above, &END, 1)?.is_empty() {
             return Err(apart(family, height));
         }
@@ -37,6 +37,10 @@ pub(super) fn check(read: &dyn Read, tip: &Tip) -> Result<(), StoreError> {
     let key = StateKey::ProposerOrder;
     let proven = tree::prove(read, height, &key);
     if !proven.is_ok_and(|(value, proof)| tree::verify(&header.state_root, &key, value.as_deref(), &proof)) {
+        return Err(apart(Family::Tree, height));
+    }
+    // Every height has a root of its own.
+    if tree::prove(read, height.saturating_add(1), &key).is_ok() {
         return Err(apart(Family::Tree, height));
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Making a snapshot of the tip of a view, in one pass and in order. What it reads is what every node keeps, so that
 //! nodes with other histories of pruning make the same bytes. Must never hold more than a chunk, a case and a page.
 
+use std::collections::BTreeMap;
+
 use laufzettel_contracts::{AuthorityId, Position};
 use thiserror::Error;
 
@@ -16,13 +18,15 @@ use crate::ledger::stored_tip;
 use crate::limits::{CASE_PART_BYTES, CHUNK_BYTES, CHUNKS_MAX};
 use crate::query;
 use crate::rows;
-use crate::state::submissions;
+use crate::state::{evidence, submissions};
 use crate::storage::{Family, Read, StoreError, next_key};
 use crate::transaction::Payload;
 use crate::tree::StateKey;
 
 /// Rows read at a time.
 const PAGE: usize = 1_024;
+/// Transactions of several items whose signers are remembered.
+const SIGNERS_MAX: usize = 65_536;
 
 /// Why no snapshot was made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -46,9 +50,12 @@ pub enum SnapshotError {
     },
 }
 
+/// Takes a chunk, with its place in the list and what the list says of it; or says why it cannot.
+pub type Sink<'a> = dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String> + 'a;
+
 /// Collects entries and hands out chunks.
 struct Chunks<'a> {
-    sink: &'a mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
+    sink: &'a mut Sink<'a>,
     done: Vec<ChunkInfo>,
     kind: ChunkKind,
     first: Vec<u8>,
@@ -104,11 +111,7 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
 ///
 /// # Errors
 /// The store failed, there is no block yet, or a chunk could not be taken.
-pub fn create(
-    read: &dyn Read,
-    genesis: &Genesis,
-    sink: &mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
-) -> Result<Manifest, SnapshotError> {
+pub fn create(read: &dyn Read, genesis: &Genesis, sink: &mut Sink<'_>) -> Result<Manifest, SnapshotError> {
     let (tip, order) = stored_tip(read, &genesis.registry)?;
     let Some(certificate) = tip.certificate else { return Err(SnapshotError::NoBlock) };
     let mut chunks = Chunks {
@@ -122,6 +125,9 @@ pub fn create(
     };
     for (hour, bucket) in submissions::buckets(read)? {
         chunks.put(ChunkKind::Values, StateKey::Bucket(hour).bytes(), &bucket.value())?;
+    }
+    for (_, address, records) in evidence::all(read, &genesis.registry)? {
+        chunks.put(ChunkKind::Values, evidence::state_key(&address).bytes(), &encode(&records))?;
     }
     chunks.put(ChunkKind::Values, StateKey::ProposerOrder.bytes(), &encode(&order))?;
     put_blocks(read, tip.header.height, &mut chunks)?;
@@ -151,8 +157,8 @@ fn put_blocks(read: &dyn Read, tip: u64, chunks: &mut Chunks<'_>) -> Result<(), 
                 chunks.put(ChunkKind::Blocks, entry::header_key(height), &encode(&HeaderEntry::of(&header)))?;
             } else if left > 0 && key == entry::transaction_key(height, index) {
                 let row: TransactionRow = rows::decode(Family::Blocks, &value)?;
-                let (signed, receipts) = query::bare_of(&row)?;
-                chunks.put(ChunkKind::Blocks, key, &TransactionEntry::encode(&signed, &receipts))?;
+                let entry = transaction_entry(read, height, index, &row)?;
+                chunks.put(ChunkKind::Blocks, key, &entry)?;
                 (left, index) = (left.saturating_sub(1), index.saturating_add(1));
             } else {
                 return Err(damaged(Family::Blocks, format!("a row is missing or foreign at height {height}")).into());
@@ -166,20 +172,66 @@ fn put_blocks(read: &dyn Read, tip: u64, chunks: &mut Chunks<'_>) -> Result<(), 
     }
 }
 
+/// A transaction, with those of its items that no case's record brings.
+fn transaction_entry(read: &dyn Read, height: u64, index: u32, row: &TransactionRow) -> Result<Vec<u8>, StoreError> {
+    let (mut signed, receipts) = query::bare_of(row)?;
+    for (place, (item, receipt)) in signed.items.iter_mut().zip(&receipts).enumerate() {
+        if entry::of_the_network(receipt) {
+            *item = Some(item_at(read, height, index, place)?);
+        }
+    }
+    Ok(TransactionEntry::encode(&signed, &receipts))
+}
+
+fn item_at(read: &dyn Read, height: u64, index: u32, place: usize) -> Result<Vec<u8>, StoreError> {
+    let item = read.get(Family::Items, &item_row(height, index, place))?;
+    item.ok_or_else(|| damaged(Family::Items, format!("an accepted item of height {height} is gone")))
+}
+
+/// Who signed a transaction and what: cases that share a transaction need not each read and check all of it again.
+#[derive(Default)]
+struct Signers(BTreeMap<(u64, u32), (Signer, PayloadDigest)>);
+
+impl Signers {
+    fn of(&mut self, read: &dyn Read, height: u64, transaction: u32) -> Result<(Signer, PayloadDigest), StoreError> {
+        if let Some(known) = self.0.get(&(height, transaction)) {
+            return Ok(known.clone());
+        }
+        let (signed, _) = query::bare(read, height, transaction)?
+            .ok_or_else(|| damaged(Family::Blocks, format!("transaction {transaction} of height {height} is gone")))?;
+        let payload = Payload::decode(&signed.payload).map_err(|error| damaged(Family::Blocks, error))?;
+        let authority = AuthorityId::new(&payload.authority).map_err(|error| damaged(Family::Blocks, error))?;
+        let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
+        let found = (Signer { authority, keys }, PayloadDigest::of(&signed.payload));
+        if payload.item_digests.len() > 1 {
+            if self.0.len() >= SIGNERS_MAX {
+                self.0.clear();
+            }
+            self.0.insert((height, transaction), found.clone());
+        }
+        Ok(found)
+    }
+}
+
 fn put_cases(read: &dyn Read, chunks: &mut Chunks<'_>) -> Result<(), SnapshotError> {
-    let mut after = None;
+    let (mut after, mut signers) = (None, Signers::default());
     loop {
         let page = index::cases(read, Find::All, after.as_ref(), PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(*last);
         for case in page {
-            put_case(read, &case, chunks)?;
+            put_case(read, &case, &mut signers, chunks)?;
         }
     }
 }
 
 /// One case, in parts if it is long.
-fn put_case(read: &dyn Read, case: &CaseId, chunks: &mut Chunks<'_>) -> Result<(), SnapshotError> {
+fn put_case(
+    read: &dyn Read,
+    case: &CaseId,
+    signers: &mut Signers,
+    chunks: &mut Chunks<'_>,
+) -> Result<(), SnapshotError> {
     let positions = index::of_case(read, case, 0, usize::MAX)?;
     let (mut part, mut bytes, mut begins) = (CaseEntry::default(), 0usize, 1u64);
     let of_one_transaction =
@@ -189,7 +241,7 @@ fn put_case(read: &dyn Read, case: &CaseId, chunks: &mut Chunks<'_>) -> Result<(
         if part.steps.is_empty() {
             begins = *first;
         }
-        bytes = bytes.saturating_add(put_step(read, group, &mut part)?);
+        bytes = bytes.saturating_add(put_step(read, group, signers, &mut part)?);
         if bytes > CASE_PART_BYTES {
             chunks.put(ChunkKind::Cases, entry::case_key(case, begins), &encode(&std::mem::take(&mut part)))?;
             bytes = 0;
@@ -202,15 +254,15 @@ fn put_case(read: &dyn Read, case: &CaseId, chunks: &mut Chunks<'_>) -> Result<(
 }
 
 /// Adds what one transaction did to the case; its bytes, about.
-fn put_step(read: &dyn Read, group: &[(u64, Position)], part: &mut CaseEntry) -> Result<usize, SnapshotError> {
+fn put_step(
+    read: &dyn Read,
+    group: &[(u64, Position)],
+    signers: &mut Signers,
+    part: &mut CaseEntry,
+) -> Result<usize, SnapshotError> {
     let Some((_, place)) = group.first() else { return Ok(0) };
     let (height, transaction) = (place.height, place.transaction);
-    let (signed, _) = query::bare(read, height, transaction)?
-        .ok_or_else(|| damaged(Family::Blocks, format!("transaction {transaction} of height {height} is gone")))?;
-    let payload = Payload::decode(&signed.payload).map_err(|error| damaged(Family::Blocks, error))?;
-    let authority = AuthorityId::new(&payload.authority).map_err(|error| damaged(Family::Blocks, error))?;
-    let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
-    let signer = Signer { authority, keys };
+    let (signer, payload) = signers.of(read, height, transaction)?;
     let known = part.signers.iter().position(|known| *known == signer);
     let mut bytes = 64usize;
     let signer = known.unwrap_or_else(|| {
@@ -220,13 +272,11 @@ fn put_step(read: &dyn Read, group: &[(u64, Position)], part: &mut CaseEntry) ->
     });
     let mut items = Vec::with_capacity(group.len());
     for (_, position) in group {
-        let row = item_row(height, transaction, usize::from(position.item));
-        let item = read.get(Family::Items, &row)?;
-        let item = item.ok_or_else(|| damaged(Family::Items, format!("an item of height {height} is gone")))?;
+        let item = item_at(read, height, transaction, usize::from(position.item))?;
         bytes = bytes.saturating_add(item.len()).saturating_add(7);
         items.push((position.item, item));
     }
     let signer = u16::try_from(signer).map_err(|error| damaged(Family::Cases, error))?;
-    part.steps.push(Step { height, transaction, payload: PayloadDigest::of(&signed.payload), signer, items });
+    part.steps.push(Step { height, transaction, payload, signer, items });
     Ok(bytes)
 }

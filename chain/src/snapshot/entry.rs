@@ -7,7 +7,7 @@ use laufzettel_contracts::limits::EVENTS_MAX;
 use crate::codec::{Canonical, CodecError, Reader, Writer};
 use crate::crypto::Hash;
 use crate::header::Header;
-use crate::ids::{Address, BlockId, CaseId, Height, KeyId, PayloadDigest};
+use crate::ids::{Address, BlockId, CaseId, Height, ItemDigest, KeyId, PayloadDigest};
 use crate::limits;
 use crate::receipt::{Code, Receipt};
 use crate::transaction::{Payload, Signature, SignedTransaction};
@@ -97,15 +97,20 @@ impl Canonical for HeaderEntry {
     }
 }
 
-/// A transaction without its items, and what became of each of them.
+/// A transaction without the items of cases, and what became of each item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TransactionEntry {
-    /// Payload and signatures, no item.
+    /// Payload, signatures, and those items that are [`of_the_network`].
     pub(super) signed: SignedTransaction,
     /// What the payload says.
     pub(super) payload: Payload,
     /// Receipts of its items.
     pub(super) receipts: Vec<Receipt>,
+}
+
+/// Whether the receipt is of an item that was accepted and concerns no case: no case's record brings it.
+pub(super) fn of_the_network(receipt: &Receipt) -> bool {
+    receipt.code == Code::Accepted && receipt.revision == 0
 }
 
 impl TransactionEntry {
@@ -114,13 +119,16 @@ impl TransactionEntry {
         out.bytes(&signed.payload);
         out.list(&signed.signatures);
         out.length(receipts.len());
-        for receipt in receipts {
+        for (receipt, item) in receipts.iter().zip(&signed.items) {
             // The payload gives the item's digest.
             out.u16(receipt.code as u16);
             out.u16(receipt.flags);
             out.u64(receipt.revision);
             out.opt(receipt.cause.as_ref());
             out.u8(receipt.answer);
+            if let Some(bytes) = item.as_ref().filter(|_| of_the_network(receipt)) {
+                out.bytes(bytes);
+            }
         }
         out.into_bytes()
     }
@@ -133,18 +141,24 @@ impl TransactionEntry {
             return Err(CodecError::Invalid("number of receipts"));
         }
         let mut receipts = Vec::with_capacity(payload.item_digests.len());
+        let mut items = Vec::with_capacity(payload.item_digests.len());
         for item in &payload.item_digests {
-            receipts.push(Receipt {
+            let receipt = Receipt {
                 item: *item,
                 code: Code::from_number(input.u16()?).ok_or(CodecError::Invalid("receipt code"))?,
                 flags: input.u16()?,
                 revision: input.u64()?,
                 cause: input.opt()?,
                 answer: input.u8()?,
-            });
+            };
+            let own = if of_the_network(&receipt) { Some(input.bytes(limits::PROPOSE_ITEM_BYTES_MAX)?) } else { None };
+            if own.is_some_and(|bytes| ItemDigest::of(bytes) != *item) {
+                return Err(CodecError::Invalid("item, whose digest the payload does not list"));
+            }
+            items.push(own.map(<[u8]>::to_vec));
+            receipts.push(receipt);
         }
         input.end()?;
-        let items = vec![None; receipts.len()];
         let signed = SignedTransaction { payload: encoded.to_vec(), signatures, items };
         Ok(Self { signed, payload, receipts })
     }

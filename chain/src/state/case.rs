@@ -99,6 +99,8 @@ impl OpenCase {
                 self.fold.retract(&self.definition, *slot)?;
                 self.touched.insert(*slot, position);
             }
+            // Concerns no case, so it changes none.
+            Action::Evidence(_) => return Ok(()),
         }
         self.count(item, origin);
         Ok(())

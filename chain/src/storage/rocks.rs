@@ -16,6 +16,8 @@ const WRITE_BUFFERS_BYTES: usize = 64 * 1024 * 1024;
 /// A larger log is replayed longer after a crash; a smaller one has families written out that hold little.
 const LOG_BYTES: u64 = 128 * 1024 * 1024;
 const BLOCK_BYTES: usize = 8 * 1024;
+/// What a write takes in a batch besides key and value, at the most: its kind, its family and two lengths.
+const WRITE_OVERHEAD_BYTES: usize = 16;
 
 /// A RocksDB database with one column family a [`Family`].
 #[derive(Debug)]
@@ -155,7 +157,12 @@ impl Read for RocksSnapshot<'_> {
 
 impl Store for RocksStore {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
-        let mut writes = WriteBatch::default();
+        // Grown bit by bit, a large batch is copied again and again.
+        let size = |(_, key, value): &(Family, Vec<u8>, Option<Vec<u8>>)| {
+            key.len().saturating_add(value.as_ref().map_or(0, Vec::len)).saturating_add(WRITE_OVERHEAD_BYTES)
+        };
+        let bytes = batch.writes.iter().map(size).fold(WRITE_OVERHEAD_BYTES, usize::saturating_add);
+        let mut writes = WriteBatch::with_capacity_bytes(bytes);
         for (family, key, value) in batch.writes {
             match value {
                 Some(value) => writes.put_cf(self.family(family)?, key, value),

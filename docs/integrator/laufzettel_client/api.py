@@ -24,6 +24,7 @@ from laufzettel.v1 import submission_service_pb2 as submission_pb
 from laufzettel.v1 import submission_service_pb2_grpc as submission_grpc
 
 _AUTHORITY_URI = "laufzettel://authority/"
+CHECKPOINT_MS = 1_000
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 # With these codes the node did not judge the call, or cannot yet: the same call again, later, may succeed.
 _REPEATABLE = {
@@ -192,8 +193,11 @@ class Node:
                 return events
 
     def watch(self, after_cursor: str = "", case_id: bytes = b"") -> Iterator[cases_pb.WatchEventsResponse]:
-        """The feed after a cursor, from the first event kept if there is none. Ends with a CallError."""
-        request = cases_pb.WatchEventsRequest(case_id=case_id, checkpoint_interval_ms=1_000)
+        """The feed after a cursor, from the first event kept if there is none. Ends with a CallError.
+
+        A checkpoint comes at least every CHECKPOINT_MS, even if nothing happens.
+        """
+        request = cases_pb.WatchEventsRequest(case_id=case_id, checkpoint_interval_ms=CHECKPOINT_MS)
         if after_cursor:
             request.after_cursor = after_cursor
         else:

@@ -165,7 +165,7 @@ class Outbox:
             (transaction_id, outcome.payload_digest),
         ).fetchone()
         if known is None:
-            self._hold(number, "FOREIGN_PAYLOAD")
+            self._hold(number, "ID_TAKEN")
             return False
         receipts = [
             {"item": one.item_digest.hex(), "applied": one.applied, "reason": one.reason, "deviation": one.deviation}

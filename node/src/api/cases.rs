@@ -84,7 +84,7 @@ fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Resul
     if height == position.height {
         return Ok(position);
     }
-    let header = laufzettel_chain::query::header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?.0;
+    let header = laufzettel_chain::query::bare_header(read, height)?.ok_or_else(|| Failure::new(Reason::Pruned))?;
     let aged = position.block_time_ms.saturating_sub(header.time_ms);
     let staleness_ms = position.staleness_ms.saturating_add(aged);
     Ok(v1::Position { height, block_time_ms: header.time_ms, staleness_ms })

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fault::Fault;
 use super::output::Output;
 use crate::clock;
-use crate::doctor::{Level, examine};
+use crate::doctor::{Finding, Level, examine};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -27,16 +27,19 @@ impl Doctor {
     pub(super) async fn run(&self, home: &Path, output: &Output) -> Result<(), Fault> {
         let path = self.config.clone().unwrap_or_else(|| home.join("config.toml"));
         let found = examine(&path, clock::now_ms, &mut |line| output.note(line)).await;
-        let rows = found.findings.iter().map(|finding| {
-            let what = if finding.subject.is_empty() {
-                finding.check.to_owned()
-            } else {
-                format!("{} {}", finding.check, finding.subject)
-            };
-            vec![finding.level.word().to_owned(), what, finding.finding.clone(), finding.remedy.clone()]
-        });
+        let what = |finding: &Finding| match finding.subject.as_str() {
+            "" => finding.check.to_owned(),
+            subject => format!("{} {subject}", finding.check),
+        };
+        let width = found.findings.iter().map(|finding| what(finding).chars().count()).max().unwrap_or(0);
+        for finding in &found.findings {
+            output.say(&format!("{:<4}  {:<width$}  {}", finding.level.word(), what(finding), finding.finding));
+            if !finding.remedy.is_empty() {
+                output.say(&format!("{:<4}  {:<width$}  what to do: {}", "", "", finding.remedy));
+            }
+        }
         let value = json!({ "running": found.running, "worst": found.worst(), "findings": found.findings });
-        output.list(&["", "what", "found", "what to do"], rows.collect(), &value);
+        output.entry_json_only(&value);
         let (failures, warnings) = (found.count(Level::Fail), found.count(Level::Warn));
         let summary = format!("{failures} failures and {warnings} warnings in {} findings", found.findings.len());
         if failures > 0 || (self.strict && warnings > 0) {

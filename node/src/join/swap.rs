@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use laufzettel_chain::codec::decode;
 use laufzettel_chain::snapshot::Manifest;
 
-use crate::consensus::watermark::{Mark, Watermark};
+use crate::consensus::watermark::Watermark;
 use crate::slots::SlotFile;
 use crate::snapshots::{Folder, FolderError, remove_folder, sync_folder};
 use crate::worker::WatermarkSlots as _;
@@ -78,7 +78,7 @@ pub(crate) fn recover(data: &Path) -> Result<(), FolderError> {
 
 fn finish(paths: &Paths) -> Result<(), FolderError> {
     keep_snapshot(&paths.data)?;
-    forget_unused_watermark(&paths.data)?;
+    forget_fresh_watermark(&paths.data)?;
     if paths.db.exists() {
         remove_folder(&paths.old)?;
         paths.rename(&paths.db, &paths.old)?;
@@ -97,11 +97,11 @@ fn keep_snapshot(data: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// A watermark under which nothing was ever signed is that of an empty data folder. The network has a past, and this
-/// validator's key may have signed in it before its disk was lost: without a watermark it signs nothing until an
-/// operator resets it (design 7.2). One under which something was signed stays: the store, whose log ends below it,
-/// makes the node sign only above it.
-fn forget_unused_watermark(data: &Path) -> Result<(), FolderError> {
+/// A watermark of the first height or below is that of a folder that was empty when the node was started. The network
+/// has a past, and this validator's key may have signed in it before its disk was lost: without a watermark it signs
+/// nothing until an operator resets it (design 7.2). Any other stays: the store, whose log ends below it, makes the node
+/// sign only above it.
+fn forget_fresh_watermark(data: &Path) -> Result<(), FolderError> {
     let path = data.join("watermark");
     let failed = |doing| {
         let path = path.clone();
@@ -111,8 +111,8 @@ fn forget_unused_watermark(data: &Path) -> Result<(), FolderError> {
         return Ok(());
     }
     let slots = SlotFile::open(&path).and_then(|file| file.read()).map_err(failed("read"))?;
-    let used = |slot: &Vec<u8>| Watermark::read_slot(slot).is_none_or(|watermark| watermark.mark != Mark::NOTHING);
-    if slots.iter().flatten().any(used) {
+    let known = |slot: &Vec<u8>| Watermark::read_slot(slot).is_none_or(|watermark| watermark.mark.height > 1);
+    if slots.iter().flatten().any(known) {
         return Ok(());
     }
     fs::remove_file(&path).map_err(failed("remove"))?;
@@ -122,6 +122,7 @@ fn forget_unused_watermark(data: &Path) -> Result<(), FolderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consensus::watermark::Mark;
     use laufzettel_chain::ids::{Address, NetworkId};
 
     /// A data folder in which each store folder holds its own name's history.
@@ -174,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_goes_only_if_nothing_was_signed_under_it() {
-        let signed = Mark { height: 9, ..Mark::NOTHING };
-        for (mark, stays) in [(Mark::NOTHING, false), (signed, true)] {
+    fn a_watermark_goes_only_if_it_is_that_of_an_empty_folder() {
+        let signed = |height| Mark { height, ..Mark::NOTHING };
+        for (mark, stays) in [(Mark::NOTHING, false), (signed(1), false), (signed(2), true)] {
             let data = data(&["db.joined"]);
             let path = data.path().join("watermark");
             let watermark = Watermark {

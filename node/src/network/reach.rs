@@ -12,7 +12,7 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use libp2p_stream::{Control, IncomingStreams};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Address, AuthorityId, frame};
 
@@ -22,8 +22,8 @@ pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new("/laufzettel/rea
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take: the peer's dialling, and the way.
 const ASK_TIMEOUT: Duration = Duration::from_secs(8);
-/// A peer is dialled on its own request at most this often.
-const PAUSE: Duration = Duration::from_secs(2);
+/// A peer is dialled on its own request at most this often; a request that comes sooner waits.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Longest answer in bytes.
 const ANSWER_BYTES_MAX: usize = 512;
 
@@ -171,7 +171,7 @@ async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Reache
     Reached::from_bytes(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Answers peers that ask to be dialled, for ever: one at a time of each, and not more often than the pause allows.
+/// Answers peers that ask to be dialled, for ever: one at a time of each, with a pause in between.
 pub(super) async fn serve(mut streams: IncomingStreams, names: BTreeMap<PeerId, AuthorityId>, prober: Prober) {
     let turns: BTreeMap<PeerId, Arc<Mutex<Option<Instant>>>> =
         names.keys().map(|peer| (*peer, Arc::default())).collect();
@@ -179,11 +179,11 @@ pub(super) async fn serve(mut streams: IncomingStreams, names: BTreeMap<PeerId, 
         let (Some(authority), Some(turn)) = (names.get(&peer), turns.get(&peer)) else { continue };
         // Its stream is dropped, which it sees as no answer.
         let Ok(mut last) = turn.clone().try_lock_owned() else { continue };
-        if last.is_some_and(|at| at.elapsed() < PAUSE) {
-            continue;
-        }
         let (authority, prober) = (authority.clone(), prober.clone());
         tokio::spawn(async move {
+            if let Some(at) = *last {
+                sleep_until(at + PAUSE).await;
+            }
             if let Ok(Err(error)) = timeout(ASK_TIMEOUT, prober.answer(authority.clone(), stream)).await {
                 tracing::debug!(%authority, %error, "a peer that asked to be dialled got no answer");
             }

@@ -2,7 +2,7 @@
 //! within the limits, without a panic; and what decodes encodes to the very
 //! same bytes. The node's decoders are compiled from its own files: the node
 //! itself would bring RocksDB and sockets, which say nothing here.
-#![allow(dead_code, missing_docs, reason = "the node's files have more than is fuzzed")]
+#![allow(dead_code, unused_imports, missing_docs, reason = "the node's files have more than is fuzzed")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a finding is a panic")]
 
 #[path = "../../../node/src"]
@@ -17,6 +17,9 @@ mod node {
         pub mod watermark;
     }
 }
+pub mod seeds;
+mod snapshot;
+
 // The node's files name each other from the root of the node.
 use node::{consensus, eventlog, process};
 
@@ -131,6 +134,11 @@ pub fn proof(bytes: &[u8]) {
     let (root, key) = ([7; 32], StateKey::Case(CaseId([7; 16])));
     assert!(!tree::verify(&root, &key, None, bytes));
     assert!(!tree::verify(&root, &key, Some(&[1; 32]), bytes));
+}
+
+/// A snapshot's manifest or one of its chunks.
+pub fn snapshot(bytes: &[u8]) {
+    snapshot::run(bytes);
 }
 
 /// A genesis file.

@@ -1,4 +1,4 @@
 //! Fuzzes signed transactions, as protobuf from clients and canonical from peers.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laufzettel_fuzz::transaction(bytes));
+libfuzzer_sys::fuzz_target!(init: laufzettel_fuzz::seeds::write("transaction"), |bytes: &[u8]| laufzettel_fuzz::transaction(bytes));

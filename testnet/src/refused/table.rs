@@ -234,7 +234,7 @@ fn written(_: &Cluster, draft: &mut dyn FnMut() -> Draft) -> Vec<Wrong> {
             "UNKNOWN_FIELD",
             &[],
         ),
-        ("a default written out", draft().trailing(&[0x0a, 0]), InvalidArgument, "NON_CANONICAL", &["offset"]),
+        ("a default written out", draft().trailing(&[0x0a, 0]), InvalidArgument, "NON_CANONICAL", &["byte 0"]),
         ("a default in the payload", draft().trailing_payload(&[0x10, 0]), InvalidArgument, "NON_CANONICAL", &[]),
     ]
 }

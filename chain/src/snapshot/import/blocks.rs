@@ -105,9 +105,9 @@ impl Chain {
         if (height, index) != (self.header.height, self.transactions) || height == 0 {
             return Err(because(format!("transaction {index} of height {height} is out of order")));
         }
-        self.transaction(&TransactionEntry::decode(value)?, value.len(), batch)
+        self.transaction(TransactionEntry::decode(value)?, value.len(), batch)
     }
-    fn transaction(&mut self, entry: &TransactionEntry, bytes: usize, batch: &mut Batch) -> Result<(), Fault> {
+    fn transaction(&mut self, mut entry: TransactionEntry, bytes: usize, batch: &mut Batch) -> Result<(), Fault> {
         let (height, index) = (self.header.height, self.transactions);
         self.transactions = index.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -115,11 +115,16 @@ impl Chain {
         if usize::try_from(index).unwrap_or(usize::MAX) >= BODY_TRANSACTIONS_MAX || self.bytes > BODY_BYTES_MAX {
             return Err(because(format!("height {height} has more transactions than a block may have")));
         }
+        for (place, item) in entry.signed.items.iter_mut().enumerate() {
+            if let Some(bytes) = item.take() {
+                batch.put(Family::Items, item_row(height, index, place), bytes);
+            }
+        }
         self.leaves.push(entry.signed.root_leaf());
         self.receipts.extend(entry.receipts.iter().map(encode));
         let row = TransactionRow { signed: encode(&entry.signed), receipts: receipts_bytes(&entry.receipts) };
         rows::put(batch, Family::Blocks, transaction_row(height, index), &row);
-        self.mark_openings(entry, batch);
+        self.mark_openings(&entry, batch);
         let payload = &entry.payload;
         let hour = submissions::hour_of(payload.valid_until_ms);
         if hour >= self.first_hour {
