@@ -97,7 +97,8 @@ fn lengths_are_those_of_the_encoding() {
         signed.items.push(None);
         signed.signatures.push(signed.signatures[0].clone());
         assert_eq!(signed.encoded_len(), encode(&signed).len());
-        let body = Body { transactions: vec![Arc::new(signed); 3] };
+        let signed = Arc::new(signed);
+        let body = Body { transactions: vec![signed.clone(), signed.clone(), signed] };
         assert_eq!(body.encoded_len(), encode(&body).len());
     }
 }
