@@ -50,9 +50,12 @@ pub enum SnapshotError {
     },
 }
 
+/// Takes a chunk: its place in the list, how the manifest lists it, its bytes; or says why it cannot.
+pub type Sink<'a> = dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String> + 'a;
+
 /// Collects entries and hands out chunks.
 struct Chunks<'a> {
-    sink: &'a mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
+    sink: &'a mut Sink<'a>,
     done: Vec<ChunkInfo>,
     kind: ChunkKind,
     first: Vec<u8>,
@@ -104,15 +107,10 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
 }
 
 /// Makes the snapshot of the tip of a view that later writes do not change, and hands its chunks out one by one.
-/// `sink` takes each chunk: its place in the list, how the manifest lists it, its bytes.
 ///
 /// # Errors
 /// The store failed, there is no block yet, or a chunk could not be taken.
-pub fn create(
-    read: &dyn Read,
-    genesis: &Genesis,
-    sink: &mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
-) -> Result<Manifest, SnapshotError> {
+pub fn create(read: &dyn Read, genesis: &Genesis, sink: &mut Sink<'_>) -> Result<Manifest, SnapshotError> {
     let (tip, order) = stored_tip(read, &genesis.registry)?;
     let Some(certificate) = tip.certificate else { return Err(SnapshotError::NoBlock) };
     let mut chunks = Chunks {
