@@ -50,7 +50,7 @@ pub enum SnapshotError {
     },
 }
 
-/// Takes a chunk: its place in the list, how the manifest lists it, its bytes; or says why it cannot.
+/// Takes a chunk, with its place in the list and what the list says of it; or says why it cannot.
 pub type Sink<'a> = dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String> + 'a;
 
 /// Collects entries and hands out chunks.
@@ -107,6 +107,7 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
 }
 
 /// Makes the snapshot of the tip of a view that later writes do not change, and hands its chunks out one by one.
+/// `sink` takes each chunk: its place in the list, how the manifest lists it, its bytes.
 ///
 /// # Errors
 /// The store failed, there is no block yet, or a chunk could not be taken.
