@@ -90,7 +90,7 @@ impl World {
                 }
             }
             Action::Log(diagnostic) => self.note(node, &diagnostic),
-            Action::Join { above } => self.wants_to_join(node, above),
+            Action::Join { above, .. } => self.wants_to_join(node, above),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
