@@ -152,12 +152,7 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
 fn room(config: &Config, now_ms: u64, findings: &mut Vec<Finding>) {
     let data = &config.node.data;
     let Ok((used, space)) = disk::used(data).and_then(|used| Ok((used, disk::space(data)?))) else { return };
-    let made = std::fs::metadata(data.join("db/IDENTITY")).and_then(|found| found.modified()).ok();
-    let made = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
-    let growth = made.and_then(|made| {
-        let made_ms = u64::try_from(made.as_millis()).ok()?;
-        Growth::between((made_ms, 0), (now_ms, used))
-    });
+    let growth = Growth::since_made(data, used, now_ms);
     findings.push(running::room(used, space, growth));
 }
 
