@@ -89,7 +89,7 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
             tracing::info!("stopped while joining; the next start goes on from the chunks that are here");
             return Ok(());
         }
-        node = Node::start_locked(setup, lock).await?;
+        node = Node::start_again(setup, lock).await?;
     }
 }
 
