@@ -136,7 +136,9 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
             Finding::ok("watermark", "", "in order; the node will sign")
         }
         SigningState::Above(height) => {
-            let text = format!("the node will sign above height {height} only: its log ends below the watermark");
+            let text = format!(
+                "the node will sign above height {height} only: its watermark was reset, or lies ahead of its log"
+            );
             let remedy = "unless the watermark was reset, find out who set the database back";
             Finding::new("watermark", "", Level::Warn, text, remedy)
         }

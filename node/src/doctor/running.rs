@@ -99,7 +99,8 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
         v1::SigningState::Observer => Finding::ok("watermark", "", "not needed: the node observes and signs nothing"),
         v1::SigningState::Above => {
             let height = health.signing_above_height;
-            let text = format!("the node signs again above height {height}: its log ended below the watermark");
+            let text =
+                format!("the node signs above height {height} only: its watermark was reset, or lies ahead of its log");
             let remedy =
                 "wait until that height is passed; unless the watermark was reset, find out who set the database back";
             Finding::new("watermark", "", Level::Warn, text, remedy)
