@@ -149,10 +149,27 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     cluster.kill(OTHER).unwrap();
     let decided = decide(&cluster, 90_000, 2).await;
     assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
-    assert!(!warnings(&cluster, LOSER).await.contains("nothing is signed"));
+    // The node looks at its driver a few times a second.
+    let until = std::time::Instant::now() + PATIENCE;
+    while warnings(&cluster, LOSER).await.contains("nothing is signed") {
+        assert!(std::time::Instant::now() < until, "the warning does not pass");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     cluster.start().await.unwrap();
     reach(&cluster, OTHER, decided).await;
     assert!(crate::roots::compare(&cluster).await.unwrap().equal);
+    // A new disk: nothing is left but keys and configuration.
+    cluster.kill(LOSER).unwrap();
+    std::fs::remove_dir_all(cluster.net.node_folder(LOSER).join("data")).unwrap();
+    let output = reset(&cluster, LOSER, &["--yes"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["signs_above"].as_u64().unwrap() > decided, "{answer}");
+    cluster.start().await.unwrap();
+    reach(&cluster, LOSER, decide(&cluster, 95_000, 3).await).await;
+    cluster.kill(OTHER).unwrap();
+    let decided = decide(&cluster, 96_000, 1).await;
+    assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
     for node in cluster.nodes() {
         assert!(!log(&cluster, node).contains("contradict each other"), "{node} saw a double signature");
     }
