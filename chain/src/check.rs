@@ -8,12 +8,13 @@ use laufzettel_contracts::{CaseFold, Definition, Report};
 use thiserror::Error;
 
 use crate::crypto::{Hash, hash};
-use crate::ids::{Height, KeyId, NetworkId, PayloadDigest, TransactionId};
+use crate::evidence::Scope;
+use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::Action;
 use crate::limits;
 use crate::registry::{Authority, Registry};
-use crate::state::case::OpenCase;
 use crate::state::submissions::{self, Submission};
+use crate::state::{self, case::OpenCase};
 use crate::storage::{Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction, TransactionError};
 
@@ -243,19 +244,28 @@ impl Judge<'_> {
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
         // A dry run may carry any signature: only keys that are there speak against it.
         let keys = || signed.signatures.iter().map(|signature| signature.key_id);
-        if keys().all(|key| self.registry.keys.contains_key(&key)) && !self.registry.submits(keys()) {
-            return Ok(Some(Code::KeyPurpose));
+        if keys().all(|key| self.registry.keys.contains_key(&key)) {
+            let mut items = transaction.items.iter().flatten();
+            if items.any(|item| !self.registry.may_submit(keys(), &item.action)) {
+                return Ok(Some(Code::KeyPurpose));
+            }
         }
-        let opened = |case| {
+        let opened = |case: CaseId| {
             transaction.items.iter().flatten().find_map(|item| match &item.action {
-                Action::OpenCase { definition, version } if item.case == case => {
+                Action::OpenCase { definition, version } if item.case == Some(case) => {
                     self.registry.definition(definition, *version)
                 }
                 _ => None,
             })
         };
         for item in transaction.items.iter().flatten() {
-            let case = OpenCase::load(self.read, self.registry, &item.case)?;
+            let Some(id) = item.case else {
+                if let Some(refused) = self.foretell_evidence(&item.action)? {
+                    return Ok(Some(refused));
+                }
+                continue;
+            };
+            let case = OpenCase::load(self.read, self.registry, &id)?;
             let refused = match (&item.action, case) {
                 (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
                 (Action::OpenCase { definition, version }, None) => {
@@ -267,9 +277,9 @@ impl Judge<'_> {
                         }
                     }
                 }
-                (Action::Report(report), None) if opened(item.case).is_some() => opened(item.case)
+                (Action::Report(report), None) if opened(id).is_some() => opened(id)
                     .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),
-                (_, None) => opened(item.case).is_none().then_some(Code::CaseUnknown),
+                (_, None) => opened(id).is_none().then_some(Code::CaseUnknown),
                 (Action::Report(report), Some(case)) => {
                     foretold(&case.definition, authority, report, self.time_ms, &case.fold)
                 }
@@ -280,6 +290,12 @@ impl Judge<'_> {
             }
         }
         Ok(None)
+    }
+    fn foretell_evidence(&self, action: &Action) -> Result<Option<crate::receipt::Code>, StoreError> {
+        let Action::Evidence(evidence) = action else { return Ok(None) };
+        let (_, records) = state::evidence::of_key(self.read, &evidence.place().address)?;
+        let scope = Scope { network: self.network, incarnation: self.incarnation, height: self.height };
+        Ok(records.judge(evidence, self.registry, &scope).err())
     }
 }
 

@@ -9,7 +9,8 @@ use laufzettel_contracts::Code as ProcessCode;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
 
 use crate::crypto::Hash;
-use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, TransactionId};
+use crate::evidence::{Evidence, Scope};
+use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, TransactionId};
 use crate::index;
 use crate::item::{Action, Item};
 use crate::limits;
@@ -17,7 +18,8 @@ use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
 use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
-use crate::state::order::ProposerOrder;
+use crate::state::evidence::{self, Records};
+use crate::state::order::{ProposerOrder, Turns};
 use crate::state::submissions::{self, Bucket, Submission};
 use crate::storage::{Batch, Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
@@ -34,6 +36,10 @@ pub struct Place {
     pub round: u32,
     /// Who proposed it first.
     pub proposer: Address,
+    /// The network.
+    pub network: NetworkId,
+    /// Count of recoveries.
+    pub incarnation: u32,
 }
 
 /// What became of one transaction.
@@ -72,11 +78,14 @@ pub struct Execution<'a> {
     registry: &'a Registry,
     place: Place,
     cache: Option<&'a CaseCache>,
+    turns: Turns,
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
     before: BTreeMap<CaseId, index::Standing>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
+    /// What is recorded of keys that evidence was brought against, with the height of its last change before.
+    evidence: BTreeMap<Address, (Option<Height>, Records)>,
     outcomes: Vec<Outcome>,
     batch: Batch,
     work: u64,
@@ -91,9 +100,11 @@ impl<'a> Execution<'a> {
             registry,
             place,
             cache: None,
+            turns: Turns::PROTOCOL,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
             buckets: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             outcomes: Vec::new(),
             batch: Batch::default(),
             work: 0,
@@ -104,23 +115,34 @@ impl<'a> Execution<'a> {
     pub fn with_cache(self, cache: &'a CaseCache) -> Self {
         Self { cache: Some(cache), ..self }
     }
+    /// Takes other rules of turns than the protocol's.
+    #[must_use]
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
+    }
     /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
     #[must_use]
     pub fn work(&self) -> u64 {
         self.work
     }
     /// What a transaction would add to the work: its items, and for each of
-    /// them a refold of its case, which those before it have made longer.
+    /// them a refold of its case, which those before it have made longer, or
+    /// the signatures that evidence holds.
     ///
     /// # Errors
     /// The store failed.
     pub fn cost(&mut self, transaction: &Transaction) -> Result<u64, StoreError> {
         let mut touched: BTreeMap<CaseId, u64> = BTreeMap::new();
-        for item in transaction.items.iter().flatten() {
-            let items = touched.entry(item.case).or_default();
-            *items = items.saturating_add(1);
-        }
         let mut cost = transaction.items.len() as u64;
+        for item in transaction.items.iter().flatten() {
+            match item.case {
+                Some(case) => {
+                    let items = touched.entry(case).or_default();
+                    *items = items.saturating_add(1);
+                }
+                None => cost = cost.saturating_add(limits::EVIDENCE_WORK),
+            }
+        }
         for (case, items) in touched {
             let length = self.case(&case)?.map_or(0, |case| case.fold.slots());
             let refolds = items.saturating_mul(laufzettel_contracts::cost(length));
@@ -152,7 +174,7 @@ impl<'a> Execution<'a> {
         self.work = self.work.saturating_add(self.cost(transaction)?);
         let payload = &transaction.payload;
         let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
-        let submits = self.registry.submits(keys.iter().copied());
+        let submits = |item: &Item| self.registry.may_submit(keys.iter().copied(), &item.action);
         let author = AuthorityId::new(&payload.authority);
         let mut receipts = Vec::with_capacity(transaction.items.len());
         for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
@@ -162,7 +184,7 @@ impl<'a> Execution<'a> {
                 item: u16::try_from(item_index).unwrap_or(u16::MAX),
             };
             let result = match (item, &author) {
-                (Some(item), Ok(authority)) if submits => {
+                (Some(item), Ok(authority)) if submits(item) => {
                     let origin = Origin { position, payload: transaction.digest, authority, keys: &keys };
                     self.run_item(item, &origin)?
                 }
@@ -176,21 +198,43 @@ impl<'a> Execution<'a> {
         Ok(())
     }
     fn run_item(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
-        let result = match &item.action {
-            Action::OpenCase { definition, version } => self.open(item, definition, *version, origin)?,
-            Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => self.event(item, origin)?,
+        let result = match (&item.action, item.case) {
+            (Action::Evidence(evidence), _) => return self.record_evidence(evidence, item.digest),
+            (Action::OpenCase { definition, version }, Some(case)) => {
+                self.open((case, item), definition, *version, origin)?
+            }
+            (Action::Report(_) | Action::Correct { .. } | Action::Retract { .. }, Some(case)) => {
+                self.event((case, item), origin)?
+            }
+            // Decoding gives these a case.
+            (_, None) => Err(Code::CaseUnknown),
         };
-        if result.is_ok() {
-            index::put_item(&mut self.batch, item, &origin.position, result.unwrap_or(0));
+        if let (Ok(revision), Some(case)) = (result, item.case) {
+            index::put_item(&mut self.batch, &case, item, &origin.position, revision);
         }
         Ok(result)
+    }
+    /// Records once that a key signed twice at a height.
+    fn record_evidence(&mut self, evidence: &Evidence, item: ItemDigest) -> Result<Result<u64, Code>, StoreError> {
+        let address = evidence.place().address;
+        let (previous, mut records) = match self.evidence.get(&address) {
+            Some(known) => known.clone(),
+            None => evidence::of_key(self.read, &address)?,
+        };
+        let Place { network, incarnation, height, .. } = self.place;
+        if let Err(code) = records.judge(evidence, self.registry, &Scope { network, incarnation, height }) {
+            return Ok(Err(code));
+        }
+        records.insert(evidence, item, height);
+        self.evidence.insert(address, (previous, records));
+        Ok(Ok(0))
     }
     fn roles(&self, authority: &AuthorityId) -> &'a [ProcessCode] {
         self.registry.authorities.get(authority.as_str()).map_or(&[], |authority| authority.roles.as_slice())
     }
     fn open(
         &mut self,
-        item: &Item,
+        (id, item): (CaseId, &Item),
         definition: &str,
         version: u32,
         origin: &Origin<'_>,
@@ -202,7 +246,7 @@ impl<'a> Execution<'a> {
         if !entitled {
             return Ok(Err(Code::RoleNotEntitled));
         }
-        if self.case(&item.case)?.is_some() {
+        if self.case(&id)?.is_some() {
             return Ok(Err(Code::CaseExists));
         }
         let mut case = OpenCase::new(definition, self.place.height);
@@ -210,13 +254,13 @@ impl<'a> Execution<'a> {
             return Ok(Err(Code::of(&refusal)));
         }
         let revision = case.revision();
-        self.before.insert(item.case, index::Standing::default());
-        self.cases.insert(item.case, Arc::new(case));
+        self.before.insert(id, index::Standing::default());
+        self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
-    fn event(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
+    fn event(&mut self, (id, item): (CaseId, &Item), origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
         let (roles, time_ms) = (self.roles(origin.authority), self.place.time_ms);
-        let Some(case) = self.case(&item.case)? else { return Ok(Err(Code::CaseUnknown)) };
+        let Some(case) = self.case(&id)? else { return Ok(Err(Code::CaseUnknown)) };
         if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
             return Ok(Err(Code::TooManyEvents));
         }
@@ -230,7 +274,7 @@ impl<'a> Execution<'a> {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
             }
             Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold),
-            Action::OpenCase { .. } => return Ok(Err(Code::CaseExists)),
+            Action::OpenCase { .. } | Action::Evidence(_) => return Ok(Err(Code::CaseExists)),
         };
         let applied = judged.and_then(|()| Arc::make_mut(case).apply(item, origin));
         Ok(applied.map(|()| case.revision()).map_err(|refusal| Code::of(&refusal)))
@@ -238,15 +282,15 @@ impl<'a> Execution<'a> {
     /// A report is marked as deviating if it deviates once its transaction is through.
     fn mark_deviations(&self, transaction: &Transaction, receipts: &mut [Receipt]) {
         for (item, receipt) in transaction.items.iter().zip(receipts) {
-            let Some(item) = item else { continue };
+            let Some((item, case)) = item.as_ref().and_then(|item| Some((item, item.case?))) else { continue };
             let slot = match &item.action {
                 Action::Report(_) => item.digest.slot(&transaction.payload.authority),
                 Action::Correct { slot, .. } => *slot,
-                Action::OpenCase { .. } | Action::Retract { .. } => continue,
+                Action::OpenCase { .. } | Action::Retract { .. } | Action::Evidence(_) => continue,
             };
             let deviates = self
                 .cases
-                .get(&item.case)
+                .get(&case)
                 .is_some_and(|case| case.fold.state().deviations.iter().any(|deviation| deviation.slot == slot));
             if receipt.code == Code::Accepted && deviates {
                 receipt.flags |= FLAG_DEVIATION;
@@ -291,7 +335,7 @@ impl<'a> Execution<'a> {
             closed.push((id, case));
             changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
         }
-        let order = order.after(&self.registry.validators, self.place.round, &self.place.proposer);
+        let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;
         let (state_root, nodes) = tree::put(self.read, height, changes)?;
         self.batch.append(nodes);
@@ -300,7 +344,7 @@ impl<'a> Execution<'a> {
         let (outcomes, batch) = (self.outcomes, self.batch);
         Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases: closed })
     }
-    /// All of the state but cases: hours of submissions, proposer order and epoch.
+    /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
         for (hour, (previous, bucket)) in &self.buckets {
             submissions::put_bucket(&mut self.batch, *hour, bucket);
@@ -310,6 +354,10 @@ impl<'a> Execution<'a> {
         let first_live = submissions::first_live_hour(self.place.time_ms);
         for (hour, bucket) in submissions::drop_old(self.read, first_live, &mut self.batch)? {
             changes.push(Change { key: StateKey::Bucket(hour), value: None, previous: bucket.written() });
+        }
+        for (address, (previous, records)) in &self.evidence {
+            let (key, value) = (evidence::state_key(address), Some(evidence::value(records)));
+            changes.push(Change { key, value, previous: *previous });
         }
         // Every height writes these two, genesis included.
         let previous = self.place.height.checked_sub(1);

@@ -73,13 +73,13 @@ fn named(kind: u8, name: &str, case: &[u8]) -> Vec<u8> {
 }
 
 /// Writes an accepted item's rows.
-pub(crate) fn put_item(batch: &mut Batch, item: &Item, position: &Position, revision: u64) {
+pub(crate) fn put_item(batch: &mut Batch, case: &CaseId, item: &Item, position: &Position, revision: u64) {
     let position = position_bytes(position);
-    let by_case = [[BY_CASE].as_slice(), &item.case.0, &revision.to_be_bytes()].concat();
+    let by_case = [[BY_CASE].as_slice(), &case.0, &revision.to_be_bytes()].concat();
     batch.put(Family::Index, by_case, position.to_vec());
     if !matches!(item.action, Action::OpenCase { .. }) {
         let event = [[EVENTS].as_slice(), &position].concat();
-        let value = [item.case.0.as_slice(), &revision.to_be_bytes()].concat();
+        let value = [case.0.as_slice(), &revision.to_be_bytes()].concat();
         batch.put(Family::Index, event, value);
     }
 }
@@ -140,7 +140,8 @@ fn rebuild_block(read: &dyn Read, height: u64, batch: &mut Batch) -> Result<(), 
             let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
             let item = Item::decode(bytes)
                 .map_err(|error| StoreError::Damaged { family: Family::Items.name(), what: error.to_string() })?;
-            put_item(batch, &item, &Position { height, transaction: index, item: number }, receipt.revision);
+            let Some(case) = item.case else { continue };
+            put_item(batch, &case, &item, &Position { height, transaction: index, item: number }, receipt.revision);
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use prost::Message as _;
 use thiserror::Error;
 
 use crate::canonical::{self, CanonicalError};
+use crate::evidence::Evidence;
 use crate::ids::{CaseId, ItemDigest};
 use crate::limits;
 
@@ -40,6 +41,8 @@ pub enum Action {
         /// Reason code.
         reason: Code,
     },
+    /// Proves that a validator signed twice. Concerns no case.
+    Evidence(Evidence),
 }
 
 impl Action {
@@ -51,19 +54,20 @@ impl Action {
             Self::Report(_) => 17,
             Self::Correct { .. } => 18,
             Self::Retract { .. } => 19,
+            Self::Evidence(_) => 35,
         }
     }
 }
 
-/// A decoded item of protocol version 1: every action concerns one case.
+/// A decoded item of protocol version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Hash of its bytes.
     pub digest: ItemDigest,
     /// Random bytes that blind the digest.
     pub blinding: [u8; 16],
-    /// The case.
-    pub case: CaseId,
+    /// The case; none for evidence, which concerns none.
+    pub case: Option<CaseId>,
     /// What it does.
     pub action: Action,
 }
@@ -110,15 +114,24 @@ impl Item {
                 report: report_from_proto(wire.report.ok_or(ItemError::Field("correct needs a report"))?)?,
             },
             Wire::Retract(wire) => Action::Retract { slot: slot(&wire.slot)?, reason: code(&wire.reason)? },
+            Wire::Evidence(wire) => Action::Evidence(evidence(&wire)?),
             later => return Err(ItemError::NotYet(name(&later))),
         };
-        let case = CaseId::from_slice(&message.case_id).ok_or(ItemError::Field("case_id must have 16 bytes"))?;
+        let case = match &action {
+            Action::Evidence(_) if message.case_id.is_empty() => None,
+            Action::Evidence(_) => return Err(ItemError::Field("case_id must be empty: evidence concerns no case")),
+            _ => {
+                let case = CaseId::from_slice(&message.case_id);
+                Some(case.ok_or(ItemError::Field("case_id must have 16 bytes"))?)
+            }
+        };
         Ok(Self { digest: ItemDigest::of(bytes), blinding, case, action })
     }
     /// The canonical bytes of an item with this content.
     #[must_use]
-    pub fn encode(blinding: [u8; 16], case: CaseId, action: &Action) -> Vec<u8> {
+    pub fn encode(blinding: [u8; 16], case: impl Into<Option<CaseId>>, action: &Action) -> Vec<u8> {
         use proto::item::Action as Wire;
+        let case_id = case.into().map(|case| case.0.to_vec()).unwrap_or_default();
         let action = match action {
             Action::OpenCase { definition, version } => {
                 Wire::OpenCase(proto::OpenCase { definition: definition.clone(), definition_version: *version })
@@ -130,8 +143,12 @@ impl Item {
             Action::Retract { slot, reason } => {
                 Wire::Retract(proto::Retract { slot: slot.to_vec(), reason: reason.to_string() })
             }
+            Action::Evidence(evidence) => {
+                let (first, second) = evidence.bytes();
+                Wire::Evidence(proto::Evidence { first, second })
+            }
         };
-        proto::Item { blinding: blinding.to_vec(), case_id: case.0.to_vec(), action: Some(action) }.encode_to_vec()
+        proto::Item { blinding: blinding.to_vec(), case_id, action: Some(action) }.encode_to_vec()
     }
 }
 
@@ -171,6 +188,12 @@ fn authority(text: &str) -> Result<AuthorityId, ItemError> {
 
 fn slot(bytes: &[u8]) -> Result<Slot, ItemError> {
     bytes.try_into().map_err(|_| ItemError::Field("slot must have 32 bytes"))
+}
+
+fn evidence(wire: &proto::Evidence) -> Result<Evidence, ItemError> {
+    Evidence::decode(&wire.first, &wire.second).ok_or(ItemError::Field(
+        "evidence is two signed votes or two signed proposals, strictly ascending by their bytes",
+    ))
 }
 
 fn open_case(wire: proto::OpenCase) -> Result<Action, ItemError> {

@@ -17,7 +17,7 @@ use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::state::cache::CaseCache;
-use crate::state::order::ProposerOrder;
+use crate::state::order::{ProposerOrder, Turns};
 use crate::storage::{Batch, Durability, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
 use crate::tree;
@@ -128,6 +128,7 @@ pub struct Ledger {
     /// Bodies below this height go, a bounded number of rows with each commit.
     prune_below: Height,
     cases: CaseCache,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -141,6 +142,11 @@ impl Ledger {
     pub fn cache_cases(&mut self, entries_max: usize) {
         self.cases = CaseCache::new(entries_max);
     }
+    /// Takes other rules of turns than the protocol's, which no node does.
+    #[must_use]
+    pub fn with_turns(self, turns: Turns) -> Self {
+        Self { turns, ..self }
+    }
     /// From now on commits prune, a bounded number of rows each, the bodies below this height: all that neither a live
     /// case nor an outcome needs. At most up to the tip's; the height only ever rises, also over a restart; an archive
     /// prunes nothing.
@@ -148,7 +154,8 @@ impl Ledger {
         self.prune_below = self.prune_below.max(height.min(self.tip.header.height));
     }
     fn execution(&self, place: Place) -> Execution<'_> {
-        Execution::new(self.store.as_ref(), &self.genesis.registry, place).with_cache(&self.cases)
+        let execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
+        execution.with_cache(&self.cases).with_turns(self.turns)
     }
     /// Where the chain stands.
     #[must_use]
@@ -203,7 +210,7 @@ impl Ledger {
     ) -> Result<Built, StoreError> {
         let time_ms = time_ms.max(self.tip.header.time_ms.saturating_add(1));
         let judge = self.judge(time_ms);
-        let place = Place { height: judge.height, time_ms, round, proposer };
+        let place = self.place(judge.height, time_ms, round, proposer);
         let mut execution = self.execution(place);
         let (mut body, mut bytes, mut unfit) = (Body::default(), 0usize, Vec::new());
         let mut seen = BTreeSet::new();
@@ -237,8 +244,12 @@ impl Ledger {
         let header = self.header(place, &body, &executed);
         Ok(Built { block: Arc::new(Block { header, body }), executed, unfit })
     }
+    fn place(&self, height: Height, time_ms: u64, round: u32, proposer: Address) -> Place {
+        let (network, incarnation) = (self.genesis.network, self.tip.header.incarnation);
+        Place { height, time_ms, round, proposer, network, incarnation }
+    }
     fn header(&self, place: Place, body: &Body, executed: &Executed) -> Header {
-        let validators_hash = self.tip.validators.hash();
+        let hash = |order: &ProposerOrder| (self.turns.hash)(&self.tip.validators, &order.next(&self.tip.validators));
         Header {
             version: PROTOCOL_VERSION,
             network: self.genesis.network,
@@ -251,8 +262,8 @@ impl Ledger {
             tx_root: body.tx_root(),
             receipts_root: executed.receipts_root,
             state_root: executed.state_root,
-            validators_hash,
-            next_validators_hash: validators_hash,
+            validators_hash: hash(&self.order),
+            next_validators_hash: hash(&executed.order),
         }
     }
     /// Judges a proposed block: a pure function of the state below it and its
@@ -280,8 +291,7 @@ impl Ledger {
         if block.body.transactions.is_empty() && header.round == 0 && early {
             return Err(InvalidBlock::EmptyTooEarly.into());
         }
-        let place =
-            Place { height: header.height, time_ms: header.time_ms, round: header.round, proposer: header.proposer };
+        let place = self.place(header.height, header.time_ms, header.round, header.proposer);
         let executed = self.execute(place, &block.body)?;
         let expected = self.header(place, &block.body, &executed);
         if let Some(field) = differing_field(header, &expected) {

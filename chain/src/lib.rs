@@ -18,6 +18,7 @@ pub mod certificate;
 pub mod check;
 pub mod codec;
 pub mod crypto;
+pub mod evidence;
 pub mod execute;
 pub mod genesis;
 pub mod header;

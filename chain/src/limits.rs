@@ -40,6 +40,10 @@ pub const BLOCK_WORK_MAX: u64 = 2_000_000;
 /// Work a proposer packs into one block, a single transaction apart: what is executed well within the propose timeout
 /// on a small machine. Not part of validity.
 pub const PROPOSAL_WORK: u64 = 10_000;
+/// Work of one evidence item: two signatures are verified for it.
+pub const EVIDENCE_WORK: u64 = 10;
+/// Most heights recorded at which one key signed twice.
+pub const EVIDENCE_RECORDS_MAX: usize = 64;
 /// Length of an erasure epoch in milliseconds of block time.
 pub const EPOCH_MS: u64 = 24 * 3_600_000;
 /// Skips are remembered for this many heights (design 7.4).
@@ -55,7 +59,7 @@ pub const CHUNK_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// A case's record in a snapshot is cut after the transaction with which a part of it has this many bytes.
 pub const CASE_PART_BYTES: usize = 512 * 1024;
 /// Longest key of a chunk's entry in bytes.
-pub const CHUNK_KEY_BYTES_MAX: usize = 32;
+pub const CHUNK_KEY_BYTES_MAX: usize = 38;
 /// Most chunks of one snapshot: their list stays below 6 MiB, the snapshot at about 50 GB.
 pub const CHUNKS_MAX: usize = 50_000;
 

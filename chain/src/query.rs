@@ -214,7 +214,7 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
         let author = AuthorityId::new(&event.authority).map_err(|error| damaged(Family::Blocks, error))?;
         let refused = |error| damaged(Family::Items, error);
         match item.action {
-            Action::OpenCase { .. } => {}
+            Action::OpenCase { .. } | Action::Evidence(_) => {}
             Action::Report(report) => {
                 let slot = item.digest.slot(author.as_str());
                 fold.report(&case.definition, Entry { slot, position, author, report });

@@ -40,6 +40,12 @@ codes! {
     DefinitionUnknown = 6, "DEFINITION_UNKNOWN";
     /// The same item was applied before.
     ItemRepeated = 7, "ITEM_REPEATED";
+    /// The two messages do not prove that a consensus key signed twice.
+    EvidenceInvalid = 8, "EVIDENCE_INVALID";
+    /// It is recorded that the key signed twice at this height.
+    EvidenceRepeated = 9, "EVIDENCE_REPEATED";
+    /// The key has its 64 records.
+    EvidenceEnough = 10, "EVIDENCE_ENOUGH";
     /// The definition has no such status.
     StatusUnknown = 20, "STATUS_UNKNOWN";
     /// The status appears on the ledger only as its class.
@@ -91,6 +97,8 @@ impl Code {
             Self::KeyPurpose
                 | Self::CaseExists
                 | Self::DefinitionUnknown
+                | Self::EvidenceRepeated
+                | Self::EvidenceEnough
                 | Self::StatusUnknown
                 | Self::StatusRestricted
                 | Self::RoleNotEntitled
@@ -141,7 +149,7 @@ pub struct Receipt {
     pub code: Code,
     /// 1 deviation, 2 overridden, 4 despite lock.
     pub flags: u16,
-    /// Revision of the case after this item; 0 where it was refused.
+    /// Revision of the case after this item; 0 where it was refused or concerns no case.
     pub revision: u64,
     /// The lock or BLOCK that caused a refusal.
     pub cause: Option<[u8; 16]>,

@@ -10,6 +10,7 @@ use laufzettel_contracts::{Code, Definition};
 use crate::codec::Writer;
 use crate::crypto::{self, VerifyingKey};
 use crate::ids::{Height, KeyId};
+use crate::item::Action;
 use crate::validators::ValidatorSet;
 
 /// What a key may be used for.
@@ -173,14 +174,29 @@ impl Registry {
         let hosted = self.authorities.iter().filter(move |(_, member)| member.hosted_by == authority);
         hosted.map(|(id, _)| id.as_str())
     }
+    /// Keys for a purpose that are in use, by authority.
+    #[must_use]
+    pub fn keys_in_use(&self, purpose: Purpose) -> BTreeMap<String, Vec<VerifyingKey>> {
+        let mut found: BTreeMap<String, Vec<VerifyingKey>> = BTreeMap::new();
+        for key in self.keys.values().filter(|key| key.purpose == purpose && key.until.is_none()) {
+            found.entry(key.authority.clone()).or_default().push(key.public);
+        }
+        found
+    }
     /// The key of an authority for a purpose that is in use.
     #[must_use]
     pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {
         self.keys.iter().find(|(_, key)| key.authority == authority && key.purpose == purpose && key.until.is_none())
     }
-    /// Whether one of these keys is for submitting: a case system's or a person's.
-    pub fn submits(&self, keys: impl IntoIterator<Item = KeyId>) -> bool {
-        let mut keys = keys.into_iter().filter_map(|id| self.keys.get(&id));
-        keys.any(|key| matches!(key.purpose, Purpose::Service | Purpose::Person))
+    /// Whether one of these keys is for submitting this action: a case system's or a person's. A node reports what it
+    /// saw others sign, and nothing else.
+    pub fn may_submit(&self, keys: impl IntoIterator<Item = KeyId>, action: &Action) -> bool {
+        let mut purposes = keys.into_iter().filter_map(|id| self.keys.get(&id)).map(|key| key.purpose);
+        match action {
+            Action::Evidence(_) => purposes.any(|purpose| matches!(purpose, Purpose::Node | Purpose::Service)),
+            Action::OpenCase { .. } | Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => {
+                purposes.any(|purpose| matches!(purpose, Purpose::Service | Purpose::Person))
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! What the state root covers, apart from the registry: cases, submissions
-//! and the proposer order.
+//! What the state root covers, apart from the registry of genesis: cases,
+//! submissions, the proposer order, and who was proven to have signed twice.
 
 pub mod cache;
 pub mod case;
+pub mod evidence;
 pub mod fields;
 pub mod order;
 pub mod submissions;

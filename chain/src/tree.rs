@@ -118,6 +118,21 @@ impl TreeReader for StoredTree<'_> {
     }
 }
 
+/// The newest value of a key and the height that wrote it; none if the tree does not have the key.
+///
+/// # Errors
+/// The store failed, or the row is damaged.
+pub(crate) fn newest(read: &dyn Read, key: &StateKey) -> Result<Option<(Height, OwnedValue)>, StoreError> {
+    let key = key.hash();
+    let Some((row, value)) = read.last(Family::Tree, &value_row(&key, 0), &value_row(&key, Version::MAX))? else {
+        return Ok(None);
+    };
+    let height = row.last_chunk::<8>().copied().map(Height::from_be_bytes);
+    let height = height.ok_or_else(|| damaged("a value's row without height"))?;
+    let value: Option<OwnedValue> = borsh::from_slice(&value).map_err(damaged)?;
+    Ok(value.map(|value| (height, value)))
+}
+
 /// A value to write, or to take out of the tree.
 pub(crate) struct Change {
     /// Its key.

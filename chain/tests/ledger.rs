@@ -264,7 +264,8 @@ fn every_refold_that_a_transaction_can_cause_is_paid_for() {
     let work = |items: Vec<Vec<u8>>| {
         let tip = ledger.tip();
         let (height, time_ms) = (tip.header.height + 1, tip.header.time_ms + 1);
-        let place = Place { height, time_ms, round: 0, proposer: tip.order[0] };
+        let place =
+            Place { height, time_ms, round: 0, proposer: tip.order[0], network: genesis().network, incarnation: 0 };
         let mut execution = Execution::new(ledger.store().as_ref(), ledger.registry(), place);
         let signed = transaction(BAMF, 3, items);
         let decoded = signed.decode().expect("decodes");

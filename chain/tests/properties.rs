@@ -338,7 +338,7 @@ proptest! {
         let bytes = Item::encode(blinding, CaseId(case), &action);
         let item = Item::decode(&bytes).expect("decodes");
         prop_assert_eq!(item.digest, ItemDigest::of(&bytes));
-        prop_assert_eq!((item.blinding, item.case, item.action), (blinding, CaseId(case), action));
+        prop_assert_eq!((item.blinding, item.case, item.action), (blinding, Some(CaseId(case)), action));
         prop_assert_eq!(Payload::decode(&payload.encode()).expect("decodes"), payload);
     }
 

@@ -149,8 +149,15 @@ fn every_receipt_code_is_reached() {
     let retract = Action::Retract { slot: [9; 32], reason: code("mistake") };
     assert_eq!(scene.outcome(BAMF, item(8_001, case(2), &retract)), Code::TooManyEvents, "all events count");
 
-    // An erasure comes with a later version; longer lists are refused before they are items.
-    let later = [Code::CaseErased, Code::TooManyDocuments, Code::TooManyRecipients];
+    // An erasure comes with a later version; longer lists are refused before they are items; evidence is in evidence.rs.
+    let later = [
+        Code::CaseErased,
+        Code::EvidenceInvalid,
+        Code::EvidenceRepeated,
+        Code::EvidenceEnough,
+        Code::TooManyDocuments,
+        Code::TooManyRecipients,
+    ];
     let missing: Vec<Code> = Code::ALL.iter().copied().filter(|code| !scene.seen.contains(code)).collect();
     assert_eq!(missing, later);
 }

@@ -23,6 +23,7 @@ use fixture::{BAMF, LDS, POLICE, TODAY, TOY, case, code, hex, key, key_id};
 use laufzettel_chain::canonical;
 use laufzettel_chain::codec::{Canonical, Writer, decode, encode};
 use laufzettel_chain::crypto::{self, SigningKey};
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{
@@ -306,8 +307,33 @@ fn actions() -> Vec<(&'static str, bool, proto::item::Action)> {
         ("33 vote yes", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: true })),
         ("33 vote no", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: false })),
         ("34 anchor", false, A::Anchor(proto::Anchor { digest: vec![0xac; 32] })),
-        ("35 evidence", false, A::Evidence(proto::Evidence { first: vec![1, 2], second: vec![1, 3] })),
+        ("35 evidence, votes", false, A::Evidence(evidence_message(&vote_evidence()))),
+        ("35 evidence, proposals", false, A::Evidence(evidence_message(&proposal_evidence()))),
     ]
+}
+
+fn vote_evidence() -> Evidence {
+    let vote = |value| {
+        let (vote_type, address) = (VoteType::Prevote, fixture::address(POLICE));
+        let message = Vote { network: network(), incarnation: 0, height: 7, round: 1, vote_type, value, address };
+        Signed::new(message, &key(POLICE, "consensus"))
+    };
+    Evidence::of_votes(vote(Some(BlockId([0x77; 32]))), vote(None))
+}
+
+fn proposal_evidence() -> Evidence {
+    let proposal = |byte: u8, pol_round| {
+        let (value, address) = (BlockId([byte; 32]), fixture::address(POLICE));
+        let message = Proposal { network: network(), incarnation: 0, height: 7, round: 4, pol_round, value, address };
+        Signed::new(message, &key(POLICE, "consensus"))
+    };
+    Evidence::of_proposals(proposal(0x77, Some(3)), proposal(0x66, None))
+}
+
+fn evidence_message(evidence: &Evidence) -> proto::Evidence {
+    let (first, second) = evidence.bytes();
+    assert!(first < second && Evidence::decode(&first, &second).as_ref() == Some(evidence));
+    proto::Evidence { first, second }
 }
 
 fn items() -> BTreeMap<&'static str, Vec<u8>> {
@@ -577,6 +603,29 @@ fn chain() -> (Ledger, Arc<MemStore>, Vec<Value>) {
         }));
     }
     (ledger, store, heights)
+}
+
+/// One block with evidence that a node brings, and the records it leaves in the state.
+#[test]
+fn evidence() {
+    let (mut ledger, store) = fixture::ledger();
+    let vote = |value| {
+        let (network, vote_type, address) = (fixture::genesis().network, VoteType::Prevote, fixture::address(POLICE));
+        let message = Vote { network, incarnation: 0, height: 1, round: 2, vote_type, value, address };
+        Signed::new(message, &key(POLICE, "consensus"))
+    };
+    let evidence = Evidence::of_votes(vote(None), vote(Some(BlockId([0x77; 32]))));
+    let items = vec![fixture::item(1, None, &laufzettel_chain::item::Action::Evidence(evidence))];
+    let signed = fixture::payload(BAMF, 1, &items).sign(items, &key(BAMF, "node"));
+    let built = fixture::advance(&mut ledger, &[Arc::new(signed)]);
+    let state_key = laufzettel_chain::state::evidence::state_key(&fixture::address(POLICE));
+    let header = &built.block.header;
+    let actual = json!({
+        "block": built.block.id().to_string(), "block bytes": bytes(built.block.as_ref()),
+        "receipts_root": hex(&header.receipts_root), "state_root": hex(&header.state_root),
+        "state key": hex(&state_key.bytes()), "value at height 1": state_value(&store, 1, &state_key),
+    });
+    compare("evidence.json", &actual);
 }
 
 fn case_vector(store: &MemStore, number: u8) -> Value {

@@ -17,6 +17,7 @@ mod context;
 mod convert;
 mod core;
 pub mod driver;
+pub mod evidence;
 pub mod gate;
 pub mod input;
 pub mod ledger;
@@ -27,8 +28,11 @@ mod signing;
 mod votes;
 pub mod watermark;
 
-pub use action::{Action, Diagnostic, Evidence, Health, Refusal, RefusalReason, Reply, TimerKey};
+pub use action::{Action, Diagnostic, Health, Refusal, RefusalReason, Reply, TimerKey};
+pub use driver::health::Load;
 pub use driver::{Driver, DriverConfig, Recovered};
+pub use laufzettel_chain::evidence::Evidence;
+
 pub use input::{AdmittedInfo, BlockFault, BuildOutcome, Input, Ticket};
 pub use ledger::{Block, Body, FinalOutcome, SignedTransaction, SyncEntry, Timeouts, Tip};
 pub use message::Message;

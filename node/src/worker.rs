@@ -12,10 +12,11 @@ use laufzettel_chain::check::{CheckError, Judge, Refusal as Unfit};
 use laufzettel_chain::codec::{decode, encode};
 use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
-use laufzettel_chain::item::Action as ItemAction;
+use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::ledger::{Ledger, ValidateError};
 use laufzettel_chain::limits::PROPOSAL_WORK;
 use laufzettel_chain::query;
+use laufzettel_chain::receipt::Code;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use thiserror::Error;
@@ -49,6 +50,9 @@ pub enum WorkerError {
     #[error("the watermark cannot be read or written: {0}")]
     Watermark(#[from] std::io::Error),
 }
+
+/// Most executed blocks of one height that are kept as overlays.
+const OVERLAYS_MAX: usize = 16;
 
 /// Highest log position ever written; survives the entries.
 const LOG_END: &[u8] = b"log_end";
@@ -148,25 +152,34 @@ impl Worker {
         let turn = usize::try_from(round).unwrap_or(usize::MAX) % tip.order.len().max(1);
         let proposer = tip.order.get(turn).copied();
         let (Some(proposer), true) = (proposer, height == tip.header.height.saturating_add(1)) else {
-            return Ok(BuildOutcome { block: None, dropped: Vec::new() });
+            return Ok(BuildOutcome::default());
         };
         let build = |candidates: &[Arc<SignedTransaction>]| {
             catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, PROPOSAL_WORK)))
         };
-        match build(candidates) {
-            Ok(built) => {
-                let built = built?;
-                let dropped = built.unfit.iter().map(|(digest, _)| *digest).collect();
-                self.overlays.insert(built.block.id(), (built.block.clone(), built.executed));
-                Ok(BuildOutcome { block: Some(built.block), dropped })
-            }
-            // A panic must not stop the network: whoever causes one alone is evicted, and the round passes.
+        let mut hostile = Vec::new();
+        let built = match build(candidates) {
+            Ok(built) => built?,
+            // A panic must not stop the network: whoever causes one alone is evicted, and the others go on.
             Err(_) => {
-                let guilty = candidates.iter().filter(|one| build(&[(*one).clone()]).is_err());
-                let dropped = guilty.map(|one| PayloadDigest::of(&one.payload)).collect();
-                Ok(BuildOutcome { block: None, dropped })
+                let (guilty, others): (Vec<_>, Vec<_>) =
+                    candidates.iter().cloned().partition(|one| build(std::slice::from_ref(one)).is_err());
+                hostile.extend(guilty.iter().map(|one| one.payload_digest()));
+                let Ok(built) = build(&others) else { return Ok(BuildOutcome { hostile, ..BuildOutcome::default() }) };
+                built?
             }
+        };
+        let dropped = built.unfit.iter().map(|(digest, _)| *digest).collect();
+        self.keep_overlay(built.block.clone(), built.executed);
+        Ok(BuildOutcome { block: Some(built.block), dropped, hostile })
+    }
+    fn keep_overlay(&mut self, block: Arc<Block>, executed: Executed) {
+        // A block whose overlay is gone is executed again at its commit.
+        let earliest = self.overlays.iter().min_by_key(|(_, (block, _))| block.header.round).map(|(id, _)| *id);
+        if let Some(earliest) = earliest.filter(|_| self.overlays.len() >= OVERLAYS_MAX) {
+            self.overlays.remove(&earliest);
         }
+        self.overlays.insert(block.id(), (block, executed));
     }
     fn validate(&mut self, block: &Arc<Block>) -> Result<Result<(), BlockFault>, StoreError> {
         if self.overlays.contains_key(&block.id()) {
@@ -174,7 +187,7 @@ impl Worker {
         }
         match catch_unwind(AssertUnwindSafe(|| self.ledger.validate(block))) {
             Ok(Ok(executed)) => {
-                self.overlays.insert(block.id(), (block.clone(), executed));
+                self.keep_overlay(block.clone(), executed);
                 Ok(Ok(()))
             }
             Ok(Err(ValidateError::Invalid(invalid))) if has_own_body(block) => {
@@ -338,18 +351,35 @@ pub fn read_blocks(
 /// The store failed.
 pub fn admit(judge: &Judge<'_>, signed: &SignedTransaction) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
     match judge.check(signed) {
-        Ok(transaction) => Ok(Ok(AdmittedInfo {
-            authority: transaction.payload.authority.clone(),
-            id: transaction.payload.id,
-            payload_digest: transaction.digest,
-            valid_until_ms: transaction.payload.valid_until_ms,
-            urgent: is_urgent(judge, &transaction),
-            // Language 1 has no locks.
-            lock_capable: false,
-        })),
+        Ok(transaction) => Ok(match refused_evidence(judge, signed, &transaction)? {
+            Some(code) => Err(Refusal::new(RefusalReason::Admission(code.reason().to_owned()))),
+            None => Ok(admitted(judge, &transaction)),
+        }),
         Err(CheckError::Refused(refusal)) => Ok(Err(refused(signed, &refusal))),
         Err(CheckError::Store(error)) => Err(error),
     }
+}
+
+fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
+    AdmittedInfo {
+        authority: transaction.payload.authority.clone(),
+        id: transaction.payload.id,
+        payload_digest: transaction.digest,
+        valid_until_ms: transaction.payload.valid_until_ms,
+        urgent: is_urgent(judge, transaction),
+        // Language 1 has no locks.
+        lock_capable: false,
+    }
+}
+
+/// Every node that sees a contradiction reports it: what is recorded by now, or proves nothing, needs no block.
+fn refused_evidence(
+    judge: &Judge<'_>,
+    signed: &SignedTransaction,
+    transaction: &Transaction,
+) -> Result<Option<Code>, StoreError> {
+    let evidence = |item: &Option<Item>| matches!(item, Some(Item { action: ItemAction::Evidence(_), .. }));
+    if transaction.items.iter().all(evidence) { judge.foretell(signed, transaction) } else { Ok(None) }
 }
 
 fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
@@ -358,7 +388,7 @@ fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
             let mut definitions = judge.registry.definitions.values();
             definitions.any(|definition| definition.status(report.status.as_str()).is_some_and(|status| status.urgent))
         }
-        ItemAction::OpenCase { .. } | ItemAction::Retract { .. } => false,
+        ItemAction::OpenCase { .. } | ItemAction::Retract { .. } | ItemAction::Evidence(_) => false,
     })
 }
 

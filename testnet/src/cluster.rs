@@ -100,20 +100,31 @@ impl Cluster {
         let folders: Arc<BTreeMap<String, PathBuf>> = Arc::new(folders.collect());
         let links = Links::start(&self.net.nodes, move |node| peer_address(folders.get(node)?)).await?;
         for node in &self.net.nodes {
-            let path = self.net.node_folder(node).join("config.toml");
-            let mut config: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;
-            let network = config.get_mut("network").and_then(toml::Value::as_table_mut);
-            let network = network.ok_or("a configuration without [network]")?;
-            network.insert("listen".to_owned(), "127.0.0.1:0".into());
-            let peers = config.get_mut("peer").and_then(toml::Value::as_array_mut).ok_or("no [[peer]]")?;
-            for peer in peers.iter_mut().filter_map(toml::Value::as_table_mut) {
-                let to = peer.get("authority").and_then(toml::Value::as_str).unwrap_or_default();
-                let address = links.address(node, to).ok_or("a peer that is no node")?.to_string();
-                peer.insert("addresses".to_owned(), vec![address].into());
-            }
-            std::fs::write(&path, toml::to_string(&config)?)?;
+            self.configure(node, |config| {
+                let network = config.get_mut("network").and_then(toml::Value::as_table_mut);
+                network.ok_or("no [network]")?.insert("listen".to_owned(), "127.0.0.1:0".into());
+                let peers = config.get_mut("peer").and_then(toml::Value::as_array_mut).ok_or("no [[peer]]")?;
+                for peer in peers.iter_mut().filter_map(toml::Value::as_table_mut) {
+                    let to = peer.get("authority").and_then(toml::Value::as_str).unwrap_or_default();
+                    let address = links.address(node, to).ok_or("a peer that is no node")?.to_string();
+                    peer.insert("addresses".to_owned(), vec![address].into());
+                }
+                Ok(())
+            })?;
         }
         Ok(links)
+    }
+    /// Changes a node's configuration. Before its start.
+    pub(crate) fn configure(
+        &self,
+        node: &str,
+        change: impl FnOnce(&mut toml::Table) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let path = self.net.node_folder(node).join("config.toml");
+        let mut config: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;
+        change(&mut config)?;
+        std::fs::write(&path, toml::to_string(&config)?)?;
+        Ok(())
     }
     /// Has a node started by another program from now on; it must replace itself by the node's.
     pub(crate) fn wrap(&mut self, node: &str, program: PathBuf) {

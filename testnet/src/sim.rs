@@ -3,8 +3,8 @@
 //! seed decides everything; the same seed gives the same trace.
 //!
 //! Read `world` (the loop), then `replica` (a node and its disk), `links` (the
-//! network), `clients` (who submits) and `checks` (what must hold). It must
-//! never draw a number from anywhere but the seed, nor read a clock but to say how long all seeds took.
+//! network), `clients` (who submits), `mode` (what is special about a seed),
+//! `liar` (how validators lie) and `checks` (what must hold). It must never draw a number from anywhere but the seed, nor read a clock but to say how long all seeds took.
 
 mod broken;
 mod checks;
@@ -21,6 +21,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +35,8 @@ use world::World;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     pub(crate) seed: u64,
+    /// What was special about it.
+    pub(crate) mode: String,
     /// What did not hold; none if all did.
     pub(crate) violation: Option<String>,
     /// Highest committed height.
@@ -43,6 +46,14 @@ pub(crate) struct Report {
     pub(crate) transactions: usize,
     pub(crate) messages: u64,
     pub(crate) crashes: u64,
+    /// How often liars told each of their lies.
+    pub(crate) lies: BTreeMap<&'static str, u64>,
+    /// Heights at which the ledger holds evidence of a double signature.
+    pub(crate) evidence: usize,
+    /// Blocks of liars that honest nodes refused because their execution panics.
+    pub(crate) panics: u64,
+    /// Clients that were told that nobody can execute their transaction.
+    pub(crate) evicted: u64,
     pub(crate) virtual_ms: u64,
     /// Hash over everything that happened, in order.
     pub(crate) trace: String,
@@ -51,6 +62,16 @@ pub(crate) struct Report {
 /// Runs one seed.
 pub(crate) fn run(seed: u64, broken: Option<Broken>) -> Report {
     World::new(seed, broken).run()
+}
+
+/// How often each lie was told in all runs.
+fn lies(reports: &[Report]) -> BTreeMap<&'static str, u64> {
+    let mut all = BTreeMap::new();
+    for (lie, count) in reports.iter().flat_map(|report| &report.lies) {
+        let sum: &mut u64 = all.entry(*lie).or_default();
+        *sum = sum.saturating_add(*count);
+    }
+    all
 }
 
 /// Runs all seeds on two threads, each simulation within one; failing ones say how to run them again.
@@ -84,9 +105,14 @@ pub(crate) fn run_all(seeds: Range<u64>, json: bool) -> bool {
     let heights: u64 = reports.iter().map(|report| report.heights).sum();
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{} seeds, {} failed, {heights} heights in {seconds:.1} s", reports.len(), failed.len());
+    let lies = lies(&reports);
+    if !json && !lies.is_empty() {
+        eprintln!("{}", lies.iter().map(|(lie, count)| format!("{lie} {count}")).collect::<Vec<_>>().join(", "));
+        eprintln!("evidence on the ledger: {}", reports.iter().map(|report| report.evidence).sum::<usize>());
+    }
     for report in &failed {
         let violation = report.violation.as_deref().unwrap_or_default();
-        eprintln!("seed {}: {violation}", report.seed);
+        eprintln!("seed {} ({}): {violation}", report.seed, report.mode);
         eprintln!("again: testnet sim --seeds {}..{}", report.seed, report.seed.saturating_add(1));
     }
     failed.is_empty()

@@ -176,6 +176,14 @@ async fn torture(wish: &Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<
 async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
     let mut cluster = demo::cluster(folder)?;
     let links = cluster.behind_proxies().await?;
+    for node in cluster.nodes() {
+        // The check at the end executes every block once more.
+        cluster.configure(node, |config| {
+            let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
+            section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
+            Ok(())
+        })?;
+    }
     let clocks = Clocks::set_up(&mut cluster);
     if let Err(fault) = &clocks {
         eprintln!("clocks will not be turned: {fault}");

@@ -16,7 +16,7 @@ use crate::ids::{Address, BlockId, Height, NO_HASH};
 use crate::limits;
 use crate::rows;
 use crate::state::cache::CaseCache;
-use crate::state::order::ProposerOrder;
+use crate::state::order::{ProposerOrder, Turns};
 use crate::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use crate::tree::{self, Change, StateKey};
 
@@ -182,7 +182,8 @@ impl Ledger {
         whole::check(store.as_ref(), &tip)?;
         let prune_below = Pruned::load(store.as_ref())?.bodies_from;
         let (verified, cases) = (Arc::default(), CaseCache::default());
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, prune_below, cases })
+        let turns = Turns::PROTOCOL;
+        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, prune_below, cases, turns })
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;

@@ -80,6 +80,8 @@ impl Pruned {
             let found = found
                 .ok_or_else(|| damaged(Family::Blocks, format!("a transaction of height {} is gone", self.height)))?;
             let (_, receipts) = query::bare_of(&found)?;
+            // Refused ones alone. An accepted one is a case's, or the network's own if its revision is 0; a snapshot
+            // brings both, so both must stay.
             for (item, _) in receipts.iter().enumerate().filter(|(_, receipt)| receipt.code != Code::Accepted) {
                 batch.delete(Family::Items, item_row(self.height, self.index, item));
             }

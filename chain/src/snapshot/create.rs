@@ -18,7 +18,7 @@ use crate::ledger::stored_tip;
 use crate::limits::{CASE_PART_BYTES, CHUNK_BYTES, CHUNKS_MAX};
 use crate::query;
 use crate::rows;
-use crate::state::submissions;
+use crate::state::{evidence, submissions};
 use crate::storage::{Family, Read, StoreError, next_key};
 use crate::transaction::Payload;
 use crate::tree::StateKey;
@@ -50,9 +50,12 @@ pub enum SnapshotError {
     },
 }
 
+/// Takes a chunk, with its place in the list and what the list says of it; or says why it cannot.
+pub type Sink<'a> = dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String> + 'a;
+
 /// Collects entries and hands out chunks.
 struct Chunks<'a> {
-    sink: &'a mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
+    sink: &'a mut Sink<'a>,
     done: Vec<ChunkInfo>,
     kind: ChunkKind,
     first: Vec<u8>,
@@ -108,11 +111,7 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
 ///
 /// # Errors
 /// The store failed, there is no block yet, or a chunk could not be taken.
-pub fn create(
-    read: &dyn Read,
-    genesis: &Genesis,
-    sink: &mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
-) -> Result<Manifest, SnapshotError> {
+pub fn create(read: &dyn Read, genesis: &Genesis, sink: &mut Sink<'_>) -> Result<Manifest, SnapshotError> {
     let (tip, order) = stored_tip(read, &genesis.registry)?;
     let Some(certificate) = tip.certificate else { return Err(SnapshotError::NoBlock) };
     let mut chunks = Chunks {
@@ -126,6 +125,9 @@ pub fn create(
     };
     for (hour, bucket) in submissions::buckets(read)? {
         chunks.put(ChunkKind::Values, StateKey::Bucket(hour).bytes(), &bucket.value())?;
+    }
+    for (_, address, records) in evidence::all(read, &genesis.registry)? {
+        chunks.put(ChunkKind::Values, evidence::state_key(&address).bytes(), &encode(&records))?;
     }
     chunks.put(ChunkKind::Values, StateKey::ProposerOrder.bytes(), &encode(&order))?;
     put_blocks(read, tip.header.height, &mut chunks)?;

@@ -17,9 +17,10 @@ use super::manifest::{ChunkInfo, ChunkKind, Manifest, ManifestError};
 use crate::codec::{CodecError, Reader, decode, encode};
 use crate::crypto::Hash;
 use crate::genesis::Genesis;
-use crate::ids::Height;
+use crate::ids::{Address, Height};
 use crate::ledger::prune::Pruned;
 use crate::ledger::{Tip, epoch_bytes, genesis_values, put_identity, put_unfinished, stored, stored_tip};
+use crate::state::evidence::{self, Records};
 use crate::state::order::ProposerOrder;
 use crate::state::submissions;
 use crate::storage::{Batch, Durability, Family, Store, StoreError};
@@ -100,6 +101,10 @@ impl ImportError {
     }
 }
 
+/// Room made for the rows of a chunk at once: so many for each of its entries, of which it says how many there are.
+const ROWS_AN_ENTRY: usize = 8;
+const ROWS_RESERVED: usize = 8_192;
+
 /// What is wrong with a chunk's content, or the store's failure.
 #[derive(Debug)]
 enum Fault {
@@ -128,6 +133,7 @@ fn because(what: impl ToString) -> Fault {
 struct Values {
     order: Option<ProposerOrder>,
     buckets: BTreeMap<u64, Vec<u8>>,
+    evidence: BTreeMap<Address, Records>,
 }
 
 /// What is known after the chunks so far; taken back when one is refused.
@@ -200,7 +206,8 @@ impl Import {
         let last_of_kind =
             self.manifest.chunks.get(self.next.saturating_add(1)).is_none_or(|next| next.kind != info.kind);
         let mut progress = self.progress.clone();
-        let mut batch = Batch::default();
+        let rows = usize::try_from(info.count).unwrap_or(0).min(ROWS_RESERVED).saturating_mul(ROWS_AN_ENTRY);
+        let mut batch = Batch { writes: Vec::with_capacity(rows) };
         let taken = self.take(&mut progress, info, last_of_kind, bytes, &mut batch);
         taken.map_err(|fault| match fault {
             Fault::False(what) => ImportError::Content { index, kind, what },
@@ -304,6 +311,12 @@ impl Import {
             tree::put_value(batch, &StateKey::Bucket(*hour), bucket.changed, bucket.value())?;
             count = count.saturating_add(1);
         }
+        for (address, records) in &self.progress.values.evidence {
+            let since =
+                records.changed().ok_or_else(|| ImportError::Contradicts("its evidence is empty".to_owned()))?;
+            tree::put_value(batch, &evidence::state_key(address), since, encode(records))?;
+            count = count.saturating_add(1);
+        }
         Ok((order, count))
     }
 }
@@ -312,6 +325,10 @@ impl Values {
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         if key == StateKey::ProposerOrder.bytes() {
             self.order = Some(decode(value)?);
+            return Ok(());
+        }
+        if let Some(address) = evidence::address_of(key) {
+            self.evidence.insert(address, decode(value)?);
             return Ok(());
         }
         let hour = entry::bucket_hour(key).ok_or_else(|| because("a value is none that version 1 carries"))?;

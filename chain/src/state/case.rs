@@ -209,6 +209,8 @@ impl OpenCase {
                 self.corrected.insert(*slot);
             }
             Action::Retract { slot, .. } => self.fold.retract(&self.definition, *slot)?,
+            // Concerns no case, so it changes none.
+            Action::Evidence(_) => return Ok(()),
         }
         self.count(item, origin);
         Ok(())

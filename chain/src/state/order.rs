@@ -2,12 +2,28 @@
 //! height, those who failed to propose moved to the end for a while.
 
 use crate::codec::{Canonical, CodecError, Reader, Writer};
+use crate::crypto::Hash;
 use crate::ids::{Address, Height};
 use crate::limits::{SKIP_MEMORY_HEIGHTS, VALIDATORS_MAX};
 use crate::validators::ValidatorSet;
 
 /// No deferral is longer than 2^this times the number of validators.
 const LEVEL_MAX: u32 = 10;
+
+/// The rules of turns: what the hash of the validators covers, and who is put off after a block. Every node has
+/// [`Turns::PROTOCOL`]; they are a value only so that the simulator can show that it notices other ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Turns {
+    /// `validators_hash` of these validators, who propose in this order.
+    pub hash: fn(&ValidatorSet, &[Address]) -> Hash,
+    /// The order after a block of this round and proposer.
+    pub after: fn(&ProposerOrder, &ValidatorSet, u32, &Address) -> ProposerOrder,
+}
+
+impl Turns {
+    /// The protocol's rules.
+    pub const PROTOCOL: Self = Self { hash: |validators, _| validators.hash(), after: ProposerOrder::after };
+}
 
 /// What is remembered of a validator that was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

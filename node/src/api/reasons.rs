@@ -205,6 +205,15 @@ reasons! {
     KeyPurpose "KEY_PURPOSE" Receipt,
         "A key of this purpose may not do this.",
         "Sign with a key of the purpose the action asks for.";
+    EvidenceInvalid "EVIDENCE_INVALID" Receipt,
+        "The two messages do not prove that a registered consensus key signed two values at one height, round and kind.",
+        "Nothing to do: honest validators never sign such messages.";
+    EvidenceRepeated "EVIDENCE_REPEATED" Receipt,
+        "It is recorded already that this key signed twice at this height.",
+        "Nothing: every node that sees it reports it, and it counts once.";
+    EvidenceEnough "EVIDENCE_ENOUGH" Receipt,
+        "The key has been recorded at 64 heights; more are not kept.",
+        "Nothing: have the authority take the key out of use.";
     PrecisionWrong "PRECISION_WRONG" Receipt,
         "An instant where the status has days, or a day where it has instants.",
         "Follow the status's precision.";

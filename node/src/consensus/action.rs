@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::ids::{BlockId, Height, PayloadDigest};
-use laufzettel_chain::vote::{Beat, Proposal, Signed, Vote};
+use laufzettel_chain::vote::{Beat, Signed};
 use thiserror::Error;
 
 use super::input::Ticket;
@@ -150,17 +151,10 @@ pub struct Health {
     pub pending_bytes: usize,
     /// Since when the oldest lock-capable one waits; 0 = none.
     pub oldest_pending_lock_ms: u64,
+    /// Height at which another node was last seen to sign with this node's consensus key.
+    pub key_elsewhere: Option<Height>,
     /// Why the node stopped.
     pub halted: Option<String>,
-}
-
-/// Two signed messages of one validator that contradict each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Evidence {
-    /// Two votes.
-    Votes(Box<(Signed<Vote>, Signed<Vote>)>),
-    /// Two proposals.
-    Proposals(Box<(Signed<Proposal>, Signed<Proposal>)>),
 }
 
 /// Something worth a line in the log; never a case id, never a payload.
@@ -206,6 +200,11 @@ pub enum Diagnostic {
         peer: Peer,
         /// Which rule.
         fault: &'static str,
+    },
+    /// Another node signs with this node's consensus key.
+    KeyElsewhere {
+        /// Height of its contradicting message.
+        height: Height,
     },
     /// Blocks are fetched from a peer.
     Syncing {
@@ -308,11 +307,13 @@ pub enum Action {
         /// What the peer asks for.
         request: SnapshotMessage,
     },
-    /// No peer in reach has the next block any more: join anew from a snapshot, if there is one above this height.
-    /// Until then the driver goes on, and syncs should a peer with the block appear.
+    /// Peers have pruned the next block: join anew from a snapshot above this height. Until then the driver goes on, and
+    /// syncs from whoever has the block.
     Join {
         /// The tip.
         above: Height,
+        /// Whether a peer in reach may have the block nevertheless.
+        elsewhere: bool,
     },
     /// Answer a local client.
     Reply {
@@ -321,7 +322,7 @@ pub enum Action {
         /// The answer.
         reply: Reply,
     },
-    /// Contradicting messages were seen.
+    /// Contradicting messages of one validator were seen; the driver brings them to the ledger itself.
     Evidence(Evidence),
     /// Write a log line.
     Log(Diagnostic),

@@ -2,7 +2,7 @@
 //! found, and which are asked for. Bounded: one unasked assembly a round, one
 //! answer per wanted block and peer, a fixed number of blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_chain::codec::{decode, encode};
@@ -16,11 +16,13 @@ use super::message::{BlockPart, Message};
 use super::peers::Peer;
 
 /// Most blocks kept for one height.
-const BLOCKS_MAX: usize = 16;
+pub(crate) const BLOCKS_MAX: usize = 16;
 /// Most blocks asked for at once.
 const WANTED_MAX: usize = 4;
+/// Most blocks put together at once that came unasked; of those asked for it is one a peer.
+pub(crate) const UNASKED_MAX: usize = 4;
 /// A body and its header fit.
-const BLOCK_BYTES_MAX: usize = BODY_BYTES_MAX + PART_BYTES;
+pub(crate) const BLOCK_BYTES_MAX: usize = BODY_BYTES_MAX + PART_BYTES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Judgement {
@@ -36,6 +38,16 @@ struct Held {
     from: Option<Peer>,
     judgement: Judgement,
     durable: bool,
+    /// More than a third of validators voted for it: it is never given up.
+    backed: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Wanted {
+    /// Who has it.
+    voters: Vec<Address>,
+    turn: usize,
+    backed: bool,
 }
 
 /// Whose assembly it is.
@@ -64,7 +76,9 @@ pub(crate) struct BadPart;
 pub(crate) struct Bodies {
     held: BTreeMap<BlockId, Held>,
     assemblies: BTreeMap<Source, Assembly>,
-    wanted: BTreeMap<BlockId, (Vec<Address>, usize)>,
+    wanted: BTreeMap<BlockId, Wanted>,
+    /// Rounds whose proposer sent its block: a second one of the same round is taken only where it is wanted.
+    proposed: BTreeSet<u32>,
 }
 
 impl Bodies {
@@ -88,11 +102,13 @@ impl Bodies {
     }
     /// A block this node built or had made durable before.
     pub(crate) fn insert_valid(&mut self, id: BlockId, block: Arc<Block>, durable: bool) {
-        self.held.insert(id, Held { block, from: None, judgement: Judgement::Valid, durable });
+        self.make_room();
+        self.held.insert(id, Held { block, from: None, judgement: Judgement::Valid, durable, backed: false });
     }
     pub(crate) fn insert_pending(&mut self, id: BlockId, block: Arc<Block>, from: &Peer, ticket: Ticket) {
-        let from = Some(from.clone());
-        self.held.insert(id, Held { block, from, judgement: Judgement::Pending(ticket), durable: false });
+        let (from, backed) = (Some(from.clone()), self.wanted.get(&id).is_some_and(|wanted| wanted.backed));
+        self.make_room();
+        self.held.insert(id, Held { block, from, judgement: Judgement::Pending(ticket), durable: false, backed });
     }
     /// Drops a body that is not the block's own; who sent it.
     pub(crate) fn drop_foreign(&mut self, id: &BlockId, ticket: Ticket) -> Option<Peer> {
@@ -116,11 +132,57 @@ impl Bodies {
         Some(Arc::clone(&held.block))
     }
 
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+    pub(crate) fn assembly_bytes(&self) -> usize {
+        self.assemblies.values().map(|assembly| assembly.bytes).sum()
+    }
+    /// The block that is given up first: an invalid one, else the one of the earliest round that nobody needs.
+    fn spare(&self) -> Option<BlockId> {
+        let spare = |held: &Held| !held.backed && !matches!(held.judgement, Judgement::Pending(_));
+        let order = |held: &Held| (held.judgement == Judgement::Valid, held.block.header.round);
+        let spares = self.held.iter().filter(|(_, held)| spare(held));
+        spares.min_by_key(|(_, held)| order(held)).map(|(id, _)| *id)
+    }
+    /// Rounds go on as long as they have to, and with each comes a block: without this the height would end with the
+    /// room for them.
+    fn make_room(&mut self) {
+        if self.held.len() >= BLOCKS_MAX
+            && let Some(spare) = self.spare()
+        {
+            self.held.remove(&spare);
+        }
+    }
+    fn has_room(&self) -> bool {
+        self.held.len() < BLOCKS_MAX || self.spare().is_some()
+    }
+    /// What was left unfinished makes room: of a peer its other answer, of proposers that of the earliest round.
+    fn make_room_for(&mut self, source: &Source) {
+        if self.assemblies.contains_key(source) {
+            return;
+        }
+        match source {
+            Source::Asked(_, peer) => {
+                self.assemblies.retain(|open, _| !matches!(open, Source::Asked(_, of) if of == peer));
+            }
+            Source::Proposer(_) => {
+                let unasked = self.assemblies.keys().filter(|open| matches!(open, Source::Proposer(_)));
+                let (count, earliest) = (unasked.clone().count(), unasked.min().cloned());
+                if let Some(earliest) = earliest.filter(|_| count >= UNASKED_MAX) {
+                    self.assemblies.remove(&earliest);
+                }
+            }
+        }
+    }
+
     /// Takes a piece; the block once it is whole and is the one named.
     pub(crate) fn receive(&mut self, source: Source, part: BlockPart) -> Result<Option<Block>, BadPart> {
-        if self.held.contains_key(&part.block) || self.held.len() >= BLOCKS_MAX {
+        let again = matches!(source, Source::Proposer(round) if self.proposed.contains(&round));
+        if self.held.contains_key(&part.block) || again || !self.has_room() {
             return Ok(None);
         }
+        self.make_room_for(&source);
         let fresh = Assembly { block: part.block, total: part.total, bytes: 0, parts: BTreeMap::new() };
         let assembly = self.assemblies.entry(source.clone()).or_insert(fresh);
         if assembly.block != part.block || assembly.total != part.total {
@@ -145,33 +207,54 @@ impl Bodies {
             })
         });
         let block: Block = whole.and_then(|bytes| decode(&bytes).ok()).ok_or(BadPart)?;
-        if block.header.id() == part.block { Ok(Some(block)) } else { Err(BadPart) }
+        if block.header.id() != part.block {
+            return Err(BadPart);
+        }
+        if let Source::Proposer(round) = source {
+            self.proposed.insert(round);
+        }
+        Ok(Some(block))
     }
 
     pub(crate) fn wants(&self, id: &BlockId) -> bool {
         self.wanted.contains_key(id) && !self.held.contains_key(id)
     }
-    /// Asks for a block of one of its voters; false if it is here or asked for already.
-    pub(crate) fn want(&mut self, id: BlockId, voters: Vec<Address>) -> bool {
-        if let Some((known, _)) = self.wanted.get_mut(&id) {
+    /// Asks for a block of one of its voters; false if it is here or asked for already. A backed one, which more than
+    /// a third voted for, takes the place of one that is not: a liar may name as many as it likes.
+    pub(crate) fn want(&mut self, id: BlockId, voters: Vec<Address>, backed: bool) -> bool {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.backed |= backed;
+            return false;
+        }
+        if let Some(known) = self.wanted.get_mut(&id) {
+            known.backed |= backed;
             for voter in voters {
-                if !known.contains(&voter) {
-                    known.push(voter);
+                if !known.voters.contains(&voter) {
+                    known.voters.push(voter);
                 }
             }
             return false;
         }
-        let open = self.wanted.keys().filter(|id| self.wants(id)).count();
-        if self.held.contains_key(&id) || open >= WANTED_MAX {
+        if voters.is_empty() {
             return false;
         }
-        self.wanted.insert(id, (voters, 0));
+        // One that is being judged may prove to be of someone else's making, and is asked for again then.
+        let judged =
+            |id: &BlockId| self.held.get(id).is_some_and(|held| !matches!(held.judgement, Judgement::Pending(_)));
+        self.wanted.retain(|id, _| !judged(id));
+        let open = self.wanted.iter().filter(|(id, _)| !self.held.contains_key(id));
+        if open.clone().count() >= WANTED_MAX {
+            let other = open.filter(|(_, wanted)| !wanted.backed).map(|(id, _)| *id).next();
+            let Some(other) = other.filter(|_| backed) else { return false };
+            self.wanted.remove(&other);
+        }
+        self.wanted.insert(id, Wanted { voters, turn: 0, backed });
         true
     }
     /// Whom to ask for which block now: each time the next voter.
     pub(crate) fn next_requests(&mut self) -> Vec<(BlockId, Address)> {
         let mut requests = Vec::new();
-        for (id, (voters, turn)) in &mut self.wanted {
+        for (id, Wanted { voters, turn, .. }) in &mut self.wanted {
             if self.held.contains_key(id) {
                 continue;
             }
@@ -202,91 +285,4 @@ pub(crate) fn parts(block: &Block, id: BlockId, round: Option<u32>) -> Vec<Messa
 }
 
 #[cfg(test)]
-mod tests {
-    use laufzettel_chain::header::Header;
-    use laufzettel_chain::ids::NetworkId;
-
-    use super::*;
-    use crate::consensus::ledger::{Body, SignedTransaction};
-
-    fn block(bytes: usize) -> Block {
-        let payload = vec![7; 10_000];
-        let transaction = SignedTransaction { payload, ..SignedTransaction::default() };
-        let transactions = (0..bytes / 10_000).map(|_| Arc::new(transaction.clone())).collect::<Vec<_>>();
-        let header = Header {
-            version: 1,
-            network: NetworkId([1; 32]),
-            incarnation: 0,
-            height: 5,
-            round: 0,
-            time_ms: 1,
-            previous: BlockId([2; 32]),
-            proposer: Address([3; 16]),
-            tx_root: [4; 32],
-            receipts_root: [5; 32],
-            state_root: [6; 32],
-            validators_hash: [7; 32],
-            next_validators_hash: [8; 32],
-        };
-        Block { header, body: Body { transactions } }
-    }
-
-    fn pieces(block: &Block) -> Vec<BlockPart> {
-        let piece = |message| match message {
-            Message::BlockPart(part) => Some(part),
-            _ => None,
-        };
-        parts(block, block.header.id(), Some(0)).into_iter().filter_map(piece).collect()
-    }
-
-    #[test]
-    fn a_block_is_whole_in_any_order_of_its_pieces() {
-        let block = block(1_000_000);
-        let mut bodies = Bodies::default();
-        let mut pieces = pieces(&block);
-        assert_eq!(pieces.len(), 8);
-        pieces.reverse();
-        let twice = pieces[0].clone();
-        assert_eq!(bodies.receive(Source::Proposer(0), twice), Ok(None));
-        let whole: Vec<_> =
-            pieces.into_iter().filter_map(|part| bodies.receive(Source::Proposer(0), part).unwrap()).collect();
-        assert_eq!(whole, [block]);
-    }
-
-    #[test]
-    fn pieces_of_two_blocks_do_not_mix() {
-        let mut bodies = Bodies::default();
-        let mut pieces = pieces(&block(1_000_000));
-        let mut other = pieces.remove(1);
-        bodies.receive(Source::Proposer(0), pieces.remove(0)).unwrap();
-        other.block = BlockId([9; 32]);
-        assert_eq!(bodies.receive(Source::Proposer(0), other), Err(BadPart));
-    }
-
-    #[test]
-    fn a_changed_piece_makes_no_block_and_can_be_sent_again() {
-        let block = block(300_000);
-        let mut bodies = Bodies::default();
-        let mut wrong = pieces(&block);
-        wrong[0].bytes[40] ^= 1;
-        let last: Vec<_> = wrong.into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
-        assert_eq!(last.last(), Some(&Err(BadPart)));
-        let again: Vec<_> = pieces(&block).into_iter().map(|part| bodies.receive(Source::Proposer(0), part)).collect();
-        assert_eq!(again.last(), Some(&Ok(Some(block))));
-    }
-
-    #[test]
-    fn a_wanted_block_is_asked_of_one_voter_after_the_other() {
-        let mut bodies = Bodies::default();
-        let voters = vec![Address([1; 16]), Address([2; 16])];
-        let id = BlockId([1; 32]);
-        assert!(bodies.want(id, voters.clone()) && !bodies.want(id, voters));
-        let asked: Vec<_> = (0..3).flat_map(|_| bodies.next_requests()).map(|(_, voter)| voter.0[0]).collect();
-        assert_eq!(asked, [1, 2, 1]);
-        let block = Arc::new(block(10_000));
-        bodies.insert_pending(id, block, &Peer("liar".to_owned()), 7);
-        assert!(bodies.next_requests().is_empty());
-        assert_eq!(bodies.drop_foreign(&id, 7), Some(Peer("liar".to_owned())));
-        assert_eq!(bodies.next_requests(), [(id, Address([2; 16]))]);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::crypto::SigningKey;
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::ids::{Address, BlockId};
 use laufzettel_chain::vote::{Proposal, Signed, Vote};
 use malachite_consensus::{Error, Input, LocallyProposedValue, Params, ProposedValue, State, process};
@@ -17,7 +18,6 @@ use malachite_types::{
     Round, ThresholdParams, Timeout, TimeoutKind, Validity, ValueOrigin, ValuePayload, VoteExtensionPolicy,
 };
 
-use super::action::Evidence;
 use super::context::{CoreAddress, CoreHeight, CoreValidators, CoreValue, Ledger};
 use super::convert;
 use super::message::Message;

@@ -4,8 +4,9 @@
 //! the core gets nothing; what arrives for it queues, bounded. See `barrier`
 //! for the order of durability, `height` for the life of a height.
 
+mod accuse;
 mod barrier;
-mod health;
+pub mod health;
 mod height;
 mod propose;
 mod receive;
@@ -15,18 +16,22 @@ mod snapshots;
 mod sync;
 mod transactions;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use laufzettel_chain::certificate::Certificate;
-use laufzettel_chain::crypto::SigningKey;
-use laufzettel_chain::ids::{Address, BlockId, NetworkId};
+use laufzettel_chain::crypto::{SigningKey, VerifyingKey};
+use laufzettel_chain::ids::{Address, BlockId, Height, NetworkId, PayloadDigest};
 use laufzettel_chain::vote::{Proposal, Signed};
 
 use super::action::{Action, Diagnostic, TimerKey};
 use super::bodies::Bodies;
 use super::context::Ledger;
 use super::core::{Core, CoreInput, Signer};
+use super::gate::{Verdict, View};
 use super::input::{Input, Ticket};
 use super::ledger::{Block, Tip};
 use super::message::Message;
@@ -35,6 +40,7 @@ use super::record::{LogEntry, LogRecord, TimeoutStep};
 use super::votes::Votes;
 use super::watermark::{Found, Mark, SigningState, judge};
 use crate::mempool::{Mempool, PoolLimits};
+use accuse::Accusations;
 use sync::Sync;
 use transactions::{Admission, Waiter};
 
@@ -56,8 +62,13 @@ pub struct DriverConfig {
     pub authority: String,
     /// Its consensus key; an observer has none.
     pub key: Option<SigningKey>,
-    /// Its node key, which signs beats.
+    /// Its node key, which signs beats and evidence.
     pub node_key: Option<SigningKey>,
+    /// Node keys that the registry has in use, by authority: a beat is signed by one of its sender's.
+    pub node_keys: BTreeMap<String, Vec<VerifyingKey>>,
+    /// What the core may see of a proposal: [`gate::judge`](super::gate::judge) in every node. An argument only so that
+    /// the simulator can show that it notices a node without it.
+    pub gate: fn(&View) -> Verdict,
     /// Bounds of the pool.
     pub pool: PoolLimits,
 }
@@ -139,8 +150,13 @@ pub struct Driver {
     peers: Peers,
     sync: Sync,
     pool: Mempool,
+    /// Transactions whose execution panicked here, the latest.
+    shunned: VecDeque<PayloadDigest>,
     admissions: BTreeMap<Ticket, Admission>,
-    waiters: BTreeMap<laufzettel_chain::ids::PayloadDigest, Vec<Waiter>>,
+    accusations: Accusations,
+    /// Height at which another node was last seen to sign with this node's key.
+    key_elsewhere: Option<Height>,
+    waiters: BTreeMap<PayloadDigest, Vec<Waiter>>,
     offered_at_ms: u64,
     beat_sequence: u64,
     reads: BTreeMap<Ticket, Peer>,
@@ -182,7 +198,10 @@ impl Driver {
             peers: Peers::default(),
             sync: Sync::default(),
             pool: Mempool::new(config.pool),
+            shunned: VecDeque::new(),
             admissions: BTreeMap::new(),
+            accusations: Accusations::default(),
+            key_elsewhere: None,
             waiters: BTreeMap::new(),
             offered_at_ms: 0,
             beat_sequence: now_ms,

@@ -40,12 +40,14 @@ pub enum BlockFault {
 }
 
 /// What became of a request to build a block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuildOutcome {
     /// The block; none if it could not be built.
     pub block: Option<Arc<Block>>,
     /// Candidates that can never be in a block; they leave the pool.
     pub dropped: Vec<PayloadDigest>,
+    /// Candidates whose execution panicked; they leave the pool and are not taken again.
+    pub hostile: Vec<PayloadDigest>,
 }
 
 /// Something that happened.

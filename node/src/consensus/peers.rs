@@ -36,6 +36,8 @@ pub struct PeerState {
     pub(crate) answered_at_ms: u64,
     /// Transactions of its that are being admitted.
     pub(crate) admissions: usize,
+    /// Their bytes.
+    pub(crate) admission_bytes: usize,
 }
 
 /// How many beats an offset is taken from: a clock that was corrected is seen after so many.

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
+use laufzettel_chain::ids::Height;
+
 use super::{Jobs, Shared};
 use crate::consensus::action::Diagnostic;
 use crate::consensus::{Action, Reply, TimerKey, Tip};
@@ -67,12 +69,13 @@ impl Ports {
             Action::Reply { request, reply } => self.reply(request, reply),
             Action::Evidence(evidence) => {
                 self.shared.metrics.evidence();
-                tracing::error!(?evidence, "a validator signed two messages that contradict each other");
+                let place = evidence.place();
+                tracing::error!(
+                    validator = %place.address, height = place.height, round = place.round, kind = ?place.kind,
+                    "a validator signed two messages that contradict each other; the proof goes on the ledger"
+                );
             }
-            Action::Join { above } => {
-                tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
-                self.shared.behind.send_replace(Some(above));
-            }
+            Action::Join { above, elsewhere } => self.join(above, elsewhere),
             Action::Log(diagnostic) => {
                 self.shared.metrics.diagnostic(&diagnostic);
                 if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
@@ -86,6 +89,17 @@ impl Ports {
             }
         }
     }
+    fn join(&self, above: Height, elsewhere: bool) {
+        if elsewhere && self.shared.snapshots.is_of_archive() {
+            tracing::info!(
+                height = above,
+                "peers have pruned the next block; an archive takes it from one that has not"
+            );
+            return;
+        }
+        tracing::warn!(height = above, "peers have pruned the next block; joining from a snapshot");
+        self.shared.behind.send_replace(Some(above));
+    }
     fn reply(&self, request: u64, reply: Reply) {
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(caller) = waiting.get(&request) {
@@ -96,6 +110,10 @@ impl Ports {
 
 fn log(diagnostic: &Diagnostic) {
     match diagnostic {
+        Diagnostic::KeyElsewhere { height } => tracing::error!(
+            height,
+            "another node signs with this node's consensus key; stop one of the two, and never start it again"
+        ),
         Diagnostic::InvalidBlock { .. } | Diagnostic::CoreFailed { .. } => tracing::warn!(?diagnostic, "consensus"),
         Diagnostic::RoundStarted { .. }
         | Diagnostic::Gate { .. }

@@ -50,8 +50,15 @@ pub(super) fn walk(
     for height in 1..=chain.tip {
         let mut first: Option<(&str, Block, Certificate)> = None;
         for (one, tip) in held.iter().zip(verdict.heights.clone()) {
-            // What a node does not keep, others do.
-            let Some((block, certificate)) = query::block(one.read, height)? else { continue };
+            let Some((block, certificate)) = query::block(one.read, height)? else {
+                // What a node does not keep in full, others do; its header it keeps for ever.
+                if let Some(header) = query::bare_header(one.read, height)? {
+                    witness.decided(height, header.id());
+                } else if height <= tip {
+                    verdict.violated(format!("{} holds no header of height {height}", one.node));
+                }
+                continue;
+            };
             judge(one, tip, height, &block, &certificate, &light, verdict);
             witness.certificate(one.node, &certificate);
             match &first {
@@ -69,7 +76,7 @@ pub(super) fn walk(
         };
         witness.decided(height, block.id());
         replay.step(&block, &certificate, verdict);
-        chain.take(&block, replay.rows(), verdict)?;
+        chain.take(&block, replay.rows(), witness, verdict)?;
         for (one, tip) in held.iter().zip(verdict.heights.clone()) {
             if tip == height {
                 replay.compare(one, verdict)?;
@@ -103,7 +110,13 @@ fn judge(
 
 impl Chain {
     /// Notes what a block holds, with the receipts of an execution of our own.
-    fn take(&mut self, block: &Block, read: &dyn Read, verdict: &mut Verdict) -> Result<(), StoreError> {
+    fn take(
+        &mut self,
+        block: &Block,
+        read: &dyn Read,
+        witness: &mut Witness,
+        verdict: &mut Verdict,
+    ) -> Result<(), StoreError> {
         let height = block.header.height;
         for (index, signed) in (0u32..).zip(&block.body.transactions) {
             let Ok(transaction) = signed.decode() else {
@@ -119,7 +132,12 @@ impl Chain {
                 let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
                 let Ok(item) = Item::decode(bytes) else { continue };
                 verdict.items += 1;
-                self.cases.entry(item.case).or_default().push((height, receipt.revision));
+                if let Action::Evidence(evidence) = &item.action {
+                    witness.accused(evidence);
+                }
+                // Evidence concerns no case and is no event.
+                let Some(case) = item.case else { continue };
+                self.cases.entry(case).or_default().push((height, receipt.revision));
                 if !matches!(item.action, Action::OpenCase { .. }) {
                     self.events.push(Position { height, transaction: index, item: number });
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::codec::decode;
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::ids::{Address, BlockId, Height};
 use laufzettel_chain::query;
 use laufzettel_chain::storage::{Family, StoreError};
@@ -22,6 +23,7 @@ type Place = (Address, Height, u32, Step);
 pub(crate) struct Witness {
     signed: BTreeMap<Place, BTreeMap<Option<BlockId>, String>>,
     decided: BTreeMap<Height, BTreeSet<BlockId>>,
+    accused: BTreeMap<Address, Height>,
     liars: BTreeSet<Address>,
     count: u64,
 }
@@ -86,12 +88,19 @@ impl Witness {
         let mut height = 0;
         while let Some(next) = query::next_height(one.read, height)? {
             height = next;
-            if let Some((header, certificate)) = query::header(one.read, height)? {
+            if let Some((_, certificate)) = query::header(one.read, height)? {
                 self.certificate(one.node, &certificate);
+            }
+            if let Some(header) = query::bare_header(one.read, height)? {
                 self.decided(height, header.id());
             }
         }
         Ok(())
+    }
+    /// Evidence that the ledger holds.
+    pub(super) fn accused(&mut self, evidence: &Evidence) {
+        let place = evidence.place();
+        self.accused.insert(place.address, place.height);
     }
     /// A block that some node held as decided.
     pub(super) fn decided(&mut self, height: Height, block: BlockId) {
@@ -107,6 +116,10 @@ impl Witness {
                     "{address} signed twice at height {height}, round {round}, {step:?}: {values:?}"
                 ));
             }
+        }
+        for (address, height) in self.accused.iter().filter(|(address, _)| !self.liars.contains(address)) {
+            verdict.double_signatures += 1;
+            verdict.violated(format!("the ledger holds evidence that {address} signed twice at height {height}"));
         }
         for (height, blocks) in self.decided.iter().filter(|(_, blocks)| blocks.len() > 1) {
             verdict.violated(format!("height {height} was decided twice: {blocks:?}"));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::codec::encode;
 use laufzettel_chain::crypto;
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Address, BlockId, CaseId, ItemDigest, TransactionId};
 use laufzettel_chain::item::{Action, Item};
@@ -245,4 +246,22 @@ fn two_votes_at_one_place_are_caught_wherever_they_lie() {
         witness.log_of(&Held { node: "c", read: &store }).unwrap();
     }
     assert_eq!(Network::new().check_with(witness).double_signatures, 1);
+}
+
+#[test]
+fn evidence_on_the_ledger_against_an_honest_validator_is_caught() {
+    let network = Network::new();
+    let member = &network.members[2];
+    let signed = |value| {
+        let message = vote(network.genesis.network, member, 4, Some(BlockId(value)));
+        let signature = crypto::sign(&member.consensus, Vote::DOMAIN, &encode(&message));
+        Signed { message, signature }
+    };
+    let evidence = Evidence::of_votes(signed([1; 32]), signed([2; 32]));
+    let accused = |mut witness: Witness| {
+        witness.accused(&evidence);
+        network.check_with(witness)
+    };
+    assert!(accused(Witness::default()).sound().unwrap_err().contains("the ledger holds evidence"));
+    assert!(accused(Witness::except([evidence.place().address])).is_sound());
 }

@@ -1,27 +1,36 @@
 //! What must hold at every moment, and what must hold in the end.
 
-use std::collections::BTreeMap;
+mod contradictions;
+mod turns;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_chain::crypto::Hash;
 use laufzettel_chain::genesis::Genesis;
-use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{Address, BlockId, Height};
+use laufzettel_chain::light::LightClient;
 use laufzettel_chain::vote::VoteType;
 use laufzettel_node::consensus::watermark::{Mark, Step};
-use laufzettel_node::consensus::{LogEntry, Message};
+use laufzettel_node::consensus::{LogEntry, Message, Tip, gate};
 
 use super::clients::Client;
-use super::mode::Mode;
 use super::replica::Replica;
 use crate::invariants::{self, Held, History, Told, Witness};
 use crate::load::Acknowledged;
+use contradictions::Contradictions;
+use turns::Turns;
 
 /// Everything seen that later things are held against.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Checks {
     decided: BTreeMap<Height, (BlockId, Hash)>,
     signed: BTreeMap<(Address, Height, u32, u8), Option<BlockId>>,
+    /// Blocks that liars made and that nobody honest may vote for.
+    pub(super) invalid: BTreeSet<BlockId>,
+    pub(super) contradictions: Contradictions,
+    turns: Turns,
+    light: LightClient,
     pub(super) round_max: u32,
 }
 
@@ -52,18 +61,50 @@ fn own(message: &Message, address: Address) -> Vec<(LogEntry, Mark, u8)> {
 }
 
 impl Checks {
-    /// Agreement: one block and one state per height.
-    pub(super) fn committed(&mut self, header: &Header, id: BlockId) -> Result<(), String> {
-        self.round_max = self.round_max.max(header.round);
-        let first = *self.decided.entry(header.height).or_insert((id, header.state_root));
-        if first == (id, header.state_root) {
-            Ok(())
-        } else {
-            Err(format!("two blocks at height {}: {} and {id}", header.height, first.0))
+    pub(super) fn new(genesis: &Genesis) -> Self {
+        Self {
+            decided: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            invalid: BTreeSet::new(),
+            contradictions: Contradictions::default(),
+            turns: Turns::new(&genesis.registry.validators),
+            light: LightClient::new(genesis),
+            round_max: 0,
         }
     }
+    /// An honest node begins a round.
+    pub(super) fn begins(&mut self, height: Height, round: u32) {
+        self.turns.begins(height, round);
+    }
 
-    /// Nothing is signed twice, and what is sent is durable first: in the log, then below the watermark.
+    /// Agreement: one block and one state per height; proven to whoever knows the genesis file alone; by whose turn it
+    /// was; and of no time that every honest clock held to be in the future.
+    pub(super) fn committed(&mut self, tip: &Tip, latest_clock_ms: u64) -> Result<(), String> {
+        let (header, id) = (&tip.header, tip.id);
+        self.round_max = self.round_max.max(header.round);
+        if let Some(first) = self.decided.get(&header.height) {
+            if *first == (id, header.state_root) {
+                return Ok(());
+            }
+            return Err(format!("two blocks at height {}: {} and {id}", header.height, first.0));
+        }
+        self.decided.insert(header.height, (id, header.state_root));
+        let certificate = tip.certificate.as_ref().ok_or_else(|| format!("height {} is not proven", header.height))?;
+        self.light.verify(header, certificate).map_err(|error| format!("a light client does not follow: {error}"))?;
+        if header.next_validators_hash != header.validators_hash {
+            return Err(format!("height {} announces other validators, and nobody joined or left", header.height));
+        }
+        if header.time_ms > latest_clock_ms.saturating_add(gate::window_ms(header.round)) {
+            return Err(format!(
+                "height {} is of {} ms, clocks stand at {latest_clock_ms}",
+                header.height, header.time_ms
+            ));
+        }
+        self.turns.committed(tip)
+    }
+
+    /// Nothing is signed twice, nobody votes for what cannot be executed, and what is sent is durable first: in the log,
+    /// then below the watermark.
     pub(super) fn sends(&mut self, replica: &Replica, message: &Message) -> Result<(), String> {
         let address = Address::of(&replica.member.consensus.verifying_key());
         let Some(running) = &replica.running else { return Ok(()) };
@@ -74,6 +115,10 @@ impl Checks {
             if first != mark.value {
                 return Err(format!("{who} signed twice: {mark:?}, before {first:?}"));
             }
+            if mark.value.is_some_and(|value| self.invalid.contains(&value)) {
+                return Err(format!("{who} signs for an invalid block: {mark:?}"));
+            }
+            self.contradictions.signs(address, mark.height, &entry);
             // One whose database was set back relays its own earlier votes as it gets them from others.
             if !replica.was_set_back && !running.store.holds(&entry) {
                 return Err(format!("{who} sends what its log does not hold: {mark:?}"));
@@ -97,16 +142,14 @@ impl Checks {
     pub(super) fn settled(
         &self,
         genesis: &Arc<Genesis>,
-        mode: Mode,
+        liars: &BTreeSet<Address>,
         replicas: &[Replica],
         clients: &[Client],
     ) -> Result<(), String> {
         let running = replicas.iter().filter_map(|replica| Some((replica, replica.running.as_ref()?)));
         let held: Vec<Held<'_>> =
             running.map(|(replica, running)| Held { node: &replica.member.id, read: running.store.as_ref() }).collect();
-        let liars = replicas.iter().enumerate().filter(|(node, _)| mode.lies(*node));
-        let liars = liars.map(|(_, replica)| Address::of(&replica.member.consensus.verifying_key()));
-        let mut witness = Witness::except(liars);
+        let mut witness = Witness::except(liars.iter().copied());
         for replica in replicas {
             witness.watermark(&replica.member.id, &replica.slots.image());
         }

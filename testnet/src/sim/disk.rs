@@ -14,6 +14,7 @@ use laufzettel_node::consensus::{LogEntry, LogRecord, Watermark};
 use laufzettel_node::worker::WatermarkSlots;
 
 use super::broken::Broken;
+use super::clients::HOSTILE_CASE;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -25,13 +26,15 @@ pub(super) struct SimStore {
     log: Mutex<BTreeMap<Vec<u8>, LogEntry>>,
     broken: Option<Broken>,
     odd: bool,
+    /// Whether reading the hostile case panics, as a fault in execution would.
+    panics: bool,
 }
 
 impl SimStore {
-    pub(super) fn new(rows: Rows, broken: Option<Broken>, odd: bool) -> Self {
+    pub(super) fn new(rows: Rows, broken: Option<Broken>, odd: bool, panics: bool) -> Self {
         let entries = rows.iter().filter(|((family, _), _)| *family == Family::Consensus);
         let log = entries.filter_map(|((_, key), value)| Some((key.clone(), entry(value)?))).collect();
-        Self { faulty: FaultyStore::with_rows(rows), log: Mutex::new(log), broken, odd }
+        Self { faulty: FaultyStore::with_rows(rows), log: Mutex::new(log), broken, odd, panics }
     }
     /// Whether the log holds this message durably.
     pub(super) fn holds(&self, wanted: &LogEntry) -> bool {
@@ -64,6 +67,10 @@ fn entry(bytes: &[u8]) -> Option<LogEntry> {
 
 impl Read for SimStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.panics && family == Family::Cases && key == HOSTILE_CASE.0 {
+            // Without the panic hook: a thousand of these are no news.
+            std::panic::resume_unwind(Box::new("the simulated execution panics"));
+        }
         if self.hides(family, key) { Ok(None) } else { self.faulty.get(family, key) }
     }
     fn scan(&self, family: Family, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {

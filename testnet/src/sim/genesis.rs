@@ -1,4 +1,4 @@
-//! The network of a simulation: four authorities with fixed keys and a small
+//! The network of a simulation: some authorities with fixed keys and a small
 //! process, as a genesis file.
 
 use std::sync::Arc;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use laufzettel_chain::genesis::Genesis;
-use laufzettel_chain::ids::Height;
+use laufzettel_chain::ids::{Address, Height};
 use laufzettel_chain::ledger::Ledger;
+use laufzettel_chain::registry::Purpose;
 use laufzettel_chain::storage::mem::Rows;
-use laufzettel_node::consensus::{Action, Driver, DriverConfig, TimerKey};
+use laufzettel_node::consensus::{Action, Driver, DriverConfig, TimerKey, gate};
 use laufzettel_node::mempool::PoolLimits;
 use laufzettel_node::worker::Worker;
 
@@ -42,6 +43,9 @@ pub(super) struct Replica {
     pub(super) announced: Height,
     pub(super) broken: Option<Broken>,
     pub(super) odd: bool,
+    /// Whether it can execute what makes honest nodes panic.
+    pub(super) executes_hostile: bool,
+    pub(super) pool: PoolLimits,
     /// Whether its next crash sets the database back to the image, but not the watermark.
     pub(super) set_back: bool,
     pub(super) was_set_back: bool,
@@ -52,12 +56,20 @@ impl Replica {
     pub(super) fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms)
     }
+    /// The address of its consensus key.
+    pub(super) fn address(&self) -> Address {
+        Address::of(&self.member.consensus.verifying_key())
+    }
 
     /// Starts it from its disk; what it wants done first, or why it cannot start.
     pub(super) fn start(&mut self, genesis: &Arc<Genesis>, now_ms: u64) -> Result<Vec<Action>, String> {
         self.run = self.run.saturating_add(1);
-        let store = Arc::new(SimStore::new(core::mem::take(&mut self.rows), self.broken, self.odd));
-        let ledger = Ledger::open(store.clone(), genesis.clone(), true).map_err(|error| error.to_string())?;
+        let store =
+            Arc::new(SimStore::new(core::mem::take(&mut self.rows), self.broken, self.odd, !self.executes_hostile));
+        let mut ledger = Ledger::open(store.clone(), genesis.clone(), true).map_err(|error| error.to_string())?;
+        if let Some(turns) = self.broken.and_then(Broken::turns) {
+            ledger = ledger.with_turns(turns);
+        }
         let slots = Box::new(self.slots.clone());
         let (worker, recovered) = Worker::open(ledger, slots).map_err(|error| error.to_string())?;
         let config = DriverConfig {
@@ -66,7 +78,9 @@ impl Replica {
             authority: self.member.id.clone(),
             key: self.member.validator.then(|| self.member.consensus.clone()),
             node_key: Some(self.member.node.clone()),
-            pool: PoolLimits::default(),
+            node_keys: genesis.registry.keys_in_use(Purpose::Node),
+            gate: if self.broken == Some(Broken::GateOff) { Broken::no_gate } else { gate::judge },
+            pool: self.pool,
         };
         let (driver, first) = Driver::new(config, recovered, self.clock(now_ms));
         let (timers, jobs) = (BTreeMap::new(), VecDeque::new());

@@ -1,21 +1,78 @@
-//! The simulator holds a healthy network to be healthy, repeats itself, and
-//! catches every variant that is broken on purpose.
+//! The simulator holds a healthy network to be healthy, repeats itself, sees
+//! every lie told, and catches every variant that is broken on purpose.
 
-use super::{Broken, run};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::liar::Lie;
+use super::mode::Mode;
+use super::{Broken, Report, lies, run};
+
+/// Runs the seeds on as many threads as there are processors; each simulation is one thread.
+fn run_seeds(seeds: u64) -> Vec<Report> {
+    let (next, reports) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    let report = run(seed, None);
+                    reports.lock().unwrap().push(report);
+                }
+            });
+        }
+    });
+    reports.into_inner().unwrap()
+}
 
 #[test]
-fn a_healthy_network_passes() {
-    for seed in 0..200 {
-        let report = run(seed, None);
-        assert_eq!(report.violation, None, "testnet sim --seeds {seed}..{}", seed + 1);
+fn a_network_with_liars_stays_healthy_and_every_lie_is_told() {
+    let reports = run_seeds(200);
+    for report in &reports {
+        let (seed, mode) = (report.seed, &report.mode);
+        assert_eq!(report.violation, None, "testnet sim --seeds {seed}..{} ({mode})", seed + 1);
         assert!(report.heights >= 3 && report.transactions == 43, "{report:?}");
     }
+    let told = lies(&reports);
+    let untold: Vec<&str> =
+        Lie::ALL.iter().map(|lie| lie.name()).filter(|name| told.get(name).is_none_or(|count| *count == 0)).collect();
+    assert_eq!(untold, Vec::<&str>::new(), "lies that were never told in 200 seeds");
+    // What these lies are for was seen: evidence of each way to sign twice, refused panics, an evicted transaction.
+    let sum = |of: &dyn Fn(&Report) -> u64, mode: &str| -> u64 {
+        reports.iter().filter(|report| report.mode.contains(mode)).map(of).sum()
+    };
+    for mode in ["twins", "votes_twice", "proposes_twice"] {
+        assert!(sum(&|report| report.evidence as u64, mode) > 0, "no evidence in any run with {mode}");
+    }
+    let nobody_lies = |mode: &Mode| !mode.twin && mode.liars.is_empty();
+    let honest = reports.iter().filter(|report| nobody_lies(&Mode::of(report.seed)) && report.evidence > 0);
+    assert_eq!(honest.count(), 0, "evidence where nobody signs twice");
+    assert!(sum(&|report| report.panics, "proposes_panic") > 0, "no panicking block was refused");
+    assert!(sum(&|report| report.evicted, "hostile") > 0, "no hostile transaction was evicted");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    assert_eq!(run(3, None), run(3, None));
+    for seed in [3, 5, 6] {
+        assert_eq!(run(seed, None), run(seed, None));
+    }
     assert_ne!(run(3, None).trace, run(4, None).trace);
+}
+
+#[test]
+fn every_lie_is_in_some_seed_by_itself() {
+    let alone: BTreeMap<Lie, u64> = (0..200)
+        .filter_map(|seed| {
+            let mode = Mode::of(seed);
+            let mut lies = mode.liars.values().flatten();
+            lies.next().copied().filter(|_| lies.next().is_none()).map(|lie| (lie, seed))
+        })
+        .collect();
+    assert_eq!(alone.len(), Lie::ALL.len());
 }
 
 #[test]

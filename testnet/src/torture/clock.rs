@@ -61,15 +61,32 @@ fn quoted(path: &Path) -> String {
 
 impl Stage {
     /// Turns a node's clock while it runs, and back. The others go on.
-    pub(super) async fn turn_clock(&mut self, node: usize, ahead_ms: i64, hold: Duration) -> Result<(), Fault> {
+    pub(super) async fn turn_clock(
+        &mut self,
+        node: usize,
+        ahead_ms: i64,
+        restart: bool,
+        hold: Duration,
+    ) -> Result<(), Fault> {
         let name = self.name(node)?;
-        let Some(clocks) = &self.clocks else {
+        if self.clocks.is_none() {
             self.skip("clock", "clock.c cannot be built here");
             return Ok(());
-        };
-        clocks.turn(&name, ahead_ms)?;
+        }
+        self.turn(&name, ahead_ms)?;
+        if restart {
+            self.kill(&name)?;
+            self.launch(&name)?;
+        }
         let lasted = self.last(hold, (node + 1) % self.cluster.nodes().len().max(1)).await;
-        clocks.turn(&name, 0)?;
+        self.turn(&name, 0)?;
+        if restart {
+            self.kill(&name)?;
+            self.start(&name).await?;
+        }
         lasted
+    }
+    fn turn(&self, name: &str, ahead_ms: i64) -> Result<(), Fault> {
+        self.clocks.as_ref().map_or(Ok(()), |clocks| clocks.turn(name, ahead_ms))
     }
 }

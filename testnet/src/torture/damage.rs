@@ -1,6 +1,6 @@
 //! Files that are damaged while their node is down. Whatever is damaged, the node must come back by itself, be set back
 //! and catch up, say that it signs nothing, or refuse to start with an error that names the thing; then it is brought
-//! back as an operator would: a database is deleted and fetched again, anything else is put back.
+//! back as an operator would: a database is deleted and fetched again, a watermark is reset, anything else is put back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use laufzettel_chain::ledger::stored_tip;
 use laufzettel_chain::storage::rocks::RocksStore;
 use laufzettel_node::consensus::Watermark;
 use laufzettel_node::consensus::watermark::SLOT_BYTES;
+use tokio::process::Command;
 
 use super::schedule::{Harm, Part};
 use super::stage::{PATIENCE, Stage};
@@ -155,7 +156,8 @@ impl Stage {
         };
         let whole = fs::read(&file)?;
         let permissions = fs::metadata(&file)?.permissions();
-        match harmed(part, harm, at, &whole) {
+        let harmed = harmed(part, harm, at, &whole);
+        match &harmed {
             Some(bytes) => fs::write(&file, bytes)?,
             None => fs::remove_file(&file)?,
         }
@@ -167,20 +169,29 @@ impl Stage {
         if part.of_database() {
             return self.bring_back(&name, verdict).await;
         }
-        // What an operator has elsewhere is put back. The watermark nobody has elsewhere: it is put back here because
-        // the node has signed nothing since, which is checked.
         self.cluster.kill(&name)?;
         if verdict == "silent" {
-            let found = fs::read(&file).unwrap_or_default();
-            if found.len() > whole.len() || found == whole {
+            if fs::read(&file)? != harmed.unwrap_or_default() {
                 return Err(format!("{name} wrote a watermark while it was to sign nothing").into());
             }
-            fs::write(&file, &whole)?;
+            self.reset_watermark(&name).await?;
         } else if !matches!(part, Part::Endpoints | Part::Lock) && !file.ends_with("watermark") {
+            // What an operator has elsewhere is put back.
             fs::write(&file, &whole)?;
             fs::set_permissions(&file, permissions)?;
         }
         self.start(&name).await.map(drop)
+    }
+    /// The way out for a validator that lost its watermark.
+    async fn reset_watermark(&self, name: &str) -> Result<(), Fault> {
+        let mut command = Command::new(self.cluster.program());
+        command.arg("--home").arg(self.cluster.net.node_folder(name)).args(["keys", "watermark", "reset", "--yes"]);
+        let done = command.output().await?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&done.stderr);
+        Err(format!("the watermark of {name} cannot be reset: {}", why.trim()).into())
     }
     /// Height of the chain in a database whose node is down.
     fn height_on_disk(&self, name: &str) -> Result<u64, Fault> {
@@ -210,7 +221,7 @@ impl Stage {
             let opened = log.lines().find(|line| line.contains("ledger open"));
             let height = opened.and_then(|line| line.split("height=").nth(1)?.split_whitespace().next()?.parse().ok());
             let height: u64 = height.ok_or_else(|| format!("{name} does not log the height it opens at: {log}"))?;
-            let silent = warnings.iter().any(|warning| warning.contains("nothing is signed"));
+            let silent = warnings.iter().any(|warning| warning.contains("nothing is signed: the file"));
             match self.cluster.ended(name)? {
                 Some(status) if status.success() => return Err(format!("{name} ended well over damage").into()),
                 Some(_) => {}

@@ -63,15 +63,18 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Copies a folder; how many bytes its files have.
+/// Copies a folder's files; how many bytes they have. A socket belongs to a process that is gone.
 fn copy(from: &Path, to: &Path) -> Result<u64, Fault> {
     let mut bytes = 0;
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        let target = to.join(entry.file_name());
-        bytes +=
-            if entry.file_type()?.is_dir() { copy(&entry.path(), &target)? } else { fs::copy(entry.path(), target)? };
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            bytes += copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            bytes += fs::copy(entry.path(), target)?;
+        }
     }
     Ok(bytes)
 }

@@ -116,8 +116,8 @@ pub(super) enum Strike {
     Flap { node: usize, times: u32 },
     /// No space is left, and later there is.
     DiskFull { node: usize },
-    /// The wall clock jumps and later jumps back.
-    Clock { node: usize, ahead_ms: i64 },
+    /// The wall clock jumps and later jumps back; the node may be killed and started after each.
+    Clock { node: usize, ahead_ms: i64, restart: bool },
     /// A file of a node that is down is damaged; `at` chooses file and place.
     Damage { node: usize, part: Part, harm: Harm, at: u64 },
     /// The database is gone, the watermark is not.
@@ -258,8 +258,8 @@ impl Schedule {
             "delay" => Strike::Delay { delay: Duration::from_millis(50 + at % 350) },
             "flap" => Strike::Flap { node, times: 3 + u32::try_from(at % 8).unwrap_or_default() },
             "disk_full" => Strike::DiskFull { node },
-            "clock_ahead" => Strike::Clock { node, ahead_ms },
-            "clock_behind" => Strike::Clock { node, ahead_ms: -ahead_ms },
+            "clock_ahead" => Strike::Clock { node, ahead_ms, restart: at % 2 == 0 },
+            "clock_behind" => Strike::Clock { node, ahead_ms: -ahead_ms, restart: at % 2 == 0 },
             "wipe" => Strike::Wipe { node },
             _ => {
                 let part = Self::deal(&mut self.parts, &Part::ALL, &mut self.random).unwrap_or(Part::Table);

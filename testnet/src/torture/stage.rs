@@ -116,7 +116,7 @@ impl Stage {
             Strike::KillAll => self.kill_all(hold).await?,
             Strike::Pause { node, pause } => self.pause(*node, *pause).await?,
             Strike::DiskFull { node } => self.fill_disk(*node, hold).await?,
-            Strike::Clock { node, ahead_ms } => self.turn_clock(*node, *ahead_ms, hold).await?,
+            Strike::Clock { node, ahead_ms, restart } => self.turn_clock(*node, *ahead_ms, *restart, hold).await?,
             Strike::Damage { node, part, harm, at } => self.damage(*node, *part, *harm, *at, hold).await?,
             Strike::Wipe { node } => self.wipe(*node).await?,
             Strike::Isolate { .. }

@@ -94,7 +94,7 @@ impl Cases {
         for (place, bytes) in &step.items {
             let position = Position { height: step.height, transaction: step.transaction, item: *place };
             let item = Item::decode(bytes).map_err(because)?;
-            if item.case != id {
+            if item.case != Some(id) {
                 return Err(because("an item is of another case"));
             }
             let row = item_row(position.height, position.transaction, usize::from(*place));
@@ -115,7 +115,7 @@ impl Cases {
             }
             let Some(current) = &mut self.current else { return Ok(()) };
             current.case.apply(&item, &origin).map_err(|refusal| because(format!("an item of a case: {refusal:?}")))?;
-            index::put_item(batch, &item, &position, current.case.revision());
+            index::put_item(batch, &id, &item, &position, current.case.revision());
             batch.put(Family::Items, row, bytes.clone());
         }
         Ok(())

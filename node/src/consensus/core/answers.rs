@@ -2,6 +2,7 @@
 //! the core swallows errors. A signature the watermark forbids is answered with
 //! what no signing effect accepts, so that the core ends the step itself.
 
+use laufzettel_chain::evidence::Evidence;
 use laufzettel_chain::vote::{Signed, VoteType};
 use malachite_consensus::{
     ConsensusMsg, Effect, Input, LivenessMsg, MisbehaviorEvidence, Resumable as _, Resume, SignedConsensusMsg,
@@ -9,7 +10,6 @@ use malachite_consensus::{
 use malachite_signing::VerifierExt as _;
 use malachite_types::{CertificateError, SignedMessage, Timeout, TimeoutKind};
 
-use super::super::action::Evidence;
 use super::super::context::{CoreProposal, CoreVote, Ledger};
 use super::super::convert::{self, CoreSignedProposal, CoreSignedVote};
 use super::super::message::Message;
@@ -204,14 +204,14 @@ impl Answers<'_> {
         for (_, pairs) in evidence.votes.iter() {
             for (first, second) in pairs {
                 let pair = convert::signed_vote_out(&ledger, first).zip(convert::signed_vote_out(&ledger, second));
-                self.wishes.evidence.extend(pair.map(|pair| Evidence::Votes(Box::new(pair))));
+                self.wishes.evidence.extend(pair.map(|(a, b)| Evidence::of_votes(a, b)));
             }
         }
         for (_, pairs) in evidence.proposals.iter() {
             for (first, second) in pairs {
                 let pair =
                     convert::signed_proposal_out(&ledger, first).zip(convert::signed_proposal_out(&ledger, second));
-                self.wishes.evidence.extend(pair.map(|pair| Evidence::Proposals(Box::new(pair))));
+                self.wishes.evidence.extend(pair.map(|(a, b)| Evidence::of_proposals(a, b)));
             }
         }
     }

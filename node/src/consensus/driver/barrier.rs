@@ -31,8 +31,9 @@ impl Driver {
         if self.undecided.active {
             self.keep(wishes.log);
         }
-        let evidence = wishes.evidence.into_iter().map(Action::Evidence);
-        self.actions.extend(evidence);
+        for evidence in wishes.evidence {
+            self.accuse(evidence);
+        }
         let mut sends = Vec::new();
         for proposal in wishes.own_proposals {
             // From some round on the core sends proposals of others again; their bodies are fetched, not pushed.
@@ -186,6 +187,8 @@ impl Driver {
         self.tip = tip;
         self.tip_since_ms = self.now_ms;
         self.finish_transactions(finals);
+        self.accusations.committed(self.tip.height(), finals);
+        self.bring_evidence();
         self.begin_height();
     }
 

@@ -1,10 +1,75 @@
 //! How the node is: a snapshot for status displays. It says who is missing and
-//! how many more failures the network survives.
+//! how many more failures the network survives; and what it holds in memory.
 
-use super::{Driver, Flight};
+use super::accuse::ACCUSATIONS_MAX;
+use super::receive::PROPOSALS_PER_ROUND;
+use super::transactions::{PEER_ADMISSION_BYTES_MAX, PEER_ADMISSIONS_MAX};
+use super::{Driver, FUTURE_MAX, Flight, QUEUE_MAX};
 use crate::consensus::action::{Health, PeerHealth, Reply};
+use crate::consensus::bodies::{BLOCK_BYTES_MAX, BLOCKS_MAX, UNASKED_MAX};
 use crate::consensus::core::Core;
+use crate::consensus::message::{MESSAGE_BYTES_MAX, SYNC_ENTRIES_MAX, VOTES_MAX};
 use crate::consensus::peers::Peer;
+use crate::consensus::votes::ROUNDS_AHEAD;
+
+/// What a driver holds in memory for others, beside the pool. Each part has a bound that no peer can move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Inputs that wait for the core.
+    pub queued: usize,
+    /// Messages of the height after the next one.
+    pub early: usize,
+    /// Their bytes.
+    pub early_bytes: usize,
+    /// Transactions being admitted, of the peer that has most.
+    pub admissions_of_peer: usize,
+    /// Bytes being admitted, of the peer that has most.
+    pub admission_bytes_of_peer: usize,
+    /// Blocks being read for peers, one a peer.
+    pub reads: usize,
+    /// Votes of the undecided height.
+    pub votes: usize,
+    /// Proposals of the undecided height.
+    pub proposals: usize,
+    /// Blocks of the undecided height.
+    pub blocks: usize,
+    /// Bytes of blocks that are being put together.
+    pub assembly_bytes: usize,
+    /// Decided blocks that wait for their commit.
+    pub synced_blocks: usize,
+    /// Contradictions that were seen.
+    pub accusations: usize,
+}
+
+impl Load {
+    /// Which bound does not hold with so many peers and validators, and the rounds of a height so far; none if all do.
+    #[must_use]
+    pub fn excess(&self, peers: usize, validators: usize, rounds: usize) -> Option<&'static str> {
+        let rounds_kept = rounds.saturating_add(usize::try_from(ROUNDS_AHEAD).unwrap_or(0)).saturating_add(1);
+        let votes_max = validators.saturating_mul(2).saturating_mul(rounds_kept);
+        // Own timeouts and one message that is worked off as a whole come on top of what peers may fill.
+        let queue_max = QUEUE_MAX.saturating_add(VOTES_MAX).saturating_add(64);
+        let bounds = [
+            ("inputs that wait for the core", self.queued, queue_max),
+            ("messages that came early", self.early, peers.saturating_mul(FUTURE_MAX)),
+            ("bytes that came early", self.early_bytes, MESSAGE_BYTES_MAX),
+            ("admissions of a peer", self.admissions_of_peer, PEER_ADMISSIONS_MAX),
+            ("bytes in admission of a peer", self.admission_bytes_of_peer, PEER_ADMISSION_BYTES_MAX),
+            ("reads for peers", self.reads, peers),
+            ("votes", self.votes, votes_max),
+            ("proposals", self.proposals, PROPOSALS_PER_ROUND.saturating_mul(rounds_kept)),
+            ("blocks", self.blocks, BLOCKS_MAX),
+            (
+                "bytes of blocks in parts",
+                self.assembly_bytes,
+                UNASKED_MAX.saturating_add(peers).saturating_mul(BLOCK_BYTES_MAX),
+            ),
+            ("synced blocks", self.synced_blocks, SYNC_ENTRIES_MAX),
+            ("accusations", self.accusations, ACCUSATIONS_MAX),
+        ];
+        bounds.into_iter().find(|(_, found, max)| found > max).map(|(name, _, _)| name)
+    }
+}
 
 /// A beat goes out at least this often.
 pub(super) const BEAT_MS: u64 = 5_000;
@@ -48,7 +113,29 @@ impl Driver {
             pending: self.pool.len(),
             pending_bytes: self.pool.bytes(),
             oldest_pending_lock_ms: self.pool.oldest_lock_ms(),
+            key_elsewhere: self.key_elsewhere,
             halted: self.halted.clone(),
+        }
+    }
+
+    /// What is held in memory for others.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let undecided = &self.undecided;
+        let peers = self.peers.all().values();
+        Load {
+            queued: undecided.queue.len(),
+            early: self.future.len(),
+            early_bytes: self.future_bytes,
+            admissions_of_peer: peers.clone().map(|peer| peer.admissions).max().unwrap_or(0),
+            admission_bytes_of_peer: peers.map(|peer| peer.admission_bytes).max().unwrap_or(0),
+            reads: self.reads.len(),
+            votes: undecided.votes.all().count(),
+            proposals: undecided.proposals.len(),
+            blocks: undecided.bodies.held(),
+            assembly_bytes: undecided.bodies.assembly_bytes(),
+            synced_blocks: self.synced_waiting(),
+            accusations: self.accusations.len(),
         }
     }
 

@@ -60,9 +60,10 @@ impl Driver {
     }
 
     pub(super) fn on_built(&mut self, done: Ticket, outcome: BuildOutcome) {
-        for digest in &outcome.dropped {
+        for digest in outcome.dropped.iter().chain(&outcome.hostile) {
             self.evict_invalid(digest);
         }
+        self.shun(&outcome.hostile);
         let Some(Proposing::Building { ticket, round }) = self.undecided.proposing else { return };
         if ticket != done {
             return;

@@ -22,7 +22,7 @@ const HELP_MS: u64 = 400;
 /// Votes of the last height keep coming for this long without meaning that their sender needs help.
 const LATE_MS: u64 = 300;
 /// Most proposals kept of one round: two are the proof that its proposer lies.
-const PROPOSALS_PER_ROUND: usize = 2;
+pub(super) const PROPOSALS_PER_ROUND: usize = 2;
 
 /// Where a message's height lies.
 enum Place {
@@ -127,6 +127,7 @@ impl Driver {
         if !vote.verify(&validator.key) {
             return self.fault(from, "vote with a wrong signature");
         }
+        self.compare_vote(&vote);
         self.undecided.votes.insert(vote.clone());
         self.enqueue(CoreInput::Entry(LogEntry::Vote(vote)));
     }
@@ -160,6 +161,7 @@ impl Driver {
         if !proposal.verify(&validator.key) {
             return self.fault(from, "proposal with a wrong signature");
         }
+        self.compare_proposal(&proposal);
         self.undecided.proposals.push(Proposed { proposal, fed: false, verdict: "" });
     }
 
@@ -183,9 +185,22 @@ impl Driver {
     }
 
     fn on_round_certificate(&mut self, from: &Peer, certificate: RoundCertificate) {
-        if matches!(self.place(from, certificate.height), Place::Current) && self.queue_has_room() {
-            self.enqueue(CoreInput::RoundCertificate(certificate));
+        if !matches!(self.place(from, certificate.height), Place::Current) || !self.queue_has_room() {
+            return;
         }
+        for vote in &certificate.votes {
+            let message = Vote {
+                network: self.config.network,
+                incarnation: self.config.incarnation,
+                height: certificate.height,
+                round: certificate.round,
+                vote_type: vote.vote_type,
+                value: vote.value,
+                address: vote.address,
+            };
+            self.keep_vote(from, Signed { message, signature: vote.signature });
+        }
+        self.enqueue(CoreInput::RoundCertificate(certificate));
     }
 
     fn on_part(&mut self, from: &Peer, part: BlockPart) {
@@ -264,6 +279,10 @@ impl Driver {
         let own_network = self.is_of_this_network(&message.network, message.incarnation);
         if message.authority != from.0 || !own_network {
             return self.fault(from, "beat of someone else");
+        }
+        let mut keys = self.config.node_keys.get(&from.0).into_iter().flatten();
+        if !keys.any(|key| beat.verify(key)) {
+            return self.fault(from, "beat with a wrong signature");
         }
         let now_ms = self.now_ms;
         let state = self.peers.entry(from);

@@ -5,7 +5,7 @@ use super::{Driver, LogEntry, Proposed};
 use crate::consensus::Diagnostic;
 use crate::consensus::action::TimerKey;
 use crate::consensus::core::{Core, CoreInput};
-use crate::consensus::gate::{self, Verdict, View};
+use crate::consensus::gate::{Verdict, View};
 use crate::consensus::votes::ROUNDS_AHEAD;
 
 impl Driver {
@@ -19,7 +19,7 @@ impl Driver {
             if entry.fed || entry.proposal.message.round > round_max {
                 continue;
             }
-            let verdict = gate::judge(&self.view(core, entry));
+            let verdict = (self.config.gate)(&self.view(core, entry));
             if verdict.name() != entry.verdict {
                 changes.push((index, verdict.name()));
             }

@@ -54,7 +54,7 @@ impl Driver {
         }
         let mut wanted = false;
         for (id, voters) in self.undecided.votes.supported(&self.tip.validators) {
-            wanted |= self.want_body(id, voters);
+            wanted |= self.want_body(id, voters, true);
         }
         if wanted {
             self.request_bodies();
@@ -71,16 +71,16 @@ impl Driver {
             .collect();
         let mut wanted = false;
         for (id, proposer) in missing {
-            wanted |= self.want_body(id, vec![proposer]);
+            wanted |= self.want_body(id, vec![proposer], false);
         }
         if wanted {
             self.request_bodies();
         }
     }
-    fn want_body(&mut self, id: BlockId, mut voters: Vec<Address>) -> bool {
+    fn want_body(&mut self, id: BlockId, mut voters: Vec<Address>, backed: bool) -> bool {
         let own = self.own_address();
         voters.retain(|address| Some(*address) != own);
-        !voters.is_empty() && self.undecided.bodies.want(id, voters)
+        self.undecided.bodies.want(id, voters, backed)
     }
     pub(super) fn request_bodies(&mut self) {
         let height = self.tip.next_height();

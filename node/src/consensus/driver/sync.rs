@@ -4,6 +4,9 @@
 
 use std::collections::VecDeque;
 
+use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::vote::{Signed, Vote, VoteType};
+
 use super::{Driver, Flight};
 use crate::consensus::action::TimerKey;
 use crate::consensus::ledger::SyncEntry;
@@ -15,6 +18,9 @@ const ANSWER_MS: u64 = 1_000;
 /// One height behind is normal for a moment: its own votes may still be on their way.
 const PATIENCE_MS: u64 = 150;
 
+/// Blocks of unasked help that are taken: the next one, and what came with it.
+const HELP_ENTRIES: u64 = 2;
+
 /// Where block sync stands.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
@@ -25,8 +31,8 @@ pub(super) struct Sync {
     committing: Option<Peer>,
     /// Since when peers in reach have said that they pruned the next block.
     pub(super) pruned_since_ms: Option<u64>,
-    /// Whether joining anew was asked for.
-    pub(super) join_wanted: bool,
+    /// What was said when joining anew was asked for: whether a peer may have the blocks nevertheless.
+    pub(super) join_wanted: Option<bool>,
 }
 
 impl Sync {
@@ -51,8 +57,10 @@ impl Driver {
             }
             return;
         }
-        let Some(peer) = self.peers.above(tip, self.sync.last.as_ref()) else { return self.join_if_pruned() };
-        (self.sync.pruned_since_ms, self.sync.join_wanted) = (None, false);
+        let peer = self.peers.above(tip, self.sync.last.as_ref());
+        self.join_if_pruned(peer.is_some());
+        let Some(peer) = peer else { return };
+        self.sync.pruned_since_ms = None;
         let from = tip.saturating_add(1);
         self.sync.asked = Some(peer.clone());
         self.sync.last = Some(peer.clone());
@@ -84,20 +92,43 @@ impl Driver {
         if asked {
             self.sync.asked = None;
             self.cancel_timer(TimerKey::Sync);
-            self.sync.last = if entries.is_empty() { Some(from.clone()) } else { None };
+            // In turn, whatever it had: who has pruned the past is found out soon.
+            self.sync.last = Some(from.clone());
         }
         if entries.is_empty() {
             let tip = self.tip.height();
             self.peers.disbelieve(from, tip);
             return;
         }
-        // Unasked ones are help for a straggler: a few, and only the next.
-        let room = if asked { SYNC_ENTRIES_MAX } else { 2 };
-        for entry in entries.into_iter().take(room) {
-            if self.sync.entries.len() < SYNC_ENTRIES_MAX {
+        // Unasked ones are help for a straggler: the next few, and of each peer one answer at a time.
+        let unasked_max = self.tip.next_height().saturating_add(HELP_ENTRIES);
+        if !asked && self.sync.entries.iter().any(|(peer, _)| peer == from) {
+            return;
+        }
+        for entry in entries {
+            let wanted = asked || entry.block.header.height < unasked_max;
+            if wanted && self.sync.entries.len() < SYNC_ENTRIES_MAX {
                 self.sync.entries.push_back((from.clone(), entry));
             }
         }
+    }
+    /// A proven certificate may hold votes that contradict those that came here.
+    fn compare_certificate(&mut self, certificate: &Certificate) {
+        for (address, signature) in &certificate.signatures {
+            let message = Vote {
+                network: self.config.network,
+                incarnation: self.config.incarnation,
+                height: certificate.height,
+                round: certificate.round,
+                vote_type: VoteType::Precommit,
+                value: Some(certificate.block),
+                address: *address,
+            };
+            self.compare_vote(&Signed { message, signature: *signature });
+        }
+    }
+    pub(super) fn synced_waiting(&self) -> usize {
+        self.sync.entries.len()
     }
 
     /// The synced block that was being committed came with a body of someone's own making.
@@ -124,6 +155,7 @@ impl Driver {
                 self.bad_sync(&from);
                 return false;
             }
+            self.compare_certificate(&entry.certificate);
             self.sync.committing = Some(from);
             self.commit(entry.block, entry.certificate);
             return true;

@@ -16,9 +16,14 @@ use crate::mempool::{Inserted, Pending, REOFFER_MS};
 /// Transactions that come within this time travel in one message.
 const OFFER_GATHER_MS: u64 = 5;
 /// Most transactions of one peer that are being admitted.
-const PEER_ADMISSIONS_MAX: usize = 4_096;
+pub(super) const PEER_ADMISSIONS_MAX: usize = 4_096;
+/// Most bytes of them; what finds no room is offered again by its origin.
+pub(super) const PEER_ADMISSION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most transactions of clients that are being admitted.
 const CLIENT_ADMISSIONS_MAX: usize = 16_384;
+
+/// Most transactions remembered whose execution panicked.
+const SHUNNED_MAX: usize = 1_024;
 
 /// A transaction that is being admitted.
 #[derive(Debug)]
@@ -29,8 +34,13 @@ pub(super) struct Admission {
 
 #[derive(Debug)]
 enum Origin {
-    Client { request: u64, wait: bool },
+    Client {
+        request: u64,
+        wait: bool,
+    },
     Peer(Peer),
+    /// This node itself: evidence.
+    Own,
 }
 
 /// A client that waits for an outcome.
@@ -46,6 +56,7 @@ impl Driver {
         } else {
             Err(Refusal { retry_after_ms: Some(REOFFER_MS), ..Refusal::new(RefusalReason::ResourceExhausted) })
         };
+        let room = if self.is_shunned(&transaction) { Err(Refusal::new(RefusalReason::Invalid)) } else { room };
         if let Err(refusal) = room {
             return self.reply(request, Reply::Refused(refusal));
         }
@@ -61,16 +72,27 @@ impl Driver {
 
     pub(super) fn on_transactions(&mut self, from: &Peer, transactions: Vec<Arc<SignedTransaction>>) {
         for transaction in transactions {
-            let known = self.pool.contains(&transaction.payload_digest());
-            let room = self.pool.check_room(transaction.size()).is_ok();
-            // What finds no room now is offered again by its origin.
-            if known || !room || self.peers.entry(from).admissions >= PEER_ADMISSIONS_MAX {
+            if self.is_shunned(&transaction) {
                 continue;
             }
+            let known = self.pool.contains(&transaction.payload_digest());
+            let room = self.pool.check_room(transaction.size()).is_ok();
             let state = self.peers.entry(from);
+            let bytes = state.admission_bytes.saturating_add(transaction.size());
+            // What finds no room now is offered again by its origin.
+            let crowded = state.admissions >= PEER_ADMISSIONS_MAX || bytes > PEER_ADMISSION_BYTES_MAX;
+            if known || !room || crowded {
+                continue;
+            }
             state.admissions = state.admissions.saturating_add(1);
+            state.admission_bytes = bytes;
             self.admit(transaction, Origin::Peer(from.clone()));
         }
+    }
+
+    /// Submits a transaction of this node's own making.
+    pub(super) fn admit_own(&mut self, transaction: Arc<SignedTransaction>) {
+        self.admit(transaction, Origin::Own);
     }
 
     fn admit(&mut self, transaction: Arc<SignedTransaction>, origin: Origin) {
@@ -85,14 +107,26 @@ impl Driver {
             Origin::Peer(peer) => {
                 let state = self.peers.entry(&peer);
                 state.admissions = state.admissions.saturating_sub(1);
+                state.admission_bytes = state.admission_bytes.saturating_sub(transaction.size());
                 if let Ok(info) = result {
                     // A refusal is the origin's business; it offers again or lets it expire.
                     let _ = self.pool.insert(transaction, info, Some(peer), self.now_ms);
                     self.propose_again();
                 }
             }
+            Origin::Own => self.on_own_admitted(transaction, result),
             Origin::Client { request, wait } => self.on_client_admitted(request, wait, transaction, result),
         }
+    }
+
+    fn on_own_admitted(&mut self, transaction: Arc<SignedTransaction>, result: Result<AdmittedInfo, Refusal>) {
+        let digest = transaction.payload_digest();
+        let inserted = result.and_then(|info| self.pool.insert(transaction, info, None, self.now_ms));
+        if let Err(refusal) = inserted {
+            return self.accusations.refused(&digest, &refusal);
+        }
+        self.offer_soon();
+        self.propose_again();
     }
 
     fn on_client_admitted(
@@ -174,6 +208,18 @@ impl Driver {
         if !pending.is_empty() {
             self.send(from, Message::Transactions(pending));
         }
+    }
+
+    /// Takes these no more: their origin may offer them for as long as they are valid, and each time someone's
+    /// execution would panic.
+    pub(super) fn shun(&mut self, hostile: &[PayloadDigest]) {
+        self.shunned.extend(hostile);
+        while self.shunned.len() > SHUNNED_MAX {
+            self.shunned.pop_front();
+        }
+    }
+    fn is_shunned(&self, transaction: &SignedTransaction) -> bool {
+        !self.shunned.is_empty() && self.shunned.contains(&transaction.payload_digest())
     }
 
     /// A builder found that no block can hold it.

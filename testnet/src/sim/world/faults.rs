@@ -8,7 +8,7 @@ use laufzettel_node::consensus::watermark::SLOT_BYTES;
 use laufzettel_node::consensus::{Action, Input};
 use rand::Rng;
 
-use super::{Event, NODES, World};
+use super::{Event, World};
 
 /// How many in a thousand writes are struck by a crash.
 const STRUCK: u32 = 12;
@@ -30,11 +30,11 @@ impl World {
         }
         match self.random.random_range(0..10) {
             0..4 => {
-                let node = self.random.random_range(0..NODES);
+                let node = self.random.random_range(0..self.nodes());
                 self.crash(node);
             }
             4 => {
-                for node in 0..NODES {
+                for node in 0..self.nodes() {
                     if self.random.random_range(0..4) < 3 {
                         self.crash(node);
                     }
@@ -42,7 +42,7 @@ impl World {
             }
             5..8 => self.partition(),
             _ => {
-                let (a, b) = (self.random.random_range(0..NODES), self.random.random_range(0..NODES));
+                let (a, b) = (self.random.random_range(0..self.nodes()), self.random.random_range(0..self.nodes()));
                 if a != b {
                     self.cut(a, b);
                     let wait_ms = self.random.random_range(100..2_000);
@@ -55,10 +55,10 @@ impl World {
     }
 
     fn partition(&mut self) {
-        let apart: BTreeSet<usize> = (0..NODES).filter(|_| self.random.random_range(0..2) == 0).collect();
+        let apart: BTreeSet<usize> = (0..self.nodes()).filter(|_| self.random.random_range(0..2) == 0).collect();
         self.links.part(apart);
-        for a in 0..NODES {
-            for b in a.saturating_add(1)..NODES {
+        for a in 0..self.nodes() {
+            for b in a.saturating_add(1)..self.nodes() {
                 if self.links.parted(a, b) {
                     self.cut(a, b);
                 }
@@ -72,7 +72,7 @@ impl World {
     pub(super) fn make_whole(&mut self) {
         self.chaos = false;
         self.links.part(BTreeSet::new());
-        for node in 0..NODES {
+        for node in 0..self.nodes() {
             if !self.runs(node) {
                 self.restart(node);
             }
@@ -89,7 +89,7 @@ impl World {
         if let Some(replica) = self.replicas.get_mut(node) {
             replica.crash();
         }
-        for other in 0..NODES {
+        for other in 0..self.nodes() {
             if other != node {
                 self.cut(node, other);
             }
@@ -149,12 +149,19 @@ impl World {
             return self.crash(node);
         }
         if let Input::Committed { tip, .. } = &input {
-            let result = self.checks.committed(&tip.header, tip.id);
+            let latest_ms = self.latest_clock_ms();
+            let result = self.checks.committed(tip, latest_ms);
             self.trace.note(now_ms, node, "commit", &tip.id.0);
             self.hold(result);
         }
         self.step(node, input);
         self.next_job(node, run);
+    }
+
+    /// What the fastest honest clock reads.
+    fn latest_clock_ms(&self) -> u64 {
+        let honest = self.replicas.iter().enumerate().filter(|(node, _)| !self.mode.is_faulty(*node));
+        honest.map(|(_, replica)| replica.clock(self.now_ms)).max().unwrap_or(self.now_ms)
     }
 
     fn strike(&mut self) -> Option<Strike> {

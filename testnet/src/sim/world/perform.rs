@@ -1,33 +1,49 @@
 //! What nodes want done, and what comes back to them.
 
-use std::sync::Arc;
-
-use laufzettel_chain::ids::Address;
 use laufzettel_node::consensus::action::Diagnostic;
-use laufzettel_node::consensus::{Action, Evidence, Input, Message, Peer, Reply, TimerKey};
-use rand::Rng;
+use laufzettel_node::consensus::{Action, Input, RefusalReason, Reply, TimerKey};
 
-use super::super::liar::twist;
-use super::super::mode::Mode;
-use super::{CLIENTS, Event, LONE_MS, LONE_ODD_MS, NODES, World};
+use super::{CLIENTS, Event, HOSTILE_REQUEST, World};
 
-/// How many messages in a thousand arrive twice.
-const TWICE: u32 = 10;
-/// How many in ten thousand are lost, and break their link.
-const LOST: u32 = 15;
+/// Every so many steps it is looked at how much a node holds in memory.
+const LOAD_EVERY: u64 = 64;
 
 impl World {
     /// Gives a node an input and performs what it wants done.
     pub(super) fn step(&mut self, node: usize, input: Input) {
         let now_ms = self.now_ms;
+        self.steps = self.steps.wrapping_add(1);
         let Some(replica) = self.replicas.get_mut(node) else { return };
         let clock_ms = replica.clock(now_ms);
         let Some(running) = replica.running.as_mut() else { return };
         let actions = running.driver.step(clock_ms, input);
+        if self.steps.is_multiple_of(LOAD_EVERY) {
+            self.check_load(node);
+        }
         self.perform(node, actions);
     }
 
+    /// What a node holds in memory for others is bounded.
+    fn check_load(&mut self, node: usize) {
+        let (peers, validators) = (self.nodes(), self.mode.validators);
+        let Some(replica) = self.replicas.get(node) else { return };
+        let Some(running) = &replica.running else { return };
+        let health = running.driver.health();
+        let rounds = usize::try_from(health.round.unwrap_or(0)).unwrap_or(0);
+        let load = running.driver.load();
+        let pool = replica.pool;
+        if let Some(what) = load.excess(peers, validators, rounds) {
+            self.fail(format!("node {node} holds too much: {what}, {load:?}"));
+        } else if health.pending > pool.count_max || health.pending_bytes > pool.bytes_max {
+            self.fail(format!(
+                "node {node} has {} transactions pending, {} bytes",
+                health.pending, health.pending_bytes
+            ));
+        }
+    }
+
     pub(super) fn perform(&mut self, node: usize, actions: Vec<Action>) {
+        let actions = if self.mode.lies(node) { self.speak(node, actions) } else { actions };
         for action in actions {
             if self.violation.is_some() {
                 return;
@@ -46,13 +62,12 @@ impl World {
                 }
             }
             Action::Send { to, message } => {
-                if let Some(to) = self.node_of(&to) {
-                    self.transmit(node, &[to], &message);
-                }
+                let to = self.nodes_of(node, &to);
+                self.transmit(node, &to, &message);
             }
             Action::Broadcast { message } => {
-                let all: Vec<usize> = (0..NODES).filter(|to| *to != node).collect();
-                self.transmit(node, &all, &message);
+                let to = self.others(node);
+                self.transmit(node, &to, &message);
             }
             Action::Admit { .. } | Action::ReadBlocks { .. } | Action::ReadSnapshot { .. } => {
                 self.at(1, Event::Quick { node, run, action })
@@ -64,41 +79,60 @@ impl World {
                 self.next_job(node, run);
             }
             Action::Reply { request, reply } => self.reply(node, request, &reply),
-            Action::Evidence(evidence) => self.evidence(&evidence),
+            Action::Evidence(evidence) => {
+                let author = evidence.place().address;
+                let mut of_author = (0..self.nodes()).filter(|of| self.is_address(*of, author));
+                if of_author.all(|of| !self.mode.is_faulty(of)) {
+                    self.fail(format!("evidence against an honest node: {evidence:?}"));
+                }
+                if !self.mode.is_faulty(node) {
+                    self.checks.contradictions.told(node, run, &evidence);
+                }
+            }
             Action::Log(diagnostic) => self.note(node, &diagnostic),
-            // No node here prunes.
-            Action::Join { above } => self.fail(format!("node {node} at height {above} asks to join from a snapshot")),
+            Action::Join { above, .. } => self.wants_to_join(node, above),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
 
-    fn running(&mut self, node: usize) -> Option<&mut super::super::replica::Running> {
-        self.replicas.get_mut(node)?.running.as_mut()
-    }
-
-    fn evidence(&mut self, evidence: &Evidence) {
-        let author = match evidence {
-            Evidence::Votes(pair) => pair.0.message.address,
-            Evidence::Proposals(pair) => pair.0.message.address,
-        };
-        let own = |replica: &super::super::replica::Replica| Address::of(&replica.member.consensus.verifying_key());
-        let author = self.replicas.iter().position(|replica| own(replica) == author);
-        if author.is_none_or(|node| !self.mode.lies(node)) {
-            self.fail(format!("evidence against an honest node: {evidence:?}"));
-        }
+    fn is_address(&self, node: usize, address: laufzettel_chain::ids::Address) -> bool {
+        self.replicas.get(node).is_some_and(|replica| replica.address() == address)
     }
 
     fn note(&mut self, node: usize, diagnostic: &Diagnostic) {
         self.trace.note(self.now_ms, node, "log", format!("{diagnostic:?}").as_bytes());
         match diagnostic {
-            _ if self.mode.lies(node) => {}
-            Diagnostic::PeerFault { peer, .. } if self.node_of(peer).is_some_and(|node| self.mode.lies(node)) => {}
-            // The others are honest and the ledger is deterministic: none of these may ever be.
-            Diagnostic::CoreFailed { .. } | Diagnostic::InvalidBlock { .. } | Diagnostic::PeerFault { .. } => {
-                self.fail(format!("node {node}: {diagnostic:?}"));
+            _ if self.mode.is_faulty(node) => {}
+            Diagnostic::PeerFault { peer, .. } if self.node_of(peer).is_some_and(|node| self.mode.is_faulty(node)) => {}
+            Diagnostic::InvalidBlock { block, reason, .. }
+                if self.checks.invalid.contains(block) || self.is_hostile_block(reason) =>
+            {
+                self.panics += u64::from(reason.contains("panic"));
             }
-            Diagnostic::RoundStarted { .. } | Diagnostic::Gate { .. } | Diagnostic::Syncing { .. } => {}
+            // The others are honest and the ledger is deterministic: none of these may ever be.
+            Diagnostic::CoreFailed { .. }
+            | Diagnostic::InvalidBlock { .. }
+            | Diagnostic::PeerFault { .. }
+            | Diagnostic::KeyElsewhere { .. } => self.fail(format!("node {node}: {diagnostic:?}")),
+            Diagnostic::RoundStarted { height, round } => self.checks.begins(*height, *round),
+            Diagnostic::Gate { .. } | Diagnostic::Syncing { .. } => {}
         }
+    }
+
+    /// No node here prunes: only a liar says so, and it must be believed by nobody who has an honest peer to ask.
+    fn wants_to_join(&mut self, node: usize, above: u64) {
+        let Some(running) = self.replicas.get(node).and_then(|replica| replica.running.as_ref()) else { return };
+        let peers = running.driver.health().peers;
+        let mut helpful = peers.iter().filter(|peer| peer.connected && peer.height > above);
+        let honest = helpful.any(|peer| self.node_of(&peer.peer).is_some_and(|peer| !self.mode.is_faulty(peer)));
+        if honest || (0..self.nodes()).all(|other| !self.mode.lies(other)) {
+            self.fail(format!("node {node} at height {above} asks to join from a snapshot"));
+        }
+    }
+
+    /// A liar that can execute the hostile transaction proposes it in good faith where a client submits it.
+    fn is_hostile_block(&self, reason: &str) -> bool {
+        reason.contains("panic") && (0..self.nodes()).any(|node| self.mode.executes_hostile(node))
     }
 
     fn set_timer(&mut self, node: usize, run: u64, key: TimerKey, at_ms: u64) {
@@ -122,56 +156,15 @@ impl World {
         }
     }
 
-    fn transmit(&mut self, from: usize, to: &[usize], message: &Message) {
-        let mut bytes = Arc::new(message.to_bytes());
-        self.trace.note(self.now_ms, from, message.name(), &bytes);
-        if let Some(replica) = self.replicas.get_mut(from).filter(|_| !self.mode.lies(from)) {
-            if let Message::Beat(beat) = message {
-                replica.announced = replica.announced.max(beat.message.height);
+    fn reply(&mut self, node: usize, request: u64, reply: &Reply) {
+        if request == HOSTILE_REQUEST {
+            match reply {
+                Reply::Final(_) => self.fail("the hostile transaction is final".to_owned()),
+                Reply::Refused(refusal) => self.evicted += u64::from(refusal.reason == RefusalReason::Invalid),
+                Reply::Accepted { .. } | Reply::Health(_) => {}
             }
-            let result = self.checks.sends(replica, message);
-            self.hold(result);
-        }
-        for to in to {
-            let Some(epoch) = self.links.epoch(from, *to) else { continue };
-            self.messages = self.messages.saturating_add(1);
-            if let Some(replica) = self.replicas.get(from).filter(|_| self.mode.lies(from)) {
-                bytes = Arc::new(twist(message, &replica.member, &mut self.random).to_bytes());
-            }
-            if self.chaos && self.random.random_range(0..10_000) < LOST {
-                self.cut(from, *to);
-                let wait_ms = self.random.random_range(20..500);
-                self.at(wait_ms, Event::Reconnect);
-                continue;
-            }
-            let copies = if self.chaos && self.random.random_range(0..1_000) < TWICE { 2 } else { 1 };
-            for _ in 0..copies {
-                let wait_ms = self.delay();
-                self.at(wait_ms, Event::Deliver { from, to: *to, epoch, bytes: Arc::clone(&bytes) });
-            }
-        }
-    }
-
-    fn delay(&mut self) -> u64 {
-        match (self.chaos, self.random.random_range(0..100)) {
-            (true, 0..3) => self.random.random_range(50..600),
-            (true, _) => self.random.random_range(1..25),
-            (false, _) => self.random.random_range(1..6),
-        }
-    }
-
-    pub(super) fn deliver(&mut self, from: usize, to: usize, epoch: u64, bytes: &[u8]) {
-        if self.links.epoch(from, to) != Some(epoch) {
             return;
         }
-        let Some(from) = self.peer(from) else { return };
-        match Message::from_bytes(bytes) {
-            Ok(message) => self.step(to, Input::Message { from, message }),
-            Err(error) => self.fail(format!("an honest node's message does not decode: {error}")),
-        }
-    }
-
-    fn reply(&mut self, node: usize, request: u64, reply: &Reply) {
         let Ok(index) = usize::try_from(request) else { return };
         let Reply::Final(outcome) = reply else { return };
         self.trace.note(self.now_ms, node, "final", &outcome.id.0);
@@ -195,41 +188,8 @@ impl World {
                 return self.fail(violation);
             }
         }
-        let limit_ms = match self.mode {
-            Mode::Well | Mode::SetBack => LONE_MS,
-            Mode::ClockOff | Mode::Liar => LONE_ODD_MS,
-        };
-        if index >= CLIENTS && took_ms > limit_ms {
+        if index >= CLIENTS && took_ms > self.lone_ms() {
             self.fail(format!("a transaction of an idle network took {took_ms} ms"));
-        }
-    }
-
-    pub(super) fn cut(&mut self, a: usize, b: usize) {
-        if self.links.cut(a, b) {
-            let (first, second) = (self.peer(a), self.peer(b));
-            for (node, peer) in [(a, second), (b, first)] {
-                if let Some(peer) = peer {
-                    self.step(node, Input::PeerDisconnected(peer));
-                }
-            }
-        }
-    }
-
-    /// Links stand again wherever both ends run and no partition lies between.
-    pub(super) fn reconnect(&mut self) {
-        for a in 0..NODES {
-            for b in a.saturating_add(1)..NODES {
-                let possible = self.runs(a) && self.runs(b) && !self.links.parted(a, b);
-                if possible && self.links.epoch(a, b).is_none() {
-                    self.links.connect(a, b);
-                    let pair: [(usize, Option<Peer>); 2] = [(a, self.peer(b)), (b, self.peer(a))];
-                    for (node, peer) in pair {
-                        if let Some(peer) = peer {
-                            self.step(node, Input::PeerConnected(peer));
-                        }
-                    }
-                }
-            }
         }
     }
 }

@@ -1,0 +1,204 @@
+//! What the driver does with messages that no honest node sends. The whole of
+//! it runs in the simulator; here single rules are held.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use laufzettel_chain::crypto::SigningKey;
+use laufzettel_chain::header::Header;
+use laufzettel_chain::ids::{Address, BlockId, NetworkId, TransactionId};
+use laufzettel_chain::item::{Action as ItemAction, Item};
+use laufzettel_chain::validators::{Validator, ValidatorSet};
+use laufzettel_chain::vote::{Beat, Signed, Vote, VoteType};
+
+use crate::consensus::{
+    Action, AdmittedInfo, BuildOutcome, Diagnostic, Driver, DriverConfig, Input, Message, Peer, Recovered,
+    RefusalReason, Reply, SignedTransaction, Timeouts, Tip, gate,
+};
+use crate::mempool::PoolLimits;
+
+const NETWORK: NetworkId = NetworkId([1; 32]);
+const NOW_MS: u64 = 1_000_000;
+
+fn key(number: u8, purpose: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number * 16 + purpose + 1; 32])
+}
+
+fn name(number: u8) -> String {
+    format!("node-{number}")
+}
+
+fn tip() -> Tip {
+    let validator = |number: u8| {
+        let public = key(number, 0).verifying_key();
+        Validator { address: Address::of(&public), authority: name(number), key: public, power: 1 }
+    };
+    let validators = ValidatorSet::new((0..4).map(validator).collect()).unwrap();
+    let header = Header {
+        version: 1,
+        network: NETWORK,
+        incarnation: 0,
+        height: 0,
+        round: 0,
+        time_ms: NOW_MS,
+        previous: BlockId::default(),
+        proposer: Address::default(),
+        tx_root: [0; 32],
+        receipts_root: [0; 32],
+        state_root: [0; 32],
+        validators_hash: validators.hash(),
+        next_validators_hash: validators.hash(),
+    };
+    let order = validators.all().iter().map(|validator| validator.address).collect();
+    Tip { id: header.id(), header, certificate: None, validators, order, parameters: Timeouts::default() }
+}
+
+/// The driver of node 0.
+fn driver() -> Driver {
+    let config = DriverConfig {
+        network: NETWORK,
+        incarnation: 0,
+        authority: name(0),
+        key: Some(key(0, 0)),
+        node_key: Some(key(0, 1)),
+        node_keys: (0..4)
+            .map(|number| (name(number), vec![key(number, 1).verifying_key()]))
+            .collect::<BTreeMap<_, _>>(),
+        gate: gate::judge,
+        pool: PoolLimits::default(),
+    };
+    let recovered = Recovered { tip: tip(), log: Vec::new(), blocks: Vec::new(), log_end: 0, slots: [None, None] };
+    Driver::new(config, recovered, NOW_MS).0
+}
+
+fn hears(driver: &mut Driver, from: u8, message: Message) -> Vec<Action> {
+    driver.step(NOW_MS + 1, Input::Message { from: Peer(name(from)), message })
+}
+
+fn faults(actions: &[Action]) -> Vec<&'static str> {
+    let fault = |action: &Action| match action {
+        Action::Log(Diagnostic::PeerFault { fault, .. }) => Some(*fault),
+        _ => None,
+    };
+    actions.iter().filter_map(fault).collect()
+}
+
+fn vote(of: u8, value: Option<u8>) -> Signed<Vote> {
+    let message = Vote {
+        network: NETWORK,
+        incarnation: 0,
+        height: 1,
+        round: 0,
+        vote_type: VoteType::Prevote,
+        value: value.map(|byte| BlockId([byte; 32])),
+        address: Address::of(&key(of, 0).verifying_key()),
+    };
+    Signed::new(message, &key(of, 0))
+}
+
+#[test]
+fn a_beat_counts_only_with_the_signature_of_its_node() {
+    let beat = |height| Beat {
+        network: NETWORK,
+        incarnation: 0,
+        authority: name(2),
+        sequence: 9,
+        time_ms: NOW_MS,
+        height,
+        block: BlockId::default(),
+        oldest_pending_lock_ms: 0,
+    };
+    let mut driver = driver();
+    let height = |driver: &Driver| driver.health().peers.iter().map(|peer| peer.height).max().unwrap_or(0);
+    for forged in [Signed::new(beat(77), &key(2, 0)), Signed::new(beat(77), &key(1, 1))] {
+        assert_eq!(faults(&hears(&mut driver, 2, Message::Beat(forged))), ["beat with a wrong signature"]);
+    }
+    let true_beat = Signed::new(beat(5), &key(2, 1));
+    let altered = Signed { message: beat(78), signature: true_beat.signature };
+    assert_eq!(faults(&hears(&mut driver, 2, Message::Beat(altered))), ["beat with a wrong signature"]);
+    assert_eq!(height(&driver), 0);
+    assert_eq!(faults(&hears(&mut driver, 3, Message::Beat(true_beat.clone()))), ["beat of someone else"]);
+    assert!(faults(&hears(&mut driver, 2, Message::Beat(true_beat))).is_empty());
+    assert_eq!(height(&driver), 5);
+}
+
+/// The evidence transactions that are to be admitted.
+fn brought(actions: &[Action]) -> Vec<Arc<SignedTransaction>> {
+    let admit = |action: &Action| match action {
+        Action::Admit { transaction, .. } => Some(Arc::clone(transaction)),
+        _ => None,
+    };
+    actions.iter().filter_map(admit).collect()
+}
+
+#[test]
+fn contradicting_votes_are_brought_to_the_ledger_once() {
+    let mut driver = driver();
+    let first = hears(&mut driver, 2, Message::Votes(vec![vote(2, Some(1))]));
+    assert!(brought(&first).is_empty());
+    // A repetition is none, and neither is a vote that another key signed.
+    let forged = Signed { message: vote(2, None).message, signature: vote(3, None).signature };
+    assert!(brought(&hears(&mut driver, 3, Message::Votes(vec![vote(2, Some(1)), forged]))).is_empty());
+    let actions = hears(&mut driver, 3, Message::Votes(vec![vote(2, Some(2)), vote(2, None)]));
+    let told = actions.iter().filter(|action| matches!(action, Action::Evidence(_))).count();
+    let transactions = brought(&actions);
+    assert_eq!((told, transactions.len()), (1, 1));
+    let transaction = transactions[0].decode().unwrap();
+    assert_eq!(transaction.payload.authority, name(0));
+    assert!(transactions[0].verify(&transactions[0].signatures[0], &key(0, 1).verifying_key()), "signed by the node");
+    match transaction.items.as_slice() {
+        [Some(Item { action: ItemAction::Evidence(evidence), case: None, .. })] => {
+            assert!(evidence.contradicts());
+            assert_eq!(evidence.place().address, Address::of(&key(2, 0).verifying_key()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_node_does_not_accuse_itself_but_says_that_its_key_is_used_elsewhere() {
+    let mut driver = driver();
+    hears(&mut driver, 2, Message::Votes(vec![vote(0, Some(1))]));
+    let actions = hears(&mut driver, 3, Message::Votes(vec![vote(0, None)]));
+    assert!(brought(&actions).is_empty());
+    let told = |action: &Action| matches!(action, Action::Log(Diagnostic::KeyElsewhere { height: 1 }));
+    assert_eq!(actions.iter().filter(|action| told(action)).count(), 1);
+    assert_eq!(driver.health().key_elsewhere, Some(1));
+}
+
+#[test]
+fn what_made_execution_panic_is_not_taken_again() {
+    let mut driver = driver();
+    let hostile = Arc::new(SignedTransaction { payload: vec![7; 40], ..SignedTransaction::default() });
+    let submit = |request| Input::Submit { request, transaction: Arc::clone(&hostile), wait: true };
+    let actions = driver.step(NOW_MS + 1, submit(1));
+    let ticket = actions.iter().find_map(|action| match action {
+        Action::Admit { ticket, .. } => Some(*ticket),
+        _ => None,
+    });
+    let info = AdmittedInfo {
+        authority: name(1),
+        id: TransactionId([1; 16]),
+        payload_digest: hostile.payload_digest(),
+        valid_until_ms: u64::MAX,
+        urgent: false,
+        lock_capable: false,
+    };
+    driver.step(NOW_MS + 2, Input::Admitted { ticket: ticket.unwrap(), result: Ok(info) });
+    assert_eq!(driver.health().pending, 1);
+    let outcome = BuildOutcome { hostile: vec![hostile.payload_digest()], ..BuildOutcome::default() };
+    let refused = |actions: &[Action], of: u64| {
+        actions.iter().any(|action| match action {
+            Action::Reply { request, reply: Reply::Refused(refusal) } => {
+                *request == of && refusal.reason == RefusalReason::Invalid
+            }
+            _ => false,
+        })
+    };
+    let actions = driver.step(NOW_MS + 3, Input::Built { ticket: 99, outcome });
+    assert!(refused(&actions, 1), "its client is told");
+    assert_eq!(driver.health().pending, 0);
+    assert!(refused(&driver.step(NOW_MS + 4, submit(2)), 2));
+    let offered = hears(&mut driver, 2, Message::Transactions(vec![Arc::clone(&hostile)]));
+    assert!(brought(&offered).is_empty());
+}

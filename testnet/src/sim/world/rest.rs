@@ -1,0 +1,152 @@
+//! The end: everything rests, one late client after the other is served at
+//! once, an idle network makes heartbeat blocks only; then all that must hold.
+
+use std::collections::BTreeSet;
+
+use laufzettel_chain::ids::Address;
+use laufzettel_chain::state::submissions;
+use rand::Rng as _;
+
+use super::super::clients::Client;
+use super::super::mode::Odd;
+use super::{CLIENTS, Event, IDLE_MS, World};
+
+/// A single transaction at rest is final within this time.
+const LONE_MS: u64 = 1_000;
+/// The same with one validator that is not well: its turn passes first.
+const LONE_ODD_MS: u64 = 6_000;
+/// The same with two: both their turns pass.
+const LONE_TWO_MS: u64 = 15_000;
+
+impl World {
+    pub(super) fn lone_ms(&self) -> u64 {
+        match (self.mode.liars.len(), self.mode.twin, self.mode.odd) {
+            (0, false, Odd::None | Odd::SetBack) => LONE_MS,
+            (0 | 1, _, _) => LONE_ODD_MS,
+            _ => LONE_TWO_MS,
+        }
+    }
+
+    /// Where everyone stands, for the report of a failure.
+    pub(super) fn standing(&self) -> String {
+        let mut text = String::new();
+        for replica in &self.replicas {
+            let Some(running) = &replica.running else {
+                text += &format!("{} down; ", replica.member.id);
+                continue;
+            };
+            let health = running.driver.health();
+            text += &format!(
+                "{} at {} round {:?} pending {} {:?}{}; ",
+                replica.member.id,
+                health.height,
+                health.round,
+                health.pending,
+                health.signing,
+                if health.silent { " silent" } else { "" }
+            );
+        }
+        let clients = self.clients.iter().enumerate().take(CLIENTS + self.late);
+        let open: Vec<usize> = clients.filter(|(_, client)| client.told.is_none()).map(|(index, _)| index).collect();
+        text + &format!("clients without outcome {open:?}")
+    }
+
+    /// Whether everything rests; then the next late client is let in, and in the end true.
+    pub(super) fn next_late(&mut self) -> bool {
+        let let_in = CLIENTS + self.late;
+        if self.clients.iter().take(let_in).any(|client| client.told.is_none()) || !self.rests() {
+            return false;
+        }
+        if let_in == self.clients.len() {
+            return self.watch_idle();
+        }
+        self.late += 1;
+        let wait_ms = self.random.random_range(1..2_000);
+        self.at(wait_ms, Event::Submit { client: let_in });
+        false
+    }
+
+    /// A network that is left alone makes a heartbeat block a minute and nothing else; true once that is seen.
+    fn watch_idle(&mut self) -> bool {
+        let first = self.honest().into_iter().next().unwrap_or(0);
+        let height = self.running(first).map_or(0, |running| running.driver.tip().height());
+        match self.idle {
+            None => {
+                self.idle = Some((height, false));
+                self.at(IDLE_MS, Event::Idle);
+                false
+            }
+            Some((_, false)) => false,
+            Some((before, true)) => {
+                let made = height.saturating_sub(before);
+                // Who signs twice even then is brought to the ledger, by each node that sees it.
+                let evidence = if self.honest().len() == self.nodes() { 0 } else { 3 * self.nodes() as u64 };
+                // And who has its turn with what nobody can execute lets the round pass, so that an empty block follows.
+                let most = 3 + evidence + if self.mode.hostile { self.nodes() as u64 } else { 0 };
+                if !(2..=most).contains(&made) {
+                    self.fail(format!("an idle network made {made} blocks in {IDLE_MS} ms"));
+                }
+                true
+            }
+        }
+    }
+
+    fn honest(&self) -> BTreeSet<usize> {
+        (0..self.nodes()).filter(|node| !self.mode.is_faulty(*node)).collect()
+    }
+
+    fn rests(&self) -> bool {
+        let mut heights = BTreeSet::new();
+        for replica in self.honest().into_iter().filter_map(|node| self.replicas.get(node)) {
+            let Some(running) = &replica.running else { return false };
+            let health = running.driver.health();
+            // A node keeps what nobody can execute until it builds a block itself. It is awake for it alone then, until
+            // the next heartbeat wakes the others.
+            let busy =
+                if self.mode.hostile { health.pending > 1 } else { health.round.is_some() || health.pending > 0 };
+            if busy || !running.jobs.is_empty() {
+                return false;
+            }
+            heights.insert(health.height);
+        }
+        heights.len() == 1
+    }
+
+    /// What must hold in the end, of honest nodes; how much evidence the ledger holds.
+    pub(super) fn settle(&mut self) -> usize {
+        let honest = self.honest();
+        let mut result = self.checks.contradictions.none_against_honest(&self.genesis);
+        let mut evidence = 0;
+        if result.is_ok() {
+            match self.checks.contradictions.recorded(&self.replicas, &honest, &self.genesis) {
+                Ok(count) => evidence = count,
+                Err(violation) => result = Err(violation),
+            }
+        }
+        let hostile = self.members.first().and_then(|member| Some((member.id.clone(), self.hostile.decode().ok()?)));
+        let of_faulty = self.replicas.iter().enumerate().filter(|(node, _)| !honest.contains(node));
+        let faulty: BTreeSet<Address> = of_faulty.map(|(_, replica)| replica.address()).collect();
+        // What liars and twins still have to say is of no account.
+        let mut node = 0;
+        self.replicas.retain(|_| {
+            node += 1;
+            honest.contains(&(node - 1))
+        });
+        for replica in &self.replicas {
+            if let (Some(running), Some((authority, hostile))) = (&replica.running, &hostile) {
+                let found = submissions::find(&running.store.faulty, authority, &hostile.payload.id);
+                if !matches!(found, Ok(None)) {
+                    result = Err(format!("{} holds the hostile transaction: {found:?}", replica.member.id));
+                }
+            }
+        }
+        let settled = self.checks.settled(&self.genesis, &faulty, &self.replicas, &self.clients);
+        self.hold(result.and(settled));
+        evidence
+    }
+
+    /// Clients that were told their outcome.
+    pub(super) fn told(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().filter(|client| client.told.is_some())
+    }
+}
