@@ -253,13 +253,13 @@ impl Schedule {
                 Strike::Pause { node, pause: Duration::from_secs(seconds).min(self.pause_max) }
             }
             "isolate" => Strike::Isolate { node, lost },
-            "one_way" => Strike::OneWay { from: node, to: other.filter(|_| at.is_multiple_of(2)), lost },
+            "one_way" => Strike::OneWay { from: node, to: other.filter(|_| at % 2 == 0), lost },
             "halves" => Strike::Halves { with_first: first_of_pair, lost },
             "delay" => Strike::Delay { delay: Duration::from_millis(50 + at % 350) },
             "flap" => Strike::Flap { node, times: 3 + u32::try_from(at % 8).unwrap_or_default() },
             "disk_full" => Strike::DiskFull { node },
-            "clock_ahead" => Strike::Clock { node, ahead_ms, restart: at.is_multiple_of(2) },
-            "clock_behind" => Strike::Clock { node, ahead_ms: -ahead_ms, restart: at.is_multiple_of(2) },
+            "clock_ahead" => Strike::Clock { node, ahead_ms, restart: at % 2 == 0 },
+            "clock_behind" => Strike::Clock { node, ahead_ms: -ahead_ms, restart: at % 2 == 0 },
             "wipe" => Strike::Wipe { node },
             _ => {
                 let part = Self::deal(&mut self.parts, &Part::ALL, &mut self.random).unwrap_or(Part::Table);
