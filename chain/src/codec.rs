@@ -62,8 +62,17 @@ pub fn decode<T: Canonical>(bytes: &[u8]) -> Result<T, CodecError> {
 }
 
 /// Collects canonical bytes.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Writer(Vec<u8>);
+
+/// Most of what is written is small, and fits without growing.
+const WRITER_BYTES: usize = 128;
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self(Vec::with_capacity(WRITER_BYTES))
+    }
+}
 
 impl Writer {
     /// What was written.

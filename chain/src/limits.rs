@@ -59,7 +59,7 @@ pub const CHUNK_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// A case's record in a snapshot is cut after the transaction with which a part of it has this many bytes.
 pub const CASE_PART_BYTES: usize = 512 * 1024;
 /// Longest key of a chunk's entry in bytes.
-pub const CHUNK_KEY_BYTES_MAX: usize = 32;
+pub const CHUNK_KEY_BYTES_MAX: usize = 38;
 /// Most chunks of one snapshot: their list stays below 6 MiB, the snapshot at about 50 GB.
 pub const CHUNKS_MAX: usize = 50_000;
 

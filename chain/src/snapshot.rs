@@ -11,6 +11,6 @@ mod entry;
 mod import;
 mod manifest;
 
-pub use create::{SnapshotError, create};
+pub use create::{Sink, SnapshotError, create};
 pub use import::{Blame, Import, ImportError};
 pub use manifest::{ChunkInfo, ChunkKind, MANIFEST_VERSION, Manifest, ManifestError};

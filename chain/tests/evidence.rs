@@ -13,8 +13,10 @@ use laufzettel_chain::ids::{BlockId, NetworkId};
 use laufzettel_chain::item::{Action, Item, ItemError};
 use laufzettel_chain::ledger::Ledger;
 use laufzettel_chain::limits::{EVIDENCE_RECORDS_MAX, EVIDENCE_WORK};
+use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::state::evidence;
+use laufzettel_chain::storage::Family;
 use laufzettel_chain::storage::mem::MemStore;
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_chain::vote::{Proposal, Signed, Vote, VoteType};
@@ -254,7 +256,14 @@ fn a_snapshot_carries_what_is_recorded() {
     for height in 1..=3 {
         assert_eq!(outcome(&mut whole, height, &at(height)), Code::Accepted);
     }
+    // Pruning leaves the proof itself, and a snapshot made after it brings it.
+    whole.prune_bodies_below(3);
+    assert_eq!(outcome(&mut whole, 4, &at(1)), Code::EvidenceRepeated);
+    assert_eq!(query::bodies_from(store.as_ref()).expect("memory"), 3);
     let (mut other, copy) = fixture::snapshots::joined(store.as_ref());
+    let items = |store: &MemStore| fixture::snapshots::family(store, Family::Items);
+    assert_eq!((items(&copy).len(), items(&store).len()), (3, 4), "what was refused is not brought");
+    assert!(items(&copy).iter().all(|(place, bytes)| items(&store).get(place) == Some(bytes)));
     let all = |store: &MemStore| evidence::all(store, &genesis().registry).expect("memory");
     assert_eq!(all(&copy), all(&store));
     // Both go on: what is recorded is refused by both, what is new changes both in the same way.

@@ -32,6 +32,11 @@ fn account(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
 }
 
+fn most_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim().to_owned()
+}
+
 fn since_boot() -> Duration {
     Duration::from_secs_f64(account("/proc/uptime").parse().unwrap_or_default())
 }
@@ -97,16 +102,15 @@ fn time_to_make_and_to_join() {
         begun.elapsed()
     );
     let begun = Clock::start();
-    let mut chunks: Vec<Vec<u8>> = Vec::new();
-    let mut sink = |_: u32, _: &ChunkInfo, bytes: &[u8]| {
-        chunks.push(bytes.to_vec());
-        Ok(())
+    let file = |index: usize| folder.path().join(format!("{index:06}.chunk"));
+    let mut sink = |index: u32, _: &ChunkInfo, bytes: &[u8]| {
+        std::fs::write(file(index as usize), bytes).map_err(|error| error.to_string())
     };
     let manifest = create(from.snapshot().as_ref(), &genesis(), &mut sink).expect("made");
     println!(
         "made in {}: {} chunks, {} bytes, {} a case",
         begun.elapsed(),
-        chunks.len(),
+        manifest.chunks.len(),
         manifest.bytes(),
         manifest.bytes() / cases
     );
@@ -115,8 +119,8 @@ fn time_to_make_and_to_join() {
     let mut import = Import::begin(to.clone(), genesis(), manifest.clone()).expect("begins");
     for kind in [ChunkKind::Values, ChunkKind::Blocks, ChunkKind::Cases] {
         let (begun, mut bytes) = (Clock::start(), 0u64);
-        for (info, chunk) in manifest.chunks.iter().zip(&chunks).filter(|(info, _)| info.kind == kind) {
-            import.chunk(chunk).expect("taken");
+        for (index, info) in manifest.chunks.iter().enumerate().filter(|(_, info)| info.kind == kind) {
+            import.chunk(&std::fs::read(file(index)).expect("kept")).expect("taken");
             bytes += u64::from(info.length);
         }
         println!("  {}: {bytes} bytes in {}", kind.name(), begun.elapsed());
@@ -125,6 +129,7 @@ fn time_to_make_and_to_join() {
     let tip = import.finish(&mut |_, _| {}).expect("complete");
     println!("  tree: {}", begun.elapsed());
     let took = whole.elapsed();
+    println!("most memory of the whole process, filling included: {}", most_memory());
     println!("joined in {took}, root {}", hex(&tip.header.state_root));
     assert_eq!(tip, *ledger.tip());
 }

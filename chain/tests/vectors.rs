@@ -312,7 +312,6 @@ fn actions() -> Vec<(&'static str, bool, proto::item::Action)> {
     ]
 }
 
-/// A prevote for no block and one for a block, of one height and round.
 fn vote_evidence() -> Evidence {
     let vote = |value| {
         let (vote_type, address) = (VoteType::Prevote, fixture::address(POLICE));
@@ -621,14 +620,12 @@ fn evidence() {
     let built = fixture::advance(&mut ledger, &[Arc::new(signed)]);
     let state_key = laufzettel_chain::state::evidence::state_key(&fixture::address(POLICE));
     let header = &built.block.header;
-    compare(
-        "evidence.json",
-        &json!({
-            "block": built.block.id().to_string(), "block bytes": bytes(built.block.as_ref()),
-            "receipts_root": hex(&header.receipts_root), "state_root": hex(&header.state_root),
-            "state key": hex(&state_key.bytes()), "value at height 1": state_value(&store, 1, &state_key),
-        }),
-    );
+    let actual = json!({
+        "block": built.block.id().to_string(), "block bytes": bytes(built.block.as_ref()),
+        "receipts_root": hex(&header.receipts_root), "state_root": hex(&header.state_root),
+        "state key": hex(&state_key.bytes()), "value at height 1": state_value(&store, 1, &state_key),
+    });
+    compare("evidence.json", &actual);
 }
 
 fn case_vector(store: &MemStore, number: u8) -> Value {

@@ -1,7 +1,7 @@
 //! What is wrong with a node, and what to do about it: with a running node by
 //! asking it, without one by looking at its files, ports and peers as a start
-//! would. Must never change a file, and never say "ok" of what was not looked
-//! at.
+//! would. Must never change what a start would not, make no file, and never
+//! say "ok" of what was not looked at.
 
 mod clocks;
 mod files;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::node;
 use crate::setup::Setup;
 
@@ -99,7 +99,10 @@ pub async fn examine(path: &Path, now_ms: fn() -> u64, tell: &mut dyn FnMut(&str
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
-            let remedy = "correct the file; every field is explained in docs/config.toml";
+            let remedy = match &error {
+                ConfigError::Read { .. } => "run doctor as the user of the node; --config or --home says where it is",
+                _ => "correct the file; every field is explained in docs/config.toml",
+            };
             let findings = vec![Finding::new("config", "", Level::Fail, error.to_string(), remedy)];
             return Examination { running: false, findings };
         }

@@ -22,7 +22,7 @@ use crate::endpoints::Endpoints;
 use crate::join::{self, swap};
 use crate::mempool::PoolLimits;
 use crate::metrics::Metrics;
-use crate::network::{NetworkError, NetworkHandle};
+use crate::network::{Network, NetworkError, NetworkHandle};
 use crate::runtime::Runtime;
 use crate::setup::Setup;
 use crate::slots::SlotFile;
@@ -95,6 +95,15 @@ pub struct Node {
     lock: Lock,
 }
 
+/// How the port for peers is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listen {
+    /// Somebody else may have it: that is said at once.
+    Once,
+    /// It was this process's a moment ago, and is free soon.
+    Again,
+}
+
 /// The data folder is this process's alone as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
@@ -139,9 +148,7 @@ pub fn try_lock(data: &Path) -> Result<Option<Held>, StartError> {
 
 /// Opens the database, and reads what was under way when it was left.
 pub(crate) fn recover(setup: &Setup, slots: SlotFile) -> Result<(Worker, Recovered), StartError> {
-    let data = &setup.config.node.data;
-    swap::recover(data)?;
-    let path = data.join("db");
+    let path = setup.config.node.data.join("db");
     let damaged = |source| StartError::Database { path: path.clone(), source };
     let store = RocksStore::open(&path).map_err(damaged)?;
     let ledger = Ledger::open(Arc::new(store), setup.genesis.clone(), setup.config.node.archive);
@@ -165,33 +172,32 @@ impl Node {
         // What is in it is not for other users of the machine.
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.map_err(io("make data folder", data))?;
-        Self::start_locked(setup, Lock { _file: lock(data)? }).await
+        let lock = Lock { _file: lock(data)? };
+        Self::start_locked(setup, lock, Listen::Once).await
     }
-    /// Starts all parts but the API in a data folder that is this process's already.
+    /// Starts all parts but the API again, in a data folder and on a port that were this process's a moment ago.
     ///
     /// # Errors
     /// A part cannot start.
-    pub async fn start_locked(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+    pub async fn start_again(setup: &Setup, lock: Lock) -> Result<Self, StartError> {
+        Self::start_locked(setup, lock, Listen::Again).await
+    }
+    async fn start_locked(setup: &Setup, lock: Lock, listen: Listen) -> Result<Self, StartError> {
         let data = &setup.config.node.data;
         // The lock first: the endpoints in the folder may be those of a running node.
         Endpoints::remove(data);
         crate::api::local::remove(data);
+        // Before the watermark is opened: what a join left may take it away.
+        swap::recover(data)?;
         let slots_path = data.join("watermark");
         let slots = SlotFile::open(&slots_path).map_err(io("open watermark file", &slots_path))?;
         let (worker, recovered) = recover(setup, slots)?;
-        let maker = Maker::start(
-            worker.ledger().store().clone(),
-            setup.genesis.clone(),
-            Folder::of(data),
-            MakerConfig {
-                interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
-                keep: setup.config.snapshots.keep,
-                archive: setup.config.node.archive,
-            },
-        );
-        let maker = maker.map_err(StartError::Threads)?;
+        let maker = maker(setup, worker.ledger())?;
         tracing::info!(height = recovered.tip.height(), network = %setup.genesis.network, "ledger open");
-        let (network, events) = join::listen(setup).await?;
+        let (network, events) = match listen {
+            Listen::Once => Network::start(setup.network()).await?,
+            Listen::Again => join::listen(setup).await?,
+        };
         let driver = Driver::new(driver_config(setup), recovered, clock::now_ms());
         let metrics = Arc::new(Metrics::default());
         let runtime = Runtime::start(driver, worker, maker, network.clone(), events, metrics.clone());
@@ -216,6 +222,18 @@ impl Node {
         }
         Ok(self.lock)
     }
+}
+
+fn maker(setup: &Setup, ledger: &Ledger) -> Result<Maker, StartError> {
+    let folder = Folder::of(&setup.config.node.data);
+    let oldest = folder.list()?.first().copied();
+    let config = MakerConfig {
+        interval_ms: setup.config.snapshots.interval_s.saturating_mul(1_000),
+        keep: setup.config.snapshots.keep,
+        archive: setup.config.node.archive,
+    };
+    let started = Maker::start(ledger.store().clone(), setup.genesis.clone(), folder, oldest, config);
+    started.map_err(StartError::Threads)
 }
 
 fn driver_config(setup: &Setup) -> DriverConfig {

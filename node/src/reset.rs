@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock;
 use crate::consensus::watermark::{Found, Mark, SigningState, Watermark, judge};
 use crate::consensus::{Message, SyncEntry};
+use crate::join::swap;
 use crate::network::{AuthorityId, Network, NetworkEvent};
 use crate::node::{StartError, io, lock, recover};
 use crate::setup::Setup;
@@ -90,6 +91,8 @@ impl Stopped {
         let address = address.ok_or_else(|| ResetError::NoValidator(authority.clone()))?;
         fs::create_dir_all(data).map_err(io("make data folder", data))?;
         let lock = lock(data)?;
+        // Before the watermark is opened: what a join left may take it away.
+        swap::recover(data).map_err(StartError::from)?;
         let path = data.join("watermark");
         let existed = path.exists();
         let slots = SlotFile::open(&path).map_err(io("open watermark file", &path))?;

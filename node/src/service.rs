@@ -4,6 +4,7 @@
 mod supervisor;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use laufzettel_chain::ids::Height;
 use laufzettel_chain::state::evidence::{self, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::backend::{Backend, BackendParts, NodeState, PeerState, PoolRefusal, Submit, Sync};
@@ -87,7 +89,7 @@ pub async fn run(setup: &Setup, stop: CancellationToken) -> Result<(), ServiceEr
             tracing::info!("stopped while joining; the next start goes on from the chunks that are here");
             return Ok(());
         }
-        node = Node::start_locked(setup, lock).await?;
+        node = Node::start_again(setup, lock).await?;
     }
 }
 
@@ -101,82 +103,109 @@ enum Ended {
     },
 }
 
+/// All that serves a running node.
+struct Services {
+    api: Api,
+    local: JoinHandle<()>,
+    metrics: Option<MetricsServer>,
+    tasks: [JoinHandle<()>; 3],
+}
+
+impl Services {
+    /// Starts them; they stop with `stop`.
+    async fn start(setup: &Setup, node: &Node, stop: &CancellationToken) -> Result<Self, ServiceError> {
+        let config = &setup.config;
+        let started_ms = clock::now_ms();
+        let handle = node.runtime.handle().clone();
+        let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
+        let (state, state_seen) = watch::channel(NodeState::default());
+        let service_keys: BTreeMap<_, _> =
+            setup.keys.service.iter().map(|key| (config.node.authority.clone(), key.clone())).collect();
+        let backend = Arc::new(Backend::new(BackendParts {
+            authority: config.node.authority.clone(),
+            store: handle.store().clone(),
+            genesis: handle.genesis().clone(),
+            verified: handle.verified().clone(),
+            tip: handle.tips(),
+            state: state_seen,
+            submit,
+            service_keys,
+            now_ms: clock::now_ms,
+        }));
+        let usage = Arc::new(Usage::default());
+        let snapshots = handle.snapshots().clone();
+        let tasks = [
+            tokio::spawn(pass_submits(handle.clone(), submits)),
+            tokio::spawn(watch_health(handle, state)),
+            tokio::spawn(sample_disk(usage.clone(), config.node.data.clone())),
+        ];
+        let network = node.network.clone();
+        let sources = Sources {
+            metrics: node.metrics.clone(),
+            state: backend.state(),
+            tip: backend.subscribe(),
+            network: network.clone(),
+            usage: usage.clone(),
+            started_ms,
+        };
+        let metrics = match config.metrics.listen {
+            Some(address) => Some(MetricsServer::start(address, sources).await?),
+            None => None,
+        };
+        let parts = LocalParts { network, usage, snapshots, started_ms };
+        let local = local::start(&config.node.data, backend.clone(), parts, stop.clone())?;
+        let api = Api::start(&config.api, backend, node.metrics.clone(), stop.clone()).await?;
+        Ok(Self { api, local, metrics, tasks })
+    }
+
+    fn write_endpoints(&self, setup: &Setup, node: &Node) -> Result<(), ServiceError> {
+        let endpoints = Endpoints {
+            authority: setup.config.node.authority.clone(),
+            api: self.api.address.to_string(),
+            peer: node.network.local_addr().map(ToString::to_string).unwrap_or_default(),
+            metrics: self.metrics.as_ref().map(|server| server.address.to_string()),
+            pid: std::process::id(),
+        };
+        let path = setup.config.node.data.clone();
+        endpoints.write(&path).map_err(|source| ServiceError::Endpoints { path, source })?;
+        tracing::info!(api = %endpoints.api, peer = %endpoints.peer, "serving");
+        supervisor::ready(&endpoints.api);
+        Ok(())
+    }
+
+    /// Ends what does not end with the API. It holds the network, whose port may be needed again.
+    fn end(self, data: &Path) {
+        Endpoints::remove(data);
+        for task in self.tasks {
+            task.abort();
+        }
+        local::remove(data);
+        self.local.abort();
+    }
+}
+
 /// Serves until told to stop, or until the node is behind all that its peers keep.
 async fn serve(setup: &Setup, node: Node, stop_all: &CancellationToken) -> Result<Ended, ServiceError> {
-    let config = &setup.config;
     let stop = stop_all.child_token();
     let mut behind = node.runtime.handle().behind();
-    let started_ms = clock::now_ms();
-    let handle = node.runtime.handle().clone();
-    let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
-    let (state, state_seen) = watch::channel(NodeState::default());
-    let service_keys: BTreeMap<_, _> =
-        setup.keys.service.iter().map(|key| (config.node.authority.clone(), key.clone())).collect();
-    let backend = Arc::new(Backend::new(BackendParts {
-        authority: config.node.authority.clone(),
-        store: handle.store().clone(),
-        genesis: handle.genesis().clone(),
-        verified: handle.verified().clone(),
-        tip: handle.tips(),
-        state: state_seen,
-        submit,
-        service_keys,
-        now_ms: clock::now_ms,
-    }));
-    let bridge = tokio::spawn(pass_submits(handle.clone(), submits));
-    let handle_snapshots = handle.snapshots().clone();
-    let watcher = tokio::spawn(watch_health(handle, state));
-    let usage = Arc::new(Usage::default());
-    let sampler = tokio::spawn(sample_disk(usage.clone(), config.node.data.clone()));
-    let sources = Sources {
-        metrics: node.metrics.clone(),
-        state: backend.state(),
-        tip: backend.subscribe(),
-        network: node.network.clone(),
-        usage: usage.clone(),
-        started_ms,
-    };
-    let metrics = match config.metrics.listen {
-        Some(address) => Some(MetricsServer::start(address, sources).await?),
-        None => None,
-    };
-    let parts = LocalParts { network: node.network.clone(), usage, snapshots: handle_snapshots, started_ms };
-    let local = local::start(&config.node.data, backend.clone(), parts, stop.clone())?;
-    let api = Api::start(&config.api, backend, node.metrics.clone(), stop.clone()).await?;
-    let endpoints = Endpoints {
-        authority: config.node.authority.clone(),
-        api: api.address.to_string(),
-        peer: node.network.local_addr().map(ToString::to_string).unwrap_or_default(),
-        metrics: metrics.as_ref().map(|server| server.address.to_string()),
-        pid: std::process::id(),
-    };
-    let path = config.node.data.clone();
-    endpoints.write(&path).map_err(|source| ServiceError::Endpoints { path, source })?;
-    tracing::info!(api = %endpoints.api, peer = %endpoints.peer, "serving");
-    supervisor::ready(&endpoints.api);
-    let mut task = api.task;
+    let mut services = Services::start(setup, &node, &stop).await?;
+    services.write_endpoints(setup, &node)?;
+    let task = &mut services.api.task;
     let ended = tokio::select! {
         // Stopping first, because the services end on it as well.
         biased;
         () = stop.cancelled() => {
             supervisor::stopping();
-            tokio::time::timeout(DRAIN, &mut task).await.ok()
+            tokio::time::timeout(DRAIN, task).await.ok()
         }
         true = async { behind.wait_for(Option::is_some).await.is_ok() } => {
             stop.cancel();
-            tokio::time::timeout(DRAIN, &mut task).await.ok()
+            tokio::time::timeout(DRAIN, task).await.ok()
         }
-        ended = &mut task => Some(ended),
+        ended = &mut *task => Some(ended),
     };
     stop.cancel();
-    Endpoints::remove(&config.node.data);
-    bridge.abort();
-    watcher.abort();
-    sampler.abort();
-    local::remove(&config.node.data);
-    local.abort();
-    // It and the rest hold the network, whose port is needed again.
-    drop(metrics);
+    services.end(&setup.config.node.data);
     // The driver stops between two steps; whatever it promised is durable.
     let above = behind.borrow().filter(|_| !stop_all.is_cancelled());
     let lock = match above {

@@ -7,7 +7,6 @@
 
 mod attackers;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -113,26 +112,32 @@ async fn hostile_connections_do_not_hurt_the_others() {
     let alone = work(&cluster, &load, EVENTS).await;
     println!("alone:    {}", alone.line());
 
-    let target = Arc::new(Target {
+    let target = Target {
+        from: [127, 0, 0, 1],
         api: endpoints.api.parse().unwrap(),
         peer: endpoints.peer.parse().unwrap(),
         authority: VICTIM.to_owned(),
         profile: cluster.net.profile(TRAITOR),
         node_key: cluster.net.node_folder(TRAITOR).join("keys/node.pem"),
         traitor: TRAITOR.to_owned(),
-    });
-    let attack = Attack::start(target);
+    };
+    let attack = Attack::start(&target);
     // Everyone is at it before anything is measured.
     let seen = attack.seen.clone();
     until("the attackers are at work", || seen.all_at_work()).await;
     let attacked = work(&cluster, &load, EVENTS).await;
     let during = costs(endpoints.pid);
     println!("attacked: {}", attacked.line());
-    until("a connection without TLS is closed", || seen.half_open_closed.load(Ordering::Relaxed) > 0).await;
-    until("a slow handshake is closed", || seen.slow_closed.load(Ordering::Relaxed) > 0).await;
-    until("a TLS connection without HTTP/2 is closed", || seen.silent_closed.load(Ordering::Relaxed) > 0).await;
-    until("a greedy client is turned away", || seen.greedy_refused.load(Ordering::Relaxed) > 0).await;
-    until("a peer without Noise is closed", || seen.peer_closed.load(Ordering::Relaxed) > 0).await;
+    let alone_seen = attack.alone.clone();
+    for (what, closed) in [
+        ("a connection without TLS is closed", &alone_seen.half_open_closed),
+        ("a slow handshake is closed", &alone_seen.slow_closed),
+        ("a TLS connection without HTTP/2 is closed", &alone_seen.silent_closed),
+        ("a peer without Noise is closed", &alone_seen.peer_closed),
+        ("a greedy client is turned away", &seen.greedy_refused),
+    ] {
+        until(what, || closed.load(Ordering::Relaxed) > 0).await;
+    }
     assert_eq!(seen.stranger_connected.load(Ordering::Relaxed), 0, "a stranger got a link");
     assert!(seen.frames_sent.load(Ordering::Relaxed) > 1_000, "{seen:?}");
     let log = std::fs::read_to_string(cluster.net.node_folder(VICTIM).join("node.log")).unwrap();

@@ -8,7 +8,7 @@ use bincode::{Decode, Encode};
 use super::stored::{BlockRow, TransactionRow, damaged, item_row, transaction_row};
 use crate::ids::Height;
 use crate::query;
-use crate::receipt::{Code, Receipt};
+use crate::receipt::Code;
 use crate::rows;
 use crate::storage::{Batch, Family, Read, StoreError};
 
@@ -80,9 +80,9 @@ impl Pruned {
             let found = found
                 .ok_or_else(|| damaged(Family::Blocks, format!("a transaction of height {} is gone", self.height)))?;
             let (_, receipts) = query::bare_of(&found)?;
-            // What was refused, and what concerns no case: evidence is on record without its item.
-            let goes = |receipt: &Receipt| receipt.code != Code::Accepted || receipt.revision == 0;
-            for (item, _) in receipts.iter().enumerate().filter(|(_, receipt)| goes(receipt)) {
+            // Refused ones alone. An accepted one is a case's, or the network's own if its revision is 0; a snapshot
+            // brings both, so both must stay.
+            for (item, _) in receipts.iter().enumerate().filter(|(_, receipt)| receipt.code != Code::Accepted) {
                 batch.delete(Family::Items, item_row(self.height, self.index, item));
             }
             self.index = self.index.saturating_add(1);

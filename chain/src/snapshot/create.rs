@@ -50,9 +50,12 @@ pub enum SnapshotError {
     },
 }
 
+/// Takes a chunk, with its place in the list and what the list says of it; or says why it cannot.
+pub type Sink<'a> = dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String> + 'a;
+
 /// Collects entries and hands out chunks.
 struct Chunks<'a> {
-    sink: &'a mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
+    sink: &'a mut Sink<'a>,
     done: Vec<ChunkInfo>,
     kind: ChunkKind,
     first: Vec<u8>,
@@ -108,11 +111,7 @@ fn damaged(family: Family, what: impl ToString) -> StoreError {
 ///
 /// # Errors
 /// The store failed, there is no block yet, or a chunk could not be taken.
-pub fn create(
-    read: &dyn Read,
-    genesis: &Genesis,
-    sink: &mut dyn FnMut(u32, &ChunkInfo, &[u8]) -> Result<(), String>,
-) -> Result<Manifest, SnapshotError> {
+pub fn create(read: &dyn Read, genesis: &Genesis, sink: &mut Sink<'_>) -> Result<Manifest, SnapshotError> {
     let (tip, order) = stored_tip(read, &genesis.registry)?;
     let Some(certificate) = tip.certificate else { return Err(SnapshotError::NoBlock) };
     let mut chunks = Chunks {

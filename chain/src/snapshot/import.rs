@@ -101,6 +101,10 @@ impl ImportError {
     }
 }
 
+/// Room made for the rows of a chunk at once: so many for each of its entries, of which it says how many there are.
+const ROWS_AN_ENTRY: usize = 8;
+const ROWS_RESERVED: usize = 8_192;
+
 /// What is wrong with a chunk's content, or the store's failure.
 #[derive(Debug)]
 enum Fault {
@@ -202,7 +206,8 @@ impl Import {
         let last_of_kind =
             self.manifest.chunks.get(self.next.saturating_add(1)).is_none_or(|next| next.kind != info.kind);
         let mut progress = self.progress.clone();
-        let mut batch = Batch::default();
+        let rows = usize::try_from(info.count).unwrap_or(0).min(ROWS_RESERVED).saturating_mul(ROWS_AN_ENTRY);
+        let mut batch = Batch { writes: Vec::with_capacity(rows) };
         let taken = self.take(&mut progress, info, last_of_kind, bytes, &mut batch);
         taken.map_err(|fault| match fault {
             Fault::False(what) => ImportError::Content { index, kind, what },

@@ -11,6 +11,8 @@ use super::{Batch, Durability, Family, Read, Row, Store, StoreError};
 
 const BLOCK_CACHE_BYTES: usize = 64 * 1024 * 1024;
 const WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+/// What a write takes in a batch besides key and value, at the most: its kind, its family and two lengths.
+const WRITE_OVERHEAD_BYTES: usize = 16;
 
 /// A RocksDB database with one column family a [`Family`].
 #[derive(Debug)]
@@ -135,7 +137,12 @@ impl Read for RocksSnapshot<'_> {
 
 impl Store for RocksStore {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
-        let mut writes = WriteBatch::default();
+        // Grown bit by bit, a large batch is copied again and again.
+        let size = |(_, key, value): &(Family, Vec<u8>, Option<Vec<u8>>)| {
+            key.len().saturating_add(value.as_ref().map_or(0, Vec::len)).saturating_add(WRITE_OVERHEAD_BYTES)
+        };
+        let bytes = batch.writes.iter().map(size).fold(WRITE_OVERHEAD_BYTES, usize::saturating_add);
+        let mut writes = WriteBatch::with_capacity_bytes(bytes);
         for (family, key, value) in batch.writes {
             match value {
                 Some(value) => writes.put_cf(self.family(family)?, key, value),

@@ -1,7 +1,8 @@
 """The client against a running network of four authorities, whose nodes are killed and started on request.
 
 Run by the test network, which says where the files are (LAUFZETTEL_NETWORK) and does what is asked on standard output:
-`control kill NODE`, `control start all`, each answered by `ok` on standard input.
+`control kill NODE`, `control start all`, `control pause NODE`, `control resume NODE`, each answered by `ok` on standard
+input.
 """
 
 import contextlib
@@ -547,6 +548,40 @@ class Killed(Base):
         until(lambda: len(home.events()) > known + 1, "the own node goes on from the other's cursor")
         self.assertEqual([row[0] for row in home.events()[known:]], [ids.item_digest(items[1]), slots[-1]])
         self.assertIsNone(home.failed or elsewhere.failed)
+
+    def test_a_node_that_says_nothing_is_left(self):
+        case_id, items = opened()
+        signed = signed_by(self.signer, items)
+        stop, cursors, connections = threading.Event(), [], []
+
+        def connect():
+            connections.append(len(cursors))
+            return LDS.connect()
+
+        def watch():
+            for step in feed.follow(connect, "", stop=stop, silence_max_s=3):
+                cursors.append(step.cursor)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        self.addCleanup(watcher.join, PATIENCE_S)
+        self.addCleanup(stop.set)
+        until(lambda: cursors, "the feed runs")
+        # From now on the node's machine takes bytes and answers none, as if it had vanished.
+        control("pause", "sn-lds")
+        try:
+            with self.assertRaises(CallError) as caught, LDS.connect() as node:
+                node.submit(signed.data, timeout_s=2)
+            self.assertTrue(caught.exception.repeatable, str(caught.exception))
+            before = len(connections)
+            until(lambda: len(connections) > before, "the silent feed is given up and a new one tried")
+        finally:
+            control("resume", "sn-lds")
+        seen = len(cursors)
+        until(lambda: len(cursors) > seen, "the feed goes on")
+        with LDS.connect() as node:
+            first = final(lambda: node.submit(signed.data))
+            self.assertEqual(len(node.events(case_id, min_height=first.height)), 1)
 
     def test_without_a_quorum_the_outbox_waits(self):
         database = sqlite3.connect(self.folder / "outbox.db")

@@ -84,11 +84,12 @@ fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransact
     Ok(transactions)
 }
 
-fn signing(state: Option<SigningState>) -> (v1::SigningState, Height) {
+fn signing(state: Option<SigningState>, tip: Height) -> (v1::SigningState, Height) {
     match state {
         None => (v1::SigningState::Unspecified, 0),
         Some(SigningState::Observer) => (v1::SigningState::Observer, 0),
         Some(SigningState::Ready) => (v1::SigningState::Ready, 0),
+        Some(SigningState::Above(height)) if height <= tip => (v1::SigningState::Ready, 0),
         Some(SigningState::Above(height)) => (v1::SigningState::Above, height),
         Some(SigningState::Silent(_)) => (v1::SigningState::Silent, 0),
     }
@@ -111,7 +112,7 @@ pub(super) fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::Get
         beat_age_ms: peer.beat_age_ms.unwrap_or(0),
         disconnected_ms: if peer.connected { 0 } else { peer.since_ms.max(1) },
     };
-    let (signing, signing_above_height) = signing(state.signing);
+    let (signing, signing_above_height) = signing(state.signing, tip.header.height);
     v1::GetHealthResponse {
         state: sync.into(),
         network: genesis.network.0.to_vec(),

@@ -111,7 +111,6 @@ pub fn remove(data: &Path) {
 }
 
 /// Between the making of the socket and the setting of its mode another user might have connected.
-#[expect(clippy::result_large_err, reason = "the interceptor's signature is tonic's")]
 fn own_user(request: Request<()>) -> Result<Request<()>, Status> {
     let caller = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
     let own = rustix::process::geteuid().as_raw();

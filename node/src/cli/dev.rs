@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::fault::Fault;
 use super::output::Output;
@@ -24,8 +25,14 @@ impl Dev {
             (None, None) => return Err(Fault::usage("this user has no home folder; name one with --folder")),
         };
         let program = std::env::current_exe().map_err(|error| Fault::failed(format!("cannot find myself: {error}")))?;
+        let mut terminate = signal(SignalKind::terminate())
+            .map_err(|error| Fault::failed(format!("cannot listen for signals: {error}")))?;
+        // However it is told to end, it must not leave four nodes behind.
         let stop = async {
-            let _ = tokio::signal::ctrl_c().await;
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
         };
         dev::run(&folder, &program, stop, &mut |line| output.note(line)).await.map_err(Fault::failed)
     }

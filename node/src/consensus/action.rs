@@ -307,11 +307,13 @@ pub enum Action {
         /// What the peer asks for.
         request: SnapshotMessage,
     },
-    /// No peer in reach has the next block any more: join anew from a snapshot, if there is one above this height.
-    /// Until then the driver goes on, and syncs should a peer with the block appear.
+    /// Peers have pruned the next block: join anew from a snapshot above this height. Until then the driver goes on, and
+    /// syncs from whoever has the block.
     Join {
         /// The tip.
         above: Height,
+        /// Whether a peer in reach may have the block nevertheless.
+        elsewhere: bool,
     },
     /// Answer a local client.
     Reply {

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +43,15 @@ pub(super) async fn look(
         port("metrics.listen", address, findings);
     }
     if let Some(setup) = setup {
-        tell("Opening the database ...");
-        database(setup, findings);
+        if is_own(&config.node.data) {
+            tell("Opening the database ...");
+            database(setup, findings);
+        } else {
+            let text = "database and watermark were not looked at: the data folder is another user's, and a database \
+                        that is opened gets files of who opens it";
+            let remedy = "run doctor as the user of the node: `runuser -u laufzettel -- laufzettel ... doctor`";
+            findings.push(Finding::new("database", "", Level::Warn, text, remedy));
+        }
     }
     room(config, now_ms(), findings);
     if let Some(setup) = setup {
@@ -60,6 +69,12 @@ fn port(field: &'static str, address: SocketAddr, findings: &mut Vec<Finding>) {
             Finding::new("ports", field, Level::Fail, text, remedy)
         }
     });
+}
+
+/// Whether a folder belongs to this process's user, or is not there yet.
+fn is_own(folder: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::metadata(folder).map_or(true, |found| found.uid() == own)
 }
 
 /// A watermark file that is not there, without making it.
@@ -117,13 +132,17 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
     let (state, _) = judge(setup.genesis.network, Address::of(&key.verifying_key()), &found);
     match state {
         SigningState::Ready | SigningState::Observer => Finding::ok("watermark", "", "in order; the node will sign"),
+        SigningState::Above(height) if height <= recovered.tip.header.height => {
+            Finding::ok("watermark", "", "in order; the node will sign")
+        }
         SigningState::Above(height) => {
             let text = format!("the node will sign above height {height} only: its log ends below the watermark");
-            Finding::new("watermark", "", Level::Warn, text, "was the database set back? Never do that")
+            let remedy = "unless the watermark was reset, find out who set the database back";
+            Finding::new("watermark", "", Level::Warn, text, remedy)
         }
         SigningState::Silent(reason) => {
-            let text = format!("the node will sign nothing: the watermark is {reason:?}").to_lowercase();
-            let remedy = "docs/OPERATOR.md, \"A lost watermark\"; never restore one from a backup";
+            let text = format!("the node will sign nothing: the file `watermark` {reason}");
+            let remedy = "run `laufzettel keys watermark reset`; never restore one from a backup";
             Finding::new("watermark", "", Level::Fail, text, remedy)
         }
     }

@@ -93,12 +93,13 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
         v1::SigningState::Above => {
             let height = health.signing_above_height;
             let text = format!("the node signs again above height {height}: its log ended below the watermark");
-            let remedy = "wait until that height is passed; was the database set back? Never do that";
+            let remedy =
+                "wait until that height is passed; unless the watermark was reset, find out who set the database back";
             Finding::new("watermark", "", Level::Warn, text, remedy)
         }
         v1::SigningState::Silent => {
             let text = warning.cloned().unwrap_or_else(|| "the node signs nothing: its watermark is lost".to_owned());
-            let remedy = "docs/OPERATOR.md, \"A lost watermark\"; never restore one from a backup";
+            let remedy = "stop the node and run `laufzettel keys watermark reset`; never restore one from a backup";
             Finding::new("watermark", "", Level::Fail, text, remedy)
         }
         v1::SigningState::Unspecified => {

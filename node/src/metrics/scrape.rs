@@ -138,7 +138,8 @@ impl Gauges {
         let signing = state.signing.map(|signing| match signing {
             SigningState::Observer => "observer",
             SigningState::Ready => "ready",
-            SigningState::Above(_) => "above",
+            SigningState::Above(height) if height > tip.header.height => "above",
+            SigningState::Above(_) => "ready",
             SigningState::Silent(_) => "silent",
         });
         for name in ["observer", "ready", "above", "silent"] {

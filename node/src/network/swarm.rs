@@ -282,8 +282,11 @@ impl Dialler {
             self.swarm.close_connection(spare);
         }
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, num_established, .. } => {
                 if let Some(target) = self.targets.get_mut(&peer_id) {
+                    if num_established.get() == 1 {
+                        tracing::info!(authority = %target.authority, "peer connected");
+                    }
                     target.dial_at = None;
                     target.pause = self.limits.redial_first;
                     target.connected.send_replace(true);

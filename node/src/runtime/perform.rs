@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
+use laufzettel_chain::ids::Height;
+
 use super::{Jobs, Shared};
 use crate::consensus::action::Diagnostic;
 use crate::consensus::{Action, Reply, TimerKey, Tip};
@@ -73,10 +75,7 @@ impl Ports {
                     "a validator signed two messages that contradict each other; the proof goes on the ledger"
                 );
             }
-            Action::Join { above } => {
-                tracing::warn!(height = above, "no peer in reach has the next block any more; joining from a snapshot");
-                self.shared.behind.send_replace(Some(above));
-            }
+            Action::Join { above, elsewhere } => self.join(above, elsewhere),
             Action::Log(diagnostic) => {
                 self.shared.metrics.diagnostic(&diagnostic);
                 if let Diagnostic::PeerFault { peer, .. } = &diagnostic {
@@ -89,6 +88,17 @@ impl Ports {
                 self.shared.halted.send_replace(Some(reason));
             }
         }
+    }
+    fn join(&self, above: Height, elsewhere: bool) {
+        if elsewhere && self.shared.snapshots.is_of_archive() {
+            tracing::info!(
+                height = above,
+                "peers have pruned the next block; an archive takes it from one that has not"
+            );
+            return;
+        }
+        tracing::warn!(height = above, "peers have pruned the next block; joining from a snapshot");
+        self.shared.behind.send_replace(Some(above));
     }
     fn reply(&self, request: u64, reply: Reply) {
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -62,7 +62,7 @@ impl std::fmt::Debug for Snapshots {
 
 struct Shared {
     folder: Folder,
-    interval_ms: u64,
+    config: MakerConfig,
     jobs: Sender<Job>,
     busy: AtomicBool,
     stopping: AtomicBool,
@@ -75,6 +75,11 @@ impl Snapshots {
     pub fn folder(&self) -> &Folder {
         &self.0.folder
     }
+    /// Whether this node keeps all blocks and versions.
+    #[must_use]
+    pub fn is_of_archive(&self) -> bool {
+        self.0.config.archive
+    }
     /// Bodies below this height need not be kept.
     #[must_use]
     pub fn prune_below(&self) -> Height {
@@ -83,7 +88,7 @@ impl Snapshots {
     /// A block was committed, and no other yet: makes a snapshot of it if its time is the first past a multiple of the
     /// interval. Returns when the view is taken.
     pub(crate) fn committed(&self, before_ms: u64, time_ms: u64) {
-        if crosses(before_ms, time_ms, self.0.interval_ms) && self.begin(None).is_err() {
+        if crosses(before_ms, time_ms, self.0.config.interval_ms) && self.begin(None).is_err() {
             tracing::warn!("a snapshot is due while the last one is still being made; it is left out");
         }
     }
@@ -121,27 +126,27 @@ pub struct Maker {
 }
 
 impl Maker {
-    /// Starts the thread.
+    /// Starts the thread over a folder whose oldest snapshot is known.
     ///
     /// # Errors
-    /// The folder cannot be read, or the system gives no thread.
+    /// The system gives no thread.
     pub fn start(
         store: Arc<dyn Store>,
         genesis: Arc<Genesis>,
         folder: Folder,
+        oldest: Option<Height>,
         config: MakerConfig,
     ) -> std::io::Result<Self> {
-        let oldest = folder.list().map_err(std::io::Error::other)?.first().copied();
         let (jobs, received) = channel();
         let door = Snapshots(Arc::new(Shared {
             folder,
-            interval_ms: config.interval_ms,
+            config,
             jobs,
             busy: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             prune_below: AtomicU64::new(prune_below(oldest, config.archive)),
         }));
-        let thread = Thread { store, genesis, door: door.clone(), config };
+        let thread = Thread { store, genesis, door: door.clone() };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || thread.run(&received))?;
         Ok(Self { door, thread })
     }
@@ -167,7 +172,6 @@ struct Thread {
     store: Arc<dyn Store>,
     genesis: Arc<Genesis>,
     door: Snapshots,
-    config: MakerConfig,
 }
 
 impl Thread {
@@ -203,8 +207,9 @@ impl Thread {
         let (height, chunks) = (manifest.header.height, manifest.chunks.len());
         making.put_manifest(&encode(&manifest)).map_err(|error| error.to_string())?;
         making.complete(height).map_err(|error| error.to_string())?;
-        let oldest = folder.keep_newest(self.config.keep).map_err(|error| error.to_string())?;
-        self.door.0.prune_below.fetch_max(prune_below(oldest, self.config.archive), Ordering::Relaxed);
+        let MakerConfig { keep, archive, .. } = self.door.0.config;
+        let oldest = folder.keep_newest(keep).map_err(|error| error.to_string())?;
+        self.door.0.prune_below.fetch_max(prune_below(oldest, archive), Ordering::Relaxed);
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(height, bytes, chunks, seconds, "snapshot made");
         Ok(Made { height, bytes, chunks })

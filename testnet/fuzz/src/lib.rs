@@ -18,6 +18,7 @@ mod node {
     }
 }
 pub mod seeds;
+mod snapshot;
 
 // The node's files name each other from the root of the node.
 use node::{consensus, eventlog, process};
@@ -133,6 +134,11 @@ pub fn proof(bytes: &[u8]) {
     let (root, key) = ([7; 32], StateKey::Case(CaseId([7; 16])));
     assert!(!tree::verify(&root, &key, None, bytes));
     assert!(!tree::verify(&root, &key, Some(&[1; 32]), bytes));
+}
+
+/// A snapshot's manifest or one of its chunks.
+pub fn snapshot(bytes: &[u8]) {
+    snapshot::run(bytes);
 }
 
 /// A genesis file.

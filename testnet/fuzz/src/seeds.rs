@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::Value;
 
 /// What a vector's bytes are tried as: target, and the byte that chooses the kind there.
-const KINDS: [(&str, Option<u8>); 12] = [
+const KINDS: [(&str, Option<u8>); 16] = [
     ("item", None),
     ("payload", None),
     ("transaction", Some(0)),
@@ -22,6 +22,10 @@ const KINDS: [(&str, Option<u8>); 12] = [
     ("sync", None),
     ("log", None),
     ("proof", None),
+    ("snapshot", Some(0)),
+    ("snapshot", Some(1)),
+    ("snapshot", Some(2)),
+    ("snapshot", Some(3)),
 ];
 
 const EVENTS: &str = "case,activity,time,group\n1,open,2026-01-02T03:04:05Z,a\n1,close,2026-01-03,b\n";
@@ -37,7 +41,7 @@ fn write_into(folder: &Path, target: &str) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut vectors = Vec::new();
-    for file in ["consensus", "ids", "primitives", "state", "transactions"] {
+    for file in ["consensus", "ids", "primitives", "snapshot", "state", "transactions"] {
         let text = fs::read(root.join(format!("chain/tests/vectors/{file}.json")))?;
         collect(&serde_json::from_slice(&text)?, &mut vectors);
     }
@@ -46,7 +50,7 @@ fn write_into(folder: &Path, target: &str) -> Result<(), Box<dyn Error>> {
             let input: Vec<u8> = kind.iter().chain(bytes).copied().collect();
             fs::write(folder.join(format!("{number}-{}", kind.unwrap_or_default())), input)?;
         }
-        for kind in (1..=11u8).filter(|_| target == "message") {
+        for kind in (1..=12u8).filter(|_| target == "message") {
             // A signed vote or block is most of a message: its kind before it, alone and as a list of one.
             fs::write(folder.join(format!("{number}-of-{kind}")), [&[kind][..], bytes].concat())?;
             fs::write(folder.join(format!("{number}-in-{kind}")), [&[kind, 0, 0, 0, 1][..], bytes].concat())?;

@@ -196,6 +196,7 @@ async fn an_operator_sees_what_is_wrong_and_a_feed_outlives_its_node() {
     let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = demo::cluster(&folder.path().join("network")).unwrap();
+    log_as_json(&cluster, AT);
     cluster.start().await.unwrap();
     until_missing(&cluster, &[]).await;
 
@@ -215,7 +216,7 @@ async fn an_operator_sees_what_is_wrong_and_a_feed_outlives_its_node() {
     let mut watch = Watch::start(&cluster.net.profile(AWAY));
     assert!(watch.next().await["caught_up"].is_string());
     let first = open_case(&cluster);
-    assert_eq!(watch.cases(1).await, [first.clone()]);
+    assert_eq!(watch.cases(1).await, [first.as_str()]);
     let metrics = scrape(&cluster, AT);
     conventional(&metrics);
     assert!(!metrics.contains(&first) && !metrics.contains(&first.replace('-', "")));
@@ -244,12 +245,32 @@ async fn an_operator_sees_what_is_wrong_and_a_feed_outlives_its_node() {
 
     // It comes back, and the feed goes on where it broke off: nothing is missing, nothing comes twice.
     cluster.start().await.unwrap();
-    assert_eq!(watch.cases(1).await, [second]);
+    assert_eq!(watch.cases(1).await, [second.as_str()]);
     let third = open_case(&cluster);
-    assert_eq!(watch.cases(1).await, [third]);
+    assert_eq!(watch.cases(1).await, [third.as_str()]);
     watch.child.kill().await.unwrap();
     cluster.stop().unwrap();
     assert!(!socket.exists(), "the socket goes with the node");
+    logged(&cluster, AT, &[&first, &second, &third]);
+}
+
+fn log_as_json(cluster: &Cluster, node: &str) {
+    let mut text = std::fs::read_to_string(config(cluster, node)).unwrap();
+    text.push_str("\n[log]\nformat = \"json\"\n");
+    std::fs::write(config(cluster, node), text).unwrap();
+}
+
+/// The log is one JSON object a line, says what an operator looks for, and names none of these cases.
+fn logged(cluster: &Cluster, node: &str, cases: &[&str]) {
+    let log = std::fs::read_to_string(cluster.net.node_folder(node).join("node.log")).unwrap();
+    let entries: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    assert!(entries.iter().all(|entry| entry["level"].is_string() && entry["timestamp"].is_string()));
+    for message in ["serving", "peer connected", "peer disconnected", "block committed", "told to stop"] {
+        assert!(entries.iter().any(|entry| entry["fields"]["message"] == message), "{message} is not in {log}");
+    }
+    let names = |case: &&str| log.contains(*case) || log.contains(&case.replace('-', ""));
+    assert!(!cases.iter().any(names), "the log names a case");
 }
 
 /// A node that was killed and does not run: its files, ports and peers are looked at.

@@ -22,19 +22,25 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Where the attackers come from.
+/// Where the attackers come from; and one of each silent kind, alone at its address, so that no limit but time ends it.
 const FROM: [u8; 4] = [127, 0, 0, 2];
+const FROM_ALONE: [u8; 4] = [127, 0, 0, 3];
 const HALF_OPEN: usize = 100;
 const SLOW: usize = 30;
 const SILENT: usize = 30;
 const GREEDY: usize = 260;
 const PEERS: usize = 60;
+/// Streams of one connection; the node allows 256.
+const STREAMS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Frames of noise, and how many at once.
 const FRAMES: usize = 500;
 
 /// Whom they attack, and with what.
+#[derive(Clone)]
 pub(super) struct Target {
+    /// The address they come from.
+    pub(super) from: [u8; 4],
     pub(super) api: SocketAddr,
     pub(super) peer: Address,
     pub(super) authority: String,
@@ -80,13 +86,21 @@ fn count(counter: &AtomicU64) {
 /// All of them at once.
 pub(super) struct Attack {
     pub(super) seen: Arc<Seen>,
+    /// What happened to those that came alone.
+    pub(super) alone: Arc<Seen>,
     tasks: JoinSet<()>,
 }
 
 impl Attack {
-    pub(super) fn start(target: Arc<Target>) -> Self {
-        let seen = Arc::new(Seen::default());
+    pub(super) fn start(target: &Target) -> Self {
+        let (seen, alone) = (Arc::new(Seen::default()), Arc::new(Seen::default()));
         let mut tasks = JoinSet::new();
+        let quiet = Arc::new(Target { from: FROM_ALONE, ..target.clone() });
+        tasks.spawn(half_open(quiet.clone(), alone.clone()));
+        tasks.spawn(slow(quiet.clone(), alone.clone()));
+        tasks.spawn(silent(quiet.clone(), alone.clone()));
+        tasks.spawn(peer_without_noise(quiet, alone.clone()));
+        let target = Arc::new(Target { from: FROM, ..target.clone() });
         let mut many = |number: usize, attacker: fn(Arc<Target>, Arc<Seen>) -> Attacker| {
             for _ in 0..number {
                 tasks.spawn(attacker(target.clone(), seen.clone()));
@@ -101,7 +115,7 @@ impl Attack {
         many(PEERS, |target, seen| Box::pin(peer_without_noise(target, seen)));
         many(1, |target, seen| Box::pin(stranger(target, seen)));
         many(1, |target, seen| Box::pin(traitor(target, seen)));
-        Self { seen, tasks }
+        Self { seen, alone, tasks }
     }
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
@@ -110,9 +124,9 @@ impl Attack {
 
 type Attacker = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-async fn tcp(to: SocketAddr) -> std::io::Result<TcpStream> {
+async fn tcp(from: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind((FROM, 0).into())?;
+    socket.bind((from, 0).into())?;
     socket.connect(to).await
 }
 
@@ -125,7 +139,7 @@ async fn closed(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
 /// Connects and says nothing.
 async fn half_open(target: Arc<Target>, seen: Arc<Seen>) {
     loop {
-        if let Ok(mut stream) = tcp(target.api).await {
+        if let Ok(mut stream) = tcp(target.from, target.api).await {
             count(&seen.half_open);
             closed(&mut stream).await;
             count(&seen.half_open_closed);
@@ -137,7 +151,7 @@ async fn half_open(target: Arc<Target>, seen: Arc<Seen>) {
 /// Says one byte of a handshake a second.
 async fn slow(target: Arc<Target>, seen: Arc<Seen>) {
     loop {
-        if let Ok(mut stream) = tcp(target.api).await {
+        if let Ok(mut stream) = tcp(target.from, target.api).await {
             count(&seen.slow);
             for byte in [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3].into_iter().chain(std::iter::repeat(7)) {
                 if stream.write_all(&[byte]).await.is_err() {
@@ -167,7 +181,7 @@ fn connector(target: &Target) -> TlsConnector {
 
 async fn tls(target: &Target) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("localhost").unwrap();
-    connector(target).connect(name, tcp(target.api).await?).await
+    connector(target).connect(name, tcp(target.from, target.api).await?).await
 }
 
 /// Makes the handshake and says nothing then.
@@ -233,11 +247,13 @@ async fn streams(target: Arc<Target>, seen: Arc<Seen>) {
             continue;
         };
         let mut held = Vec::new();
-        // A clone of the sender would be ready always and queue without end.
-        while timeout(Duration::from_secs(2), poll_fn(|cx| sender.poll_ready(cx)))
-            .await
-            .is_ok_and(|ready| ready.is_ok())
-        {
+        for _ in 0..STREAMS {
+            // The queue for streams is the client's own; it is for the node to say how many there may be.
+            tokio::task::yield_now().await;
+            let ready = timeout(Duration::from_secs(2), poll_fn(|cx| sender.poll_ready(cx))).await;
+            if !ready.is_ok_and(|ready| ready.is_ok()) {
+                break;
+            }
             let Ok(call) = sender.send_request(call("LedgerService/GetBlock"), false) else { break };
             count(&seen.streams);
             held.push(call);
@@ -255,6 +271,7 @@ async fn resets(target: Arc<Target>, seen: Arc<Seen>) {
         };
         'connection: loop {
             for _ in 0..50 {
+                tokio::task::yield_now().await;
                 if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
                     break 'connection;
                 }
@@ -266,6 +283,7 @@ async fn resets(target: Arc<Target>, seen: Arc<Seen>) {
             }
             sleep(PAUSE / 10).await;
         }
+        sleep(PAUSE).await;
     }
 }
 
@@ -274,7 +292,7 @@ async fn peer_without_noise(target: Arc<Target>, seen: Arc<Seen>) {
     let Address::Multi(address) = &target.peer else { panic!("a running node tells a multiaddr") };
     let port = address.to_string().rsplit('/').next().and_then(|port| port.parse::<u16>().ok()).unwrap();
     loop {
-        if let Ok(mut stream) = tcp(([127, 0, 0, 1], port).into()).await {
+        if let Ok(mut stream) = tcp(target.from, ([127, 0, 0, 1], port).into()).await {
             count(&seen.peers);
             closed(&mut stream).await;
             count(&seen.peer_closed);

@@ -184,6 +184,8 @@ lies! {
     ClaimsHeights "claims_heights" = sync::Claims;
     /// The first of the blocks asked for, or none.
     SyncsPrefix "syncs_prefix" = sync::Prefix;
+    /// Blocks that it has and says it pruned.
+    ClaimsPruned "claims_pruned" = sync::Pruned;
     /// True blocks with too few signatures.
     SyncsFewSignatures "syncs_few_signatures" = sync::Few;
     /// True blocks with one signature twice.

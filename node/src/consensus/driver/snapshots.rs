@@ -57,8 +57,9 @@ impl Driver {
         self.peers.entry(from).bodies_from = bodies_from;
     }
 
-    /// No peer in reach has the next block any more: asks to join anew, once.
-    pub(super) fn join_if_pruned(&mut self) {
+    /// Peers have pruned the next block: asks to join anew, once. `elsewhere` is whether one in reach may have it still,
+    /// as an archive does: fetching block after block from it would take much longer.
+    pub(super) fn join_if_pruned(&mut self, elsewhere: bool) {
         let tip = self.tip.height();
         let validators = &self.tip.validators;
         let (mut found, mut power) = (false, 0u128);
@@ -66,17 +67,21 @@ impl Driver {
             found = true;
             power = power.saturating_add(validators.of_authority(&peer.0).map_or(0, |one| u128::from(one.power)));
         }
-        if !found || self.sync.join_wanted {
+        // One of more than a third is honest. Of fewer, none needs to be: others get time to appear.
+        let (sure, said) = (validators.is_third(power), self.sync.join_wanted);
+        if !found {
+            self.sync.join_wanted = None;
+        }
+        if !found || (elsewhere && !sure) || said == Some(false) || said == Some(elsewhere) {
             return;
         }
-        // One of more than a third is honest. Of fewer, none needs to be: others get time to appear.
-        let due_ms = match validators.is_third(power) {
+        let due_ms = match sure {
             true => self.now_ms,
             false => self.sync.pruned_since_ms.get_or_insert(self.now_ms).saturating_add(PATIENCE_MS),
         };
         if self.now_ms >= due_ms {
-            self.sync.join_wanted = true;
-            self.actions.push(Action::Join { above: tip });
+            self.sync.join_wanted = Some(elsewhere);
+            self.actions.push(Action::Join { above: tip, elsewhere });
         } else if self.timers.get(&TimerKey::Sync).is_none_or(|at_ms| *at_ms > due_ms) {
             self.set_timer(TimerKey::Sync, due_ms);
         }

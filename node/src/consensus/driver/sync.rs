@@ -31,8 +31,8 @@ pub(super) struct Sync {
     committing: Option<Peer>,
     /// Since when peers in reach have said that they pruned the next block.
     pub(super) pruned_since_ms: Option<u64>,
-    /// Whether joining anew was asked for.
-    pub(super) join_wanted: bool,
+    /// What was said when joining anew was asked for: whether a peer may have the blocks nevertheless.
+    pub(super) join_wanted: Option<bool>,
 }
 
 impl Sync {
@@ -57,8 +57,10 @@ impl Driver {
             }
             return;
         }
-        let Some(peer) = self.peers.above(tip, self.sync.last.as_ref()) else { return self.join_if_pruned() };
-        (self.sync.pruned_since_ms, self.sync.join_wanted) = (None, false);
+        let peer = self.peers.above(tip, self.sync.last.as_ref());
+        self.join_if_pruned(peer.is_some());
+        let Some(peer) = peer else { return };
+        self.sync.pruned_since_ms = None;
         let from = tip.saturating_add(1);
         self.sync.asked = Some(peer.clone());
         self.sync.last = Some(peer.clone());
@@ -90,7 +92,8 @@ impl Driver {
         if asked {
             self.sync.asked = None;
             self.cancel_timer(TimerKey::Sync);
-            self.sync.last = if entries.is_empty() { Some(from.clone()) } else { None };
+            // In turn, whatever it had: who has pruned the past is found out soon.
+            self.sync.last = Some(from.clone());
         }
         if entries.is_empty() {
             let tip = self.tip.height();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use laufzettel_chain::vote::Signed;
+use laufzettel_node::consensus::message::SnapshotMessage;
 use laufzettel_node::consensus::{Message, SyncEntry};
 use laufzettel_node::worker::read_blocks;
 use rand::Rng as _;
@@ -54,6 +55,23 @@ impl Strategy for Prefix {
             entries.truncate(kept);
             fewer
         })
+    }
+}
+
+/// Blocks asked for that it has, and says it pruned.
+pub(super) struct Pruned;
+
+impl Strategy for Pruned {
+    fn speak(&mut self, said: &mut Vec<Said>, scene: &mut Scene<'_>) -> u64 {
+        let mut count = 0;
+        for said in said {
+            if let Some(message @ Message::SyncResponse(_)) = said.message_mut() {
+                let bodies_from = scene.height() + scene.random.random_range(0..1_000);
+                *message = Message::Snapshot(SnapshotMessage::Pruned { bodies_from });
+                count += 1;
+            }
+        }
+        count
     }
 }
 

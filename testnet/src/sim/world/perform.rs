@@ -90,8 +90,7 @@ impl World {
                 }
             }
             Action::Log(diagnostic) => self.note(node, &diagnostic),
-            // No node here prunes.
-            Action::Join { above } => self.fail(format!("node {node} at height {above} asks to join from a snapshot")),
+            Action::Join { above, .. } => self.wants_to_join(node, above),
             Action::Halt { reason } => self.fail(format!("node {node} halts: {reason}")),
         }
     }
@@ -117,6 +116,17 @@ impl World {
             | Diagnostic::KeyElsewhere { .. } => self.fail(format!("node {node}: {diagnostic:?}")),
             Diagnostic::RoundStarted { height, round } => self.checks.begins(*height, *round),
             Diagnostic::Gate { .. } | Diagnostic::Syncing { .. } => {}
+        }
+    }
+
+    /// No node here prunes: only a liar says so, and it must be believed by nobody who has an honest peer to ask.
+    fn wants_to_join(&mut self, node: usize, above: u64) {
+        let Some(running) = self.replicas.get(node).and_then(|replica| replica.running.as_ref()) else { return };
+        let peers = running.driver.health().peers;
+        let mut helpful = peers.iter().filter(|peer| peer.connected && peer.height > above);
+        let honest = helpful.any(|peer| self.node_of(&peer.peer).is_some_and(|peer| !self.mode.is_faulty(peer)));
+        if honest || (0..self.nodes()).all(|other| !self.mode.lies(other)) {
+            self.fail(format!("node {node} at height {above} asks to join from a snapshot"));
         }
     }
 

@@ -89,7 +89,7 @@ fn pruned(driver: &mut Driver, now_ms: u64, name: &str) -> Vec<Action> {
 }
 
 fn joins(actions: &[Action]) -> bool {
-    actions.iter().any(|action| matches!(action, Action::Join { above: 0 }))
+    actions.iter().any(|action| matches!(action, Action::Join { above: 0, elsewhere: false }))
 }
 
 /// Whom the driver asks for blocks.
@@ -113,16 +113,21 @@ fn the_word_of_more_than_a_third_that_blocks_are_pruned_is_enough() {
 }
 
 #[test]
-fn one_that_has_the_blocks_is_asked_instead() {
+fn one_that_may_have_the_blocks_is_asked_meanwhile() {
     let mut driver = driver();
     appear(&mut driver, 3_000, "aa", 50);
-    pruned(&mut driver, 3_010, "aa");
-    appear(&mut driver, 3_020, "bb", 50);
-    appear(&mut driver, 3_025, "cc", 50);
-    // bb has pruned too, but cc has not said so.
+    appear(&mut driver, 3_005, "bb", 50);
+    appear(&mut driver, 3_010, "cc", 50);
+    // One alone says little.
+    let actions = pruned(&mut driver, 3_020, "aa");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Join { .. })));
+    assert_eq!(asked(&actions), ["bb"]);
+    // Two say that a snapshot is the way, unless this node has reasons to ask cc, who has not said so.
     let actions = pruned(&mut driver, 3_030, "bb");
-    assert!(!joins(&actions));
+    assert!(actions.iter().any(|action| matches!(action, Action::Join { above: 0, elsewhere: true })));
     assert_eq!(asked(&actions), ["cc"]);
+    // Nor has cc.
+    assert!(joins(&pruned(&mut driver, 3_040, "cc")));
 }
 
 /// A single liar cannot hurry anybody, and a network of which only one node is in reach is not waited for in vain.
