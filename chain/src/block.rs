@@ -20,6 +20,11 @@ impl Body {
     pub fn tx_root(&self) -> Hash {
         tx_root(self.transactions.iter().map(AsRef::as_ref))
     }
+    /// Bytes of its canonical encoding.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        self.transactions.iter().map(|transaction| transaction.encoded_len()).fold(4, usize::saturating_add)
+    }
     /// Bytes of all transactions.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -1,22 +1,22 @@
 //! When a transaction may stand in a block, and when a node takes one into its
 //! mempool (design 4.2, 5.2). Both ask the same questions of the same state.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use laufzettel_contracts::{CaseFold, Definition, Report};
 use thiserror::Error;
 
-use crate::crypto::{Hash, hash};
 use crate::evidence::Scope;
 use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::Action;
 use crate::limits;
 use crate::registry::{Authority, Registry};
+use crate::state;
+use crate::state::case::{CaseRow, OpenCase};
 use crate::state::submissions::{self, Submission};
-use crate::state::{self, case::OpenCase};
 use crate::storage::{Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction, TransactionError};
+pub use crate::verified::Verified;
 
 /// Why a transaction cannot be committed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -130,36 +130,6 @@ pub enum CheckError {
     Store(#[from] StoreError),
 }
 
-/// Signatures that verified, so that none is verified twice: at admission, in
-/// the proposal and again at the commit. Bounded; forgetting costs time only.
-#[derive(Debug, Default)]
-pub struct Verified(Mutex<VerifiedSet>);
-
-#[derive(Debug, Default)]
-struct VerifiedSet {
-    known: BTreeSet<Hash>,
-    order: VecDeque<Hash>,
-}
-
-const VERIFIED_MAX: usize = 65_536;
-
-impl Verified {
-    fn knows(&self, key: &Hash) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).known.contains(key)
-    }
-    fn insert(&self, key: Hash) {
-        let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if set.known.insert(key) {
-            set.order.push_back(key);
-            if set.order.len() > VERIFIED_MAX
-                && let Some(oldest) = set.order.pop_front()
-            {
-                set.known.remove(&oldest);
-            }
-        }
-    }
-}
-
 /// The state a transaction is judged on.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
@@ -175,7 +145,7 @@ pub struct Judge<'a> {
     pub height: Height,
     /// Block time, or a node's clock at admission.
     pub time_ms: u64,
-    /// Signatures verified before.
+    /// Transactions decoded and verified before.
     pub verified: &'a Verified,
 }
 
@@ -184,8 +154,40 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The first reason against it, or the store's failure.
-    pub fn check(&self, signed: &SignedTransaction) -> Result<Transaction, CheckError> {
-        let transaction = signed.decode().map_err(Refusal::Malformed)?;
+    pub fn check(&self, signed: &Arc<SignedTransaction>) -> Result<Arc<Transaction>, CheckError> {
+        self.judge(signed, self.verified.get(signed).map(|decoded| (decoded, true)), true)
+    }
+    /// As [`Judge::check`], where the transaction is decoded already.
+    ///
+    /// # Errors
+    /// The first reason against it, or the store's failure.
+    pub fn check_decoded(
+        &self,
+        signed: &Arc<SignedTransaction>,
+        decoded: Transaction,
+    ) -> Result<Arc<Transaction>, CheckError> {
+        self.judge(signed, Some((Arc::new(decoded), false)), true)
+    }
+    /// As [`Judge::check`] for a transaction of a decided block: that more than two thirds of the validators have
+    /// verified its signatures is what the certificate says, and the block's root covers them.
+    ///
+    /// # Errors
+    /// The first reason against it, or the store's failure.
+    pub fn check_decided(&self, signed: &Arc<SignedTransaction>) -> Result<Arc<Transaction>, CheckError> {
+        self.judge(signed, self.verified.get(signed).map(|decoded| (decoded, true)), false)
+    }
+    /// `known` is what it decodes to, where that is known, and whether its signatures were verified then.
+    fn judge(
+        &self,
+        signed: &Arc<SignedTransaction>,
+        known: Option<(Arc<Transaction>, bool)>,
+        verify: bool,
+    ) -> Result<Arc<Transaction>, CheckError> {
+        let (transaction, verified) = match known {
+            Some(known) => known,
+            None => (Arc::new(signed.decode().map_err(Refusal::Malformed)?), false),
+        };
+        let verify = verify && !verified;
         let payload = &transaction.payload;
         if payload.network != self.network {
             return Err(Refusal::OtherNetwork { found: payload.network, expected: self.network }.into());
@@ -211,22 +213,20 @@ impl Judge<'_> {
         if valid_until_ms > time_ms.saturating_add(limits::VALID_UNTIL_AHEAD_MS_MAX) {
             return Err(Refusal::ValidTooLong { valid_until_ms, time_ms }.into());
         }
-        self.check_signatures(signed, &payload.authority)?;
+        self.check_signatures(signed, &payload.authority, verify)?;
+        if verify {
+            self.verified.insert(signed.clone(), transaction.clone());
+        }
         Ok(transaction)
     }
-    fn check_signatures(&self, signed: &SignedTransaction, authority: &str) -> Result<(), Refusal> {
-        let cache_key = hash("verified", &signed.root_leaf());
-        let known = self.verified.knows(&cache_key);
+    fn check_signatures(&self, signed: &SignedTransaction, authority: &str, verify: bool) -> Result<(), Refusal> {
         for signature in &signed.signatures {
             let key = self.registry.keys.get(&signature.key_id);
             let key = key.filter(|key| key.authority == authority && key.counts_at(self.height));
             let key = key.ok_or(Refusal::KeyUnknown(signature.key_id))?;
-            if !known && !signed.verify(signature, &key.public) {
+            if verify && !signed.verify(signature, &key.public) {
                 return Err(Refusal::Signature(signature.key_id));
             }
-        }
-        if !known {
-            self.verified.insert(cache_key);
         }
         Ok(())
     }
@@ -242,22 +242,10 @@ impl Judge<'_> {
     ) -> Result<Option<crate::receipt::Code>, StoreError> {
         use crate::receipt::Code;
         let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
-        // A dry run may carry any signature: only keys that are there speak against it.
-        let keys = || signed.signatures.iter().map(|signature| signature.key_id);
-        if keys().all(|key| self.registry.keys.contains_key(&key)) {
-            let mut items = transaction.items.iter().flatten();
-            if items.any(|item| !self.registry.may_submit(keys(), &item.action)) {
-                return Ok(Some(Code::KeyPurpose));
-            }
+        if self.lacks_purpose(signed, transaction) {
+            return Ok(Some(Code::KeyPurpose));
         }
-        let opened = |case: CaseId| {
-            transaction.items.iter().flatten().find_map(|item| match &item.action {
-                Action::OpenCase { definition, version } if item.case == Some(case) => {
-                    self.registry.definition(definition, *version)
-                }
-                _ => None,
-            })
-        };
+        let opened = |case| self.opened_by(transaction, case);
         for item in transaction.items.iter().flatten() {
             let Some(id) = item.case else {
                 if let Some(refused) = self.foretell_evidence(&item.action)? {
@@ -290,6 +278,66 @@ impl Judge<'_> {
             }
         }
         Ok(None)
+    }
+    /// The first refusal that stands whatever is committed before ([`crate::receipt::Code::is_lasting`]). Reads of each
+    /// case no more than under which definition it stands.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn foretell_lasting(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+    ) -> Result<Option<crate::receipt::Code>, StoreError> {
+        use crate::receipt::Code;
+        let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
+        if self.lacks_purpose(signed, transaction) {
+            return Ok(Some(Code::KeyPurpose));
+        }
+        // What the case holds is asked last of all, and gives no lasting refusal.
+        let nothing = CaseFold::new();
+        for item in transaction.items.iter().flatten() {
+            let Some(id) = item.case else {
+                if let Some(lasting) = self.foretell_evidence(&item.action)?.filter(|code| code.is_lasting()) {
+                    return Ok(Some(lasting));
+                }
+                continue;
+            };
+            let known = CaseRow::load(self.read, &id)?;
+            let named = |row: &CaseRow| self.registry.definition(&row.definition, row.version);
+            let refused = match (&item.action, &known) {
+                (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
+                (Action::OpenCase { definition, version }, None) => {
+                    self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
+                }
+                (Action::Report(report), known) => {
+                    let definition = known.as_ref().and_then(named).or_else(|| self.opened_by(transaction, id));
+                    definition.and_then(|definition| foretold(definition, authority, report, self.time_ms, &nothing))
+                }
+                _ => None,
+            };
+            if let Some(lasting) = refused.filter(|code| code.is_lasting()) {
+                return Ok(Some(lasting));
+            }
+        }
+        Ok(None)
+    }
+    /// Whether the keys that signed may not do what an item does. A dry run may carry any signature: only keys that are
+    /// there speak against it.
+    fn lacks_purpose(&self, signed: &SignedTransaction, transaction: &Transaction) -> bool {
+        let keys = || signed.signatures.iter().map(|signature| signature.key_id);
+        let mut items = transaction.items.iter().flatten();
+        keys().all(|key| self.registry.keys.contains_key(&key))
+            && items.any(|item| !self.registry.may_submit(keys(), &item.action))
+    }
+    /// The definition under which a transaction opens a case.
+    fn opened_by(&self, transaction: &Transaction, case: CaseId) -> Option<&Arc<Definition>> {
+        transaction.items.iter().flatten().find_map(|item| match &item.action {
+            Action::OpenCase { definition, version } if item.case == Some(case) => {
+                self.registry.definition(definition, *version)
+            }
+            _ => None,
+        })
     }
     fn foretell_evidence(&self, action: &Action) -> Result<Option<crate::receipt::Code>, StoreError> {
         let Action::Evidence(evidence) = action else { return Ok(None) };

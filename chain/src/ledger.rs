@@ -9,7 +9,6 @@ use thiserror::Error;
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
 use crate::check::{CheckError, Judge, Refusal, Verified};
-use crate::codec::encode;
 use crate::execute::{Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
@@ -215,7 +214,7 @@ impl Ledger {
         let (mut body, mut bytes, mut unfit) = (Body::default(), 0usize, Vec::new());
         let mut seen = BTreeSet::new();
         for signed in candidates {
-            let size = encode(signed.as_ref()).len();
+            let size = signed.encoded_len();
             let full = body.transactions.len() >= limits::BODY_TRANSACTIONS_MAX
                 || bytes.saturating_add(size) > limits::BODY_BYTES_MAX.saturating_sub(1024);
             if full {
@@ -272,6 +271,17 @@ impl Ledger {
     /// # Errors
     /// The block is invalid, or the store failed.
     pub fn validate(&self, block: &Block) -> Result<Executed, ValidateError> {
+        self.judge_block(block, true)
+    }
+    /// As [`Ledger::validate`] for a block that a certificate decided: its transactions' signatures are not verified
+    /// once more, all else is.
+    ///
+    /// # Errors
+    /// The block is invalid, or the store failed.
+    pub fn validate_decided(&self, block: &Block) -> Result<Executed, ValidateError> {
+        self.judge_block(block, false)
+    }
+    fn judge_block(&self, block: &Block, verify: bool) -> Result<Executed, ValidateError> {
         let header = &block.header;
         let round = usize::try_from(header.round).unwrap_or(usize::MAX);
         let turn = round.checked_rem(self.tip.order.len()).and_then(|turn| self.tip.order.get(turn));
@@ -284,7 +294,7 @@ impl Ledger {
         if block.body.transactions.len() > limits::BODY_TRANSACTIONS_MAX {
             return Err(InvalidBlock::Limit("20,000 transactions").into());
         }
-        if encode(&block.body).len() > limits::BODY_BYTES_MAX {
+        if block.body.encoded_len() > limits::BODY_BYTES_MAX {
             return Err(InvalidBlock::Limit("4 MiB").into());
         }
         let early = header.time_ms < self.tip.header.time_ms.saturating_add(limits::HEARTBEAT_MS);
@@ -292,14 +302,14 @@ impl Ledger {
             return Err(InvalidBlock::EmptyTooEarly.into());
         }
         let place = self.place(header.height, header.time_ms, header.round, header.proposer);
-        let executed = self.execute(place, &block.body)?;
+        let executed = self.execute(place, &block.body, verify)?;
         let expected = self.header(place, &block.body, &executed);
         if let Some(field) = differing_field(header, &expected) {
             return Err(InvalidBlock::Header(field).into());
         }
         Ok(executed)
     }
-    fn execute(&self, place: Place, body: &Body) -> Result<Executed, ValidateError> {
+    fn execute(&self, place: Place, body: &Body, verify: bool) -> Result<Executed, ValidateError> {
         let judge = self.judge(place.time_ms);
         if place.height != judge.height {
             return Err(InvalidBlock::Header("height").into());
@@ -307,7 +317,7 @@ impl Ledger {
         let mut execution = self.execution(place);
         let mut seen: BTreeSet<(String, TransactionId)> = BTreeSet::new();
         for (index, signed) in body.transactions.iter().enumerate() {
-            let transaction = check_at(&judge, index, signed)?;
+            let transaction = check_at(&judge, index, signed, verify)?;
             let payload = &transaction.payload;
             if !seen.insert((payload.authority.clone(), payload.id)) {
                 let refusal = Refusal::IdTaken { id: payload.id, height: place.height };
@@ -354,12 +364,18 @@ impl Ledger {
         for (id, case) in executed.cases {
             self.cases.put(id, case);
         }
+        self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));
         Ok(self.tip.clone())
     }
 }
 
-fn check_at(judge: &Judge<'_>, index: usize, signed: &SignedTransaction) -> Result<Transaction, ValidateError> {
-    match judge.check(signed) {
+fn check_at(
+    judge: &Judge<'_>,
+    index: usize,
+    signed: &Arc<SignedTransaction>,
+    verify: bool,
+) -> Result<Arc<Transaction>, ValidateError> {
+    match if verify { judge.check(signed) } else { judge.check_decided(signed) } {
         Ok(transaction) => Ok(transaction),
         Err(CheckError::Refused(refusal)) => Err(InvalidBlock::Transaction { index, refusal }.into()),
         Err(CheckError::Store(error)) => Err(error.into()),

@@ -10,7 +10,7 @@ use crate::header::Header;
 use crate::ids::{CaseId, Height};
 use crate::light::{LightClient, LightError};
 use crate::state::case::CaseRow;
-use crate::state::fields::{self, FIELDS};
+use crate::state::fields::{self, FIELDS, FieldTree};
 use crate::storage::{Read, StoreError};
 use crate::tree::{self, StateKey};
 
@@ -82,14 +82,13 @@ pub fn prove(
     let (root, tree) = tree::prove(read, header.height, &StateKey::Case(*case))?;
     let mut opened = Vec::new();
     if let Some(row) = CaseRow::load(read, case)? {
-        let leaves = row.leaves();
+        let hashes = FieldTree::new(&row.leaves(case));
         for index in wanted.iter().copied().filter(|index| *index < FIELDS) {
-            let (Some(blinder), Some(bytes)) = (row.blinders.get(index), row.fields.get(index)) else { continue };
             opened.push(FieldProof {
                 index: u8::try_from(index).unwrap_or(u8::MAX),
-                blinder: *blinder,
-                bytes: bytes.clone(),
-                siblings: fields::siblings(&leaves, index),
+                blinder: row.blinder(index),
+                bytes: row.field(case, index),
+                siblings: hashes.siblings(index),
             });
         }
     }

@@ -186,8 +186,16 @@ pub struct Case {
 pub fn case(read: &dyn Read, registry: &Registry, id: &CaseId) -> Result<Option<Case>, StoreError> {
     let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
     let definition = row.definition(registry, id)?.clone();
-    let fold = row.fold(&definition, id)?;
+    let fold = row.fold(read, &definition, id)?;
     Ok(Some(Case { id: *id, definition, row, fold }))
+}
+
+/// How many accepted items a case has: it never has one revision twice.
+///
+/// # Errors
+/// The store failed.
+pub fn case_revision(read: &dyn Read, id: &CaseId) -> Result<Option<u64>, StoreError> {
+    Ok(CaseRow::load(read, id)?.map(|row| row.revision))
 }
 
 /// Accepted items of a case from a revision on, in ledger order.

@@ -3,7 +3,7 @@
 //! that wrote them and are never hashed, signed or sent; each begins with a
 //! version byte (docs/adr/0001).
 
-use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::config::{BigEndian, Configuration, Limit, Varint};
 use bincode::{Decode, Encode};
 
 use crate::storage::{Batch, Family, Read, StoreError};
@@ -11,8 +11,8 @@ use crate::storage::{Batch, Family, Read, StoreError};
 const VERSION: u8 = 1;
 const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-fn config() -> Configuration<BigEndian, Fixint, Limit<ROW_BYTES_MAX>> {
-    bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<ROW_BYTES_MAX>()
+fn config() -> Configuration<BigEndian, Varint, Limit<ROW_BYTES_MAX>> {
+    bincode::config::standard().with_big_endian().with_limit::<ROW_BYTES_MAX>()
 }
 
 /// The bytes of a row.

@@ -6,4 +6,5 @@ pub mod case;
 pub mod evidence;
 pub mod fields;
 pub mod order;
+pub mod row;
 pub mod submissions;

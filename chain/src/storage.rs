@@ -21,6 +21,8 @@ pub enum Family {
     Items,
     /// Case id -> case row.
     Cases,
+    /// Case id, place -> a report that stands.
+    Reports,
     /// Transactions by authority and id, by hour, and the hours' buckets.
     Submissions,
     /// Derived: events in ledger order, events by case, cases by status and by authority.
@@ -29,7 +31,7 @@ pub enum Family {
     Registry,
     /// Nodes and values of the state tree.
     Tree,
-    /// Version since which a tree row is stale -> nothing.
+    /// Version -> the tree rows that are stale since.
     TreeStale,
     /// Block id -> undecided block.
     Pending,
@@ -41,10 +43,11 @@ pub enum Family {
 
 impl Family {
     /// All families, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Blocks,
         Self::Items,
         Self::Cases,
+        Self::Reports,
         Self::Submissions,
         Self::Index,
         Self::Registry,
@@ -61,6 +64,7 @@ impl Family {
             Self::Blocks => "blocks",
             Self::Items => "items",
             Self::Cases => "cases",
+            Self::Reports => "reports",
             Self::Submissions => "submissions",
             Self::Index => "index",
             Self::Registry => "registry",

@@ -146,6 +146,17 @@ impl SignedTransaction {
         let items: usize = self.items.iter().flatten().map(Vec::len).sum();
         self.payload.len().saturating_add(items).saturating_add(self.signatures.len().saturating_mul(80))
     }
+    /// Bytes of its canonical encoding.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        const LENGTH: usize = 4;
+        // Key id, algorithm, and the value with its length.
+        const SIGNATURE: usize = 16 + 1 + LENGTH + 64;
+        let items =
+            self.items.iter().map(|item| item.as_ref().map_or(1, |bytes| bytes.len().saturating_add(1 + LENGTH)));
+        let fixed = self.signatures.len().saturating_mul(SIGNATURE).saturating_add(3 * LENGTH);
+        items.fold(fixed.saturating_add(self.payload.len()), usize::saturating_add)
+    }
     /// Its leaf in `tx_root`: payload digest and signatures.
     #[must_use]
     pub fn root_leaf(&self) -> Vec<u8> {
@@ -162,6 +173,18 @@ impl SignedTransaction {
     /// # Errors
     /// Anything is malformed, not canonical or over a limit.
     pub fn decode(&self) -> Result<Transaction, TransactionError> {
+        self.check_form()?;
+        self.decode_items(Payload::decode(&self.payload)?)
+    }
+    /// As [`SignedTransaction::decode`], where the payload is decoded already.
+    ///
+    /// # Errors
+    /// Anything else is malformed, not canonical or over a limit.
+    pub fn decode_rest(&self, payload: Payload) -> Result<Transaction, TransactionError> {
+        self.check_form()?;
+        self.decode_items(payload)
+    }
+    fn check_form(&self) -> Result<(), TransactionError> {
         let size = self.size();
         if size > limits::TRANSACTION_BYTES_MAX {
             return Err(TransactionError::TooLarge(size));
@@ -172,7 +195,9 @@ impl SignedTransaction {
         if self.signatures.windows(2).any(|pair| matches!(pair, [a, b] if a.key_id >= b.key_id)) {
             return Err(TransactionError::Signatures("must be strictly ascending by key_id"));
         }
-        let payload = Payload::decode(&self.payload)?;
+        Ok(())
+    }
+    fn decode_items(&self, payload: Payload) -> Result<Transaction, TransactionError> {
         if payload.item_digests.len() != self.items.len() {
             return Err(TransactionError::Count("the payload lists another number of items than were sent"));
         }
@@ -188,7 +213,7 @@ impl SignedTransaction {
             }
             items.push(Some(item));
         }
-        Ok(Transaction { payload, digest: PayloadDigest::of(&self.payload), items, size })
+        Ok(Transaction { payload, digest: PayloadDigest::of(&self.payload), items, size: self.size() })
     }
     /// Whether this key made the signature at this position.
     #[must_use]

@@ -1,7 +1,8 @@
 //! The state tree: which keys are in it, how it is stored, and its pruning.
 //! `jmt` over BLAKE3; the version of a node is the height that wrote it.
 
-use std::collections::BTreeMap;
+pub(crate) mod build;
+mod update;
 
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
@@ -10,6 +11,7 @@ use crate::codec::Writer;
 use crate::crypto::Hash;
 use crate::ids::{CaseId, Height};
 use crate::storage::{Batch, Family, Read, StoreError};
+use update::Updated;
 
 /// Plain BLAKE3 for the tree.
 #[derive(Debug, Clone)]
@@ -81,13 +83,31 @@ impl StateKey {
 
 const NODE: u8 = 0;
 const VALUE: u8 = 1;
+/// First byte of the row of a leaf.
+const LEAF_NODE: u8 = 2;
 
-pub(crate) mod build;
-
+/// The row of a node: those of one height stand together and behind those of earlier ones, so that nothing has to be
+/// moved to make room for them.
 fn node_row(key: &NodeKey) -> Vec<u8> {
-    let mut row = vec![NODE];
-    // Writing to memory cannot fail.
-    let _ = borsh::to_writer(&mut row, key);
+    let mut path = [0u8; 32];
+    for (depth, nibble) in key.nibble_path().nibbles().enumerate() {
+        if let Some(byte) = path.get_mut(depth >> 1) {
+            *byte |= if depth & 1 == 0 { u8::from(nibble) << 4 } else { u8::from(nibble) };
+        }
+    }
+    row_of_node(key.version(), &path, key.nibble_path().num_nibbles())
+}
+
+/// The row of the node at a depth, in nibbles, on the way to a key.
+fn row_of_node(version: Version, key: &Hash, depth: usize) -> Vec<u8> {
+    let mut row = Vec::with_capacity(12usize.saturating_add(depth >> 1));
+    row.push(NODE);
+    row.extend_from_slice(&version.to_be_bytes());
+    row.push(u8::try_from(depth).unwrap_or(u8::MAX));
+    row.extend_from_slice(key.get(..depth >> 1).unwrap_or_default());
+    if depth & 1 == 1 {
+        row.push(key.get(depth >> 1).copied().unwrap_or_default() & 0xf0);
+    }
     row
 }
 
@@ -156,43 +176,82 @@ pub(crate) fn put_value(batch: &mut Batch, key: &StateKey, since: Height, value:
 /// # Errors
 /// The stored tree is damaged or cannot be read.
 pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Result<(Hash, Batch), StoreError> {
+    let mut changes: Vec<(KeyHash, Change)> = changes.into_iter().map(|change| (change.key.hash(), change)).collect();
+    changes.sort_unstable_by_key(|(key, _)| key.0);
+    let hash = |value: &Vec<u8>| *blake3::hash(value).as_bytes();
+    // As many as there are changes, unless one takes a value out.
+    let leaves: Vec<update::Leaf> =
+        changes.iter().filter_map(|(key, change)| Some((key.0, change.value.as_ref().map(hash)?))).collect();
+    let updated = if leaves.len() == changes.len() { update::put(read, height, &leaves)? } else { None };
+    let updated = match updated {
+        Some(updated) => updated,
+        None => put_each(read, height, &changes)?,
+    };
+    Ok((updated.root, finish(height, updated, changes)?))
+}
+
+/// Lets `jmt` make the nodes, also where values are taken out or the tree is empty.
+fn put_each(read: &dyn Read, height: Height, changes: &[(KeyHash, Change)]) -> Result<Updated, StoreError> {
     let stored = StoredTree(read);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
-    let mut previous = BTreeMap::new();
-    let mut values = Vec::with_capacity(changes.len());
-    for change in changes {
-        let key = change.key.hash();
-        previous.insert(key.0, change.previous);
-        values.push((key, change.value));
-    }
+    let values = changes.iter().map(|(key, change)| (*key, change.value.clone()));
     let (root, update) = tree.put_value_set(values, height).map_err(damaged)?;
-    let mut batch = Batch::default();
+    let mut nodes = Batch::default();
     for (key, node) in update.node_batch.nodes() {
-        batch.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
+        nodes.put(Family::Tree, node_row(key), borsh::to_vec(node).map_err(damaged)?);
     }
-    for ((version, key), value) in update.node_batch.values() {
-        let row = value_row(key, *version);
-        if let Some(older) = previous.get(&key.0).copied().flatten() {
-            batch.put(Family::TreeStale, stale_row(height, &value_row(key, older)), Vec::new());
+    let stale = update.stale_node_index_batch.iter().map(|stale| node_row(&stale.node_key)).collect();
+    Ok(Updated { root: root.0, nodes, stale })
+}
+
+/// Adds the values to the nodes, and what is stale from this height on.
+fn finish(height: Height, updated: Updated, changes: Vec<(KeyHash, Change)>) -> Result<Batch, StoreError> {
+    let Updated { nodes: mut batch, mut stale, .. } = updated;
+    for (key, change) in changes {
+        let row = value_row(&key, height);
+        if let Some(older) = change.previous {
+            stale.push(value_row(&key, older));
         }
-        if value.is_none() {
+        batch.put(Family::Tree, row.clone(), borsh::to_vec(&change.value).map_err(damaged)?);
+        if change.value.is_none() {
             // What says that a value is gone goes with the value: later trees do not have the key.
-            batch.put(Family::TreeStale, stale_row(height, &row), Vec::new());
+            stale.push(row);
         }
-        batch.put(Family::Tree, row, borsh::to_vec(value).map_err(damaged)?);
     }
-    for stale in &update.stale_node_index_batch {
-        batch.put(Family::TreeStale, stale_row(stale.stale_since_version, &node_row(&stale.node_key)), Vec::new());
-    }
-    Ok((root.0, batch))
+    stale.sort_unstable();
+    batch.put(Family::TreeStale, height.to_be_bytes().to_vec(), stale_list(&stale));
+    Ok(batch)
 }
 
-fn stale_row(since: Version, row: &[u8]) -> Vec<u8> {
-    [since.to_be_bytes().as_slice(), row].concat()
+/// Rows one behind the other, each after its length.
+fn stale_list(rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut list =
+        Vec::with_capacity(rows.iter().map(|row| row.len().saturating_add(1)).fold(0, usize::saturating_add));
+    for row in rows {
+        // No row of the tree has more than 42 bytes.
+        list.push(u8::try_from(row.len()).unwrap_or(u8::MAX));
+        list.extend_from_slice(row);
+    }
+    list
 }
 
-/// Rows pruned with one height at the most, so that a commit stays short.
-const PRUNED_MAX: usize = 50_000;
+/// The rows of a list of what is stale since a height.
+///
+/// # Errors
+/// The list is damaged.
+pub fn stale_rows(mut list: &[u8]) -> Result<Vec<&[u8]>, StoreError> {
+    let mut rows = Vec::new();
+    while let Some((length, rest)) = list.split_first() {
+        let split = rest.split_at_checked(usize::from(*length));
+        let (row, rest) = split.ok_or_else(|| damaged("a list of stale rows ends early"))?;
+        rows.push(row);
+        list = rest;
+    }
+    Ok(rows)
+}
+
+/// Heights pruned with one commit at the most, so that it stays short.
+const PRUNED_HEIGHTS_MAX: usize = 4;
 
 /// Deletes the rows that no tree of version `keep_from` or later needs.
 ///
@@ -200,11 +259,11 @@ const PRUNED_MAX: usize = 50_000;
 /// The store failed.
 pub(crate) fn prune(read: &dyn Read, keep_from: Height, batch: &mut Batch) -> Result<(), StoreError> {
     let end = keep_from.saturating_add(1).to_be_bytes();
-    for (row, _) in read.scan(Family::TreeStale, &[], &end, PRUNED_MAX)? {
-        if let Some((_, tree_row)) = row.split_at_checked(8) {
-            batch.delete(Family::Tree, tree_row.to_vec());
+    for (height, list) in read.scan(Family::TreeStale, &[], &end, PRUNED_HEIGHTS_MAX)? {
+        for row in stale_rows(&list)? {
+            batch.delete(Family::Tree, row.to_vec());
         }
-        batch.delete(Family::TreeStale, row);
+        batch.delete(Family::TreeStale, height);
     }
     Ok(())
 }
@@ -232,3 +291,6 @@ pub fn verify(root: &Hash, key: &StateKey, value: Option<&[u8]>, proof: &[u8]) -
     let Ok(proof) = borsh::from_slice::<jmt::proof::SparseMerkleProof<TreeHasher>>(proof) else { return false };
     proof.verify(jmt::RootHash(*root), key.hash(), value).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

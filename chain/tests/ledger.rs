@@ -156,8 +156,8 @@ fn corrections_and_retractions_fold_the_case_anew() {
     advance(&mut ledger, &[transaction(BAMF, 4, vec![item(6, case(1), &retract)])]);
     let found = query::case(store.as_ref(), &genesis().registry, &case(1)).expect("memory").expect("open");
     assert!(found.fold.state().tracks.is_empty());
-    assert!(found.row.fields[16].is_empty() && found.row.fields[fields::PROCEEDINGS].is_empty());
-    assert_eq!((found.row.revision, found.row.history_count, found.row.standing()), (6, 5, 0));
+    assert!([16, fields::PROCEEDINGS].iter().all(|field| found.row.field(&case(1), *field).is_empty()));
+    assert_eq!((found.row.revision, found.row.history_count, found.fold.entries().len()), (6, 5, 0));
     for find in [Find::Status("step"), Find::Status("begun"), Find::Authority("de-bamf")] {
         assert_eq!(index::cases(store.as_ref(), find, None, 9).expect("memory"), Vec::new());
     }
@@ -173,9 +173,9 @@ fn only_a_field_that_changed_gets_a_new_blinder() {
     let moment = item(3, case(1), &Action::Report(at_ms("moment", 5)));
     advance(&mut ledger, &[transaction(BAMF, 2, vec![moment, report(4, 9, "step", 0)])]);
     let after = row(&store);
-    let changed: Vec<usize> = (0..fields::FIELDS).filter(|n| before.blinders[*n] != after.blinders[*n]).collect();
+    let changed: Vec<usize> = (0..fields::FIELDS).filter(|n| before.blinder(*n) != after.blinder(*n)).collect();
     assert_eq!(changed, [fields::HISTORY, fields::REVISION, 31]);
-    assert!(changed.iter().all(|n| before.fields[*n] != after.fields[*n]));
+    assert!(changed.iter().all(|n| before.field(&case(1), *n) != after.field(&case(1), *n)));
     advance(&mut ledger, &[transaction(BAMF, 3, vec![report(5, 1, "nonsense", 0)])]);
     assert_eq!(row(&store), after, "a refused item leaves the case as it was");
 }

@@ -174,7 +174,7 @@ fn fill_case(ledger: &mut Ledger) {
 }
 
 fn reason(ledger: &Ledger, signed: &SignedTransaction, time_ms: u64) -> &'static str {
-    match ledger.judge(time_ms).check(signed) {
+    match ledger.judge(time_ms).check(&Arc::new(signed.clone())) {
         Err(CheckError::Refused(refusal)) => refusal.reason(),
         Err(CheckError::Store(error)) => panic!("{error}"),
         Ok(_) => "ACCEPTED",

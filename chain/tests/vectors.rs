@@ -632,13 +632,13 @@ fn case_vector(store: &MemStore, number: u8) -> Value {
     let row = CaseRow::load(store, &case(number)).expect("memory").expect("the case is open");
     let fields: BTreeMap<String, Value> = (0..fields::FIELDS)
         .map(|index| {
-            let (blinder, bytes) = (&row.blinders[index], &row.fields[index]);
-            let leaf = hex(&fields::leaf(blinder, index, bytes));
-            (format!("{index:02}"), json!({ "blinder": hex(blinder), "bytes": hex(bytes), "leaf": leaf }))
+            let (blinder, bytes) = (row.blinder(index), row.field(&case(number), index));
+            let leaf = hex(&fields::leaf(&blinder, index, &bytes));
+            (format!("{index:02}"), json!({ "blinder": hex(&blinder), "bytes": hex(&bytes), "leaf": leaf }))
         })
         .collect();
     json!({
-        "case": hex(&case(number).0), "fields": fields, "root": hex(&row.root()), "revision": row.revision,
+        "case": hex(&case(number).0), "fields": fields, "root": hex(&row.root(&case(number))), "revision": row.revision,
         "history_count": row.history_count, "history": hex(&row.history),
     })
 }

@@ -1,9 +1,10 @@
 //! The names of the ledger: codes and authority ids (formats A.2). A value of these types has been checked when it
-//! was made. Must never hold a name that breaks its charset: these bytes are hashed and signed elsewhere.
+//! was made; a copy of it shares its text, since cases are copied whole before they change. Must never hold a name that breaks its charset: these bytes are hashed and signed elsewhere.
 
 use crate::limits::{CODE_LENGTH_MAX, ID_LENGTH_MAX, ID_LENGTH_MIN};
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum NameError {
 
 /// The name of a status, track, role, outcome, outcome list or attribute: `[a-z][a-z0-9_]*`, 1 to 48 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(String);
+pub struct Code(Arc<str>);
 
 impl Code {
     /// Checks and takes a code.
@@ -38,7 +39,7 @@ impl Code {
     /// If the text breaks the rule above.
     pub fn new(text: &str) -> Result<Self, NameError> {
         check_name(text, 1, CODE_LENGTH_MAX, '_')?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The code as text.
@@ -61,7 +62,7 @@ impl Borrow<str> for Code {
 
 /// The id of an authority, such as `de-bamf`: `[a-z][a-z0-9-]*`, 2 to 32 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AuthorityId(String);
+pub struct AuthorityId(Arc<str>);
 
 impl AuthorityId {
     /// Checks and takes an authority id.
@@ -70,7 +71,7 @@ impl AuthorityId {
     /// If the text breaks the rule above.
     pub fn new(text: &str) -> Result<Self, NameError> {
         check_id(text)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The id as text.

@@ -46,6 +46,14 @@ impl Growth {
         let per_day = grown.saturating_mul(u128::from(DAY_MS)).checked_div(u128::from(window_ms))?;
         Some(Self { bytes_per_day: u64::try_from(per_day).unwrap_or(u64::MAX), window_ms })
     }
+    /// The pace since a database was made, for want of a nearer look; none if it was made just now or is not there.
+    #[must_use]
+    pub fn since_made(data: &Path, used: u64, now_ms: u64) -> Option<Self> {
+        // RocksDB writes this file once.
+        let made = fs::metadata(data.join("db/IDENTITY")).and_then(|found| found.modified()).ok()?;
+        let made = made.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Self::between((u64::try_from(made.as_millis()).ok()?, 0), (now_ms, used))
+    }
     /// For how many days this much room lasts; none if nothing grows.
     #[must_use]
     pub fn days_left(&self, free_bytes: u64) -> Option<u64> {

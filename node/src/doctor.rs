@@ -112,7 +112,7 @@ pub async fn examine(path: &Path, now_ms: fn() -> u64, tell: &mut dyn FnMut(&str
     let lock = node::try_lock(&config.node.data);
     let running = matches!(lock, Ok(None));
     match lock {
-        Ok(None) => running::look(&config, tell, &mut findings).await,
+        Ok(None) => running::look(&config, now_ms, tell, &mut findings).await,
         Ok(Some(_held)) => {
             let remedy = "start it: `systemctl start laufzettel`, or `laufzettel start`";
             findings.push(Finding::new("node", "", Level::Warn, "no node runs on the data folder", remedy));

@@ -14,7 +14,6 @@ use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
 use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::ledger::{Ledger, ValidateError};
-use laufzettel_chain::limits::PROPOSAL_WORK;
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
@@ -118,8 +117,8 @@ impl Worker {
                 let result = admit(&self.ledger.judge(now_ms), &transaction)?;
                 Input::Admitted { ticket, result }
             }
-            Action::Build { ticket, height, round, time_ms, candidates } => {
-                Input::Built { ticket, outcome: self.build(height, round, time_ms, &candidates)? }
+            Action::Build { ticket, height, round, time_ms, candidates, work_max } => {
+                Input::Built { ticket, outcome: self.build((height, round, time_ms), &candidates, work_max)? }
             }
             Action::Validate { ticket, block } => {
                 let id = block.id();
@@ -143,10 +142,9 @@ impl Worker {
     }
     fn build(
         &mut self,
-        height: Height,
-        round: u32,
-        time_ms: u64,
+        (height, round, time_ms): (Height, u32, u64),
         candidates: &[Arc<SignedTransaction>],
+        work_max: u64,
     ) -> Result<BuildOutcome, StoreError> {
         let tip = self.ledger.tip();
         let turn = usize::try_from(round).unwrap_or(usize::MAX) % tip.order.len().max(1);
@@ -155,7 +153,7 @@ impl Worker {
             return Ok(BuildOutcome::default());
         };
         let build = |candidates: &[Arc<SignedTransaction>]| {
-            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, PROPOSAL_WORK)))
+            catch_unwind(AssertUnwindSafe(|| self.ledger.build(round, time_ms, proposer, candidates, work_max)))
         };
         let mut hostile = Vec::new();
         let built = match build(candidates) {
@@ -182,10 +180,17 @@ impl Worker {
         self.overlays.insert(block.id(), (block, executed));
     }
     fn validate(&mut self, block: &Arc<Block>) -> Result<Result<(), BlockFault>, StoreError> {
+        self.judge(block, Ledger::validate)
+    }
+    fn judge(
+        &mut self,
+        block: &Arc<Block>,
+        how: fn(&Ledger, &Block) -> Result<Executed, ValidateError>,
+    ) -> Result<Result<(), BlockFault>, StoreError> {
         if self.overlays.contains_key(&block.id()) {
             return Ok(Ok(()));
         }
-        match catch_unwind(AssertUnwindSafe(|| self.ledger.validate(block))) {
+        match catch_unwind(AssertUnwindSafe(|| how(&self.ledger, block))) {
             Ok(Ok(executed)) => {
                 self.keep_overlay(block.clone(), executed);
                 Ok(Ok(()))
@@ -226,7 +231,8 @@ impl Worker {
     }
     fn commit(&mut self, ticket: Ticket, block: &Arc<Block>, certificate: &Certificate) -> Result<Input, WorkerError> {
         let (id, height) = (block.id(), block.header.height);
-        if let Err(fault) = self.validate(block)? {
+        // A block that was synced is executed only here; its certificate was verified before.
+        if let Err(fault) = self.judge(block, Ledger::validate_decided)? {
             return Ok(Input::CommitFailed { ticket, height, fault });
         }
         let Some((block, executed)) = self.overlays.remove(&id) else {
@@ -349,7 +355,7 @@ pub fn read_blocks(
 ///
 /// # Errors
 /// The store failed.
-pub fn admit(judge: &Judge<'_>, signed: &SignedTransaction) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
+pub fn admit(judge: &Judge<'_>, signed: &Arc<SignedTransaction>) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
     match judge.check(signed) {
         Ok(transaction) => Ok(match refused_evidence(judge, signed, &transaction)? {
             Some(code) => Err(Refusal::new(RefusalReason::Admission(code.reason().to_owned()))),

@@ -105,9 +105,15 @@ enum Command {
     },
     /// Measures a network of four processes.
     Bench {
-        /// First figures in at most 90 seconds.
-        #[arg(long, required = true)]
+        /// First figures in at most 90 seconds, without faults and disk.
+        #[arg(long)]
         quick: bool,
+        /// Measures one ledger as it grows to a million cases instead, or to ten thousand with `--quick`.
+        #[arg(long)]
+        growth: bool,
+        /// Lets a PostgreSQL on this machine do the same work and compares.
+        #[arg(long, conflicts_with = "growth")]
+        postgres: bool,
         /// Prints the figures as JSON and nothing else.
         #[arg(long)]
         json: bool,
@@ -164,8 +170,9 @@ impl Arguments {
                 report.is_sound()
             }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick: _, json } => {
-                print(&bench::quick().await?, json)?;
+            Command::Bench { quick, growth, postgres, json } => {
+                let figures = if growth { bench::growth(quick)? } else { bench::run(quick, postgres).await? };
+                print(&figures, json)?;
                 true
             }
         };

@@ -201,21 +201,29 @@ impl Cluster {
         for node in stopped {
             self.launch(node)?;
         }
-        let until = Instant::now() + START_DEADLINE;
         for node in stopped {
-            let mut client = self.connect(node, node).await?;
-            loop {
-                let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();
-                if health.state() == v1::HealthState::InSync {
-                    break;
-                }
-                if Instant::now() > until {
-                    return Err(format!("node {node} is not in sync: {:?}", health.warnings).into());
-                }
-                tokio::time::sleep(POLL).await;
-            }
+            self.await_in_sync(node).await?;
         }
         Ok(())
+    }
+    /// Waits until a node is in sync with a quorum.
+    pub(crate) async fn await_in_sync(&self, node: &str) -> Result<(), Fault> {
+        let until = Instant::now() + START_DEADLINE;
+        let mut client = self.connect(node, node).await?;
+        loop {
+            let health = client.ledger.get_health(v1::GetHealthRequest {}).await?.into_inner();
+            if health.state() == v1::HealthState::InSync {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(format!("node {node} is not in sync: {:?}", health.warnings).into());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    /// Process ids of the running nodes.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.running.values().map(Child::id).collect()
     }
     /// Address of a node's API.
     pub(crate) fn address(&self, node: &str) -> Result<String, Fault> {

@@ -1,9 +1,7 @@
 //! Load on a network: cases opened ahead, then events one by one or many in a
 //! transaction, each counted only when it is final at the client.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::{CaseId, TransactionId};
 use laufzettel_chain::item::Action;
@@ -117,40 +115,5 @@ impl Load {
             actions.push((case, Action::Report(report), blinding(self.seed, &id, event)));
         }
         Ok((id, station.author.sign(id, clock::now_ms() + VALID_MS, &actions)))
-    }
-    /// Keeps `at_once` transactions of `events` events under way for a time;
-    /// those that became final, and how long each took.
-    pub(crate) async fn run(
-        self: &Arc<Self>,
-        at_once: u64,
-        events: u64,
-        time: Duration,
-    ) -> Result<Vec<(Acknowledged, Duration)>, Fault> {
-        let until = Instant::now() + time;
-        let mut tasks = JoinSet::new();
-        for worker in 0..at_once {
-            let load = self.clone();
-            tasks.spawn(async move {
-                let mut done = Vec::new();
-                let station = load.station(worker)?.clone();
-                while Instant::now() < until {
-                    let (id, signed) = load.sign(&station, events)?;
-                    let sent = Instant::now();
-                    let outcome = submit_final(&mut station.client.clone(), &signed).await?;
-                    let authority = station.author.authority.clone();
-                    let (height, index) = (outcome.height, outcome.index);
-                    if outcome.receipts.iter().any(|receipt| !receipt.applied) {
-                        return Err(format!("the load was refused at height {height}").into());
-                    }
-                    done.push((Acknowledged { authority, id, height, index }, sent.elapsed()));
-                }
-                Ok::<_, Fault>(done)
-            });
-        }
-        let mut all = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            all.extend(done??);
-        }
-        Ok(all)
     }
 }

@@ -31,6 +31,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// As in the node.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match cli::Arguments::parse().run().await {

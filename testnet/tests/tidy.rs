@@ -263,7 +263,7 @@ fn bincode_stays_behind_rows() {
     let derive_only = [
         "chain/src/ledger/prune.rs",
         "chain/src/ledger/stored.rs",
-        "chain/src/state/case.rs",
+        "chain/src/state/row.rs",
         "chain/src/state/submissions.rs",
     ];
     let mut findings = Vec::new();

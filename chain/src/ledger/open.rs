@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::prune::Pruned;
-use super::stored::{put_tip, stored_tip};
+use super::stored::{damaged, put_tip, stored_tip};
 use super::{Ledger, PROTOCOL_VERSION, whole};
 use crate::block::Body;
 use crate::codec::{Writer, encode};
@@ -26,6 +26,16 @@ const STORE_VERSION: u32 = 1;
 const FORMAT: &[u8] = b"format";
 const NETWORK: &[u8] = b"network";
 const UNFINISHED: &[u8] = b"unfinished";
+
+/// The format's row: the one that every program can read, however it encodes its others.
+fn format_row(version: u32) -> Vec<u8> {
+    [[1].as_slice(), &version.to_be_bytes()].concat()
+}
+
+fn format_of(row: &[u8]) -> Result<u32, StoreError> {
+    let version = row.strip_prefix(&[1]).and_then(|version| version.try_into().ok()).map(u32::from_be_bytes);
+    version.ok_or_else(|| damaged(Family::Meta, "format"))
+}
 
 /// Why a store cannot be used.
 #[derive(Debug, Error)]
@@ -143,7 +153,7 @@ pub fn genesis_header(genesis: &Genesis, state_root: Hash) -> Header {
 /// Writes what a store says of itself: its format and its network. Only with the batch that makes it complete.
 pub(crate) fn put_identity(batch: &mut Batch, genesis: &Genesis) {
     batch.delete(Family::Meta, UNFINISHED.to_vec());
-    rows::put(batch, Family::Meta, FORMAT.to_vec(), &STORE_VERSION);
+    batch.put(Family::Meta, FORMAT.to_vec(), format_row(STORE_VERSION));
     batch.put(Family::Meta, NETWORK.to_vec(), genesis.network.0.to_vec());
 }
 
@@ -167,7 +177,7 @@ impl Ledger {
                 Self::create(store.as_ref(), &genesis)?;
             }
             Some(bytes) => {
-                let found: u32 = rows::decode(Family::Meta, &bytes)?;
+                let found = format_of(&bytes)?;
                 if found > STORE_VERSION {
                     return Err(OpenError::Newer { found });
                 }

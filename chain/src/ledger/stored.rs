@@ -15,6 +15,7 @@ use crate::registry::Registry;
 use crate::rows;
 use crate::state::order::ProposerOrder;
 use crate::storage::{Batch, Family, Read, StoreError};
+use crate::transaction::SignedTransaction;
 
 #[derive(Debug, Clone, Encode, Decode)]
 struct TipRow {
@@ -40,7 +41,8 @@ pub(crate) struct TransactionRow {
     pub(crate) receipts: Vec<u8>,
 }
 
-const TIP: &[u8] = b"tip";
+/// The row of the tip.
+pub(crate) const TIP: &[u8] = b"tip";
 
 pub(super) fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }
@@ -88,12 +90,16 @@ pub(super) fn put_block(
     rows::put(batch, Family::Blocks, height.to_be_bytes().to_vec(), &row);
     for (index, (signed, outcome)) in block.body.transactions.iter().zip(outcomes).enumerate() {
         let index = u32::try_from(index).map_err(|error| damaged(Family::Blocks, error))?;
-        let mut bare = signed.as_ref().clone();
-        for (item_index, item) in bare.items.iter_mut().enumerate() {
-            if let Some(bytes) = item.take() {
-                batch.put(Family::Items, item_row(height, index, item_index), bytes);
+        for (item_index, item) in signed.items.iter().enumerate() {
+            if let Some(bytes) = item {
+                batch.put(Family::Items, item_row(height, index, item_index), bytes.clone());
             }
         }
+        let bare = SignedTransaction {
+            payload: signed.payload.clone(),
+            signatures: signed.signatures.clone(),
+            items: vec![None; signed.items.len()],
+        };
         let row = TransactionRow { signed: encode(&bare), receipts: receipts_bytes(&outcome.receipts) };
         rows::put(batch, Family::Blocks, transaction_row(height, index), &row);
     }

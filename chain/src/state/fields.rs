@@ -102,6 +102,17 @@ impl FieldTree {
     pub fn root(&self) -> Hash {
         self.node(1)
     }
+    /// The five siblings from a leaf up to the root.
+    #[must_use]
+    pub fn siblings(&self, field: usize) -> Vec<Hash> {
+        let mut at = field.saturating_add(FIELDS);
+        let mut path = Vec::with_capacity(5);
+        while at > 1 {
+            path.push(self.node(at ^ 1));
+            at >>= 1;
+        }
+        path
+    }
     fn node(&self, at: usize) -> Hash {
         self.nodes.get(at).copied().unwrap_or_default()
     }
@@ -109,18 +120,6 @@ impl FieldTree {
 
 fn pairs(level: &[Hash]) -> Vec<Hash> {
     level.chunks(2).map(|pair| if let [left, right] = pair { node(left, right) } else { [0; 32] }).collect()
-}
-
-/// The five siblings from a leaf up to the root.
-#[must_use]
-pub fn siblings(leaves: &[Hash], field: usize) -> Vec<Hash> {
-    let (mut level, mut at, mut path) = (leaves.to_vec(), field, Vec::with_capacity(5));
-    while level.len() > 1 {
-        path.push(level.get(at ^ 1).copied().unwrap_or_default());
-        level = pairs(&level);
-        at >>= 1;
-    }
-    path
 }
 
 /// The root that a leaf and its siblings give.

@@ -10,7 +10,12 @@ use rocksdb::{
 use super::{Batch, Durability, Family, Read, Row, Store, StoreError};
 
 const BLOCK_CACHE_BYTES: usize = 64 * 1024 * 1024;
-const WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+/// Of one family, and of all together. The first that is full has all of them written out.
+const WRITE_BUFFER_BYTES: usize = 32 * 1024 * 1024;
+const WRITE_BUFFERS_BYTES: usize = 64 * 1024 * 1024;
+/// A larger log is replayed longer after a crash; a smaller one has families written out that hold little.
+const LOG_BYTES: u64 = 128 * 1024 * 1024;
+const BLOCK_BYTES: usize = 8 * 1024;
 /// What a write takes in a batch besides key and value, at the most: its kind, its family and two lengths.
 const WRITE_OVERHEAD_BYTES: usize = 16;
 
@@ -28,9 +33,12 @@ fn family_options(cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_bloom_filter(10.0, false);
+    table.set_block_size(BLOCK_BYTES);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
+    // What was written a moment ago is merged or deleted soon; compressing it is work for nothing.
+    let (none, lz4) = (DBCompressionType::None, DBCompressionType::Lz4);
+    options.set_compression_per_level(&[none, none, lz4, lz4, lz4, lz4, lz4]);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options
 }
@@ -50,7 +58,8 @@ impl RocksStore {
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_max_open_files(512);
-        options.set_max_total_wal_size(64 * 1024 * 1024);
+        options.set_max_total_wal_size(LOG_BYTES);
+        options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
         options.set_keep_log_file_num(4);
         options.set_max_background_jobs(2);
         // Families are written out together: a log that is lost then takes the same heights from all of them, and what
@@ -59,6 +68,17 @@ impl RocksStore {
         options.set_track_and_verify_wals_in_manifest(true);
         let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| failed(&error))?;
         Ok(Self { db })
+    }
+    /// Writes all that is in memory to files and merges them, so that what was deleted leaves the disk. Takes long.
+    ///
+    /// # Errors
+    /// RocksDB failed.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        for family in Family::ALL {
+            self.db.flush_cf(self.family(family)?).map_err(|error| failed(&error))?;
+            self.db.compact_range_cf(self.family(family)?, None::<&[u8]>, None::<&[u8]>);
+        }
+        Ok(())
     }
     /// Opens a database that is there for reading only; nothing in the directory's data changes. Writes fail.
     ///

@@ -6,7 +6,7 @@ use borsh::BorshDeserialize as _;
 use jmt::storage::{LeafNode, Node};
 use jmt::{KeyHash, SimpleHasher as _, ValueHash};
 
-use super::{NODE, TreeHasher, VALUE, damaged};
+use super::{TreeHasher, VALUE, damaged, row_of_node};
 use crate::crypto::Hash;
 use crate::ids::Height;
 use crate::storage::{Batch, Durability, Family, Store, StoreError, next_key, prefix_end};
@@ -48,21 +48,7 @@ impl Builder {
     }
     /// The row of the node at so many nibbles of a position.
     fn row(&self, position: &Hash, nibbles: usize) -> Vec<u8> {
-        let mut path = position.get(..nibbles.div_ceil(2)).unwrap_or_default().to_vec();
-        if nibbles & 1 == 1
-            && let Some(last) = path.last_mut()
-        {
-            *last &= 0xf0;
-        }
-        let length = u32::try_from(path.len()).unwrap_or_default();
-        let parts = [
-            [NODE].as_slice(),
-            &self.version.to_le_bytes(),
-            &(nibbles as u64).to_le_bytes(),
-            &length.to_le_bytes(),
-            &path,
-        ];
-        parts.concat()
+        row_of_node(self.version, position, nibbles)
     }
     fn insert(&mut self, position: &Hash, child: Child) {
         let depth = self.open.len().saturating_sub(1);

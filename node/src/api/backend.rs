@@ -14,7 +14,8 @@ use ed25519_dalek::SigningKey;
 use laufzettel_chain::check::{Judge, Refusal};
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{Height, PayloadDigest, TransactionId};
-use laufzettel_chain::ledger::{Tip, stored_tip};
+use laufzettel_chain::ledger::Tip;
+use laufzettel_chain::newest::NewestTip;
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::state::submissions;
@@ -26,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reasons::Reason;
 use super::status::Failure;
-pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync};
+pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync, Taken};
 
 /// A dry run costs as much as the execution; a bulk transaction learns its refusals from the block.
 const FORETOLD_ITEMS_MAX: usize = 8;
@@ -43,13 +44,14 @@ struct Pending {
 pub struct Backend {
     parts: BackendParts,
     pending: Mutex<BTreeMap<(String, TransactionId), Pending>>,
+    newest: NewestTip,
 }
 
 impl Backend {
     /// A backend of these parts.
     #[must_use]
     pub fn new(parts: BackendParts) -> Self {
-        Self { parts, pending: Mutex::default() }
+        Self { parts, pending: Mutex::default(), newest: NewestTip::default() }
     }
     /// Authority of this node.
     #[must_use]
@@ -106,7 +108,7 @@ impl Backend {
         answer: impl FnOnce(&dyn Read, &Tip) -> Result<T, Failure>,
     ) -> Result<(T, v1::Position), Failure> {
         let snapshot = self.parts.store.snapshot();
-        let (tip, _) = stored_tip(snapshot.as_ref(), &self.parts.genesis.registry)?;
+        let tip = self.newest.of(snapshot.as_ref(), &self.parts.genesis.registry)?;
         let answer = answer(snapshot.as_ref(), &tip)?;
         Ok((answer, self.position(&tip)))
     }
@@ -154,33 +156,34 @@ impl Backend {
         }
     }
 
-    /// Admits a transaction and hands it to the mempool. A repeat gets the first outcome.
+    /// Admits a transaction and hands it to the mempool. Whether it is final already is not looked up.
     ///
     /// # Errors
     /// It is refused, or the mempool does not take it.
-    pub async fn submit(&self, signed: SignedTransaction) -> Result<Outcome, Failure> {
+    pub async fn submit(&self, signed: Arc<SignedTransaction>, payload: Payload) -> Result<Taken, Failure> {
         if matches!(self.parts.state.borrow().sync, Sync::CatchingUp | Sync::Stopped) {
             return Err(Failure::new(Reason::NotInSync));
         }
-        let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
-        let digest = PayloadDigest::of(&signed.payload);
-        let checked = self.read(|read, tip| match self.judge(read, tip).check(&signed) {
+        let (authority, id) = (payload.authority.clone(), payload.id);
+        let decoded = signed.decode_rest(payload).map_err(Refusal::Malformed)?;
+        let (digest, valid_until_ms) = (decoded.digest, decoded.payload.valid_until_ms);
+        let checked = self.read(|read, tip| match self.judge(read, tip).check_decoded(&signed, decoded) {
             // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
-            Ok(transaction) => Ok(Ok((foretell(&self.judge(read, tip), &signed, &transaction)?, transaction))),
+            Ok(transaction) => Ok(Ok(foretell(&self.judge(read, tip), &signed, &transaction)?)),
             Err(laufzettel_chain::check::CheckError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),
         })?;
-        let transaction = match checked.0 {
-            Ok((Some(lasting), _)) => {
+        match checked.0 {
+            Ok(Some(lasting)) => {
                 return Err(Failure::new(Reason::of_name(lasting.reason()).unwrap_or(Reason::Malformed)));
             }
-            Ok((None, transaction)) => transaction,
-            Err(Refusal::Repeated { .. }) => return self.outcome(&payload.authority, &payload.id),
-            Err(Refusal::IdTaken { .. }) => return Err(self.id_taken(&payload, &digest)),
+            Ok(None) => {}
+            Err(Refusal::Repeated { .. }) => return Ok(Taken { authority, id }),
+            Err(Refusal::IdTaken { .. }) => return Err(self.id_taken(&authority, &id, &digest)),
             Err(refusal) => return Err(refusal.into()),
-        };
+        }
         let (answer, taken) = oneshot::channel();
-        let submit = Submit { signed: Arc::new(signed), transaction, answer };
+        let submit = Submit { signed, answer };
         let stopping = || Failure::new(Reason::Stopping);
         self.parts.submit.send(submit).await.map_err(|_| stopping())?;
         match taken.await.map_err(|_| stopping())? {
@@ -191,28 +194,24 @@ impl Backend {
             Err(PoolRefusal::Quota { retry_after }) => {
                 return Err(Failure::new(Reason::QuotaExceeded).retry_after(retry_after));
             }
-            Err(PoolRefusal::IdTaken) => return Err(self.id_taken(&payload, &digest)),
+            Err(PoolRefusal::IdTaken) => return Err(self.id_taken(&authority, &id, &digest)),
             Err(PoolRefusal::Reason(reason)) => {
                 return Err(Failure::new(Reason::of_name(&reason).unwrap_or(Reason::Malformed)));
             }
         }
-        self.remember(&payload, digest);
-        // It may have been committed by another node's copy already.
-        if let Ok(outcome) = self.outcome(&payload.authority, &payload.id) {
-            return Ok(outcome);
-        }
-        Ok(Outcome { authority: payload.authority, id: payload.id, digest, progress: Progress::Pending })
+        self.remember((authority.clone(), id), Pending { digest, valid_until_ms });
+        Ok(Taken { authority, id })
     }
 
-    fn id_taken(&self, payload: &Payload, digest: &PayloadDigest) -> Failure {
+    fn id_taken(&self, authority: &str, id: &TransactionId, digest: &PayloadDigest) -> Failure {
         let failure = Failure::new(Reason::IdTaken).and("payload_digest", digest);
-        match self.outcome(&payload.authority, &payload.id) {
+        match self.outcome(authority, id) {
             Ok(first) => failure.and("first_payload_digest", first.digest),
             Err(_) => failure,
         }
     }
 
-    fn remember(&self, payload: &Payload, digest: PayloadDigest) {
+    fn remember(&self, key: (String, TransactionId), entry: Pending) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if pending.len() >= PENDING_MAX {
             let now = self.now_ms();
@@ -221,8 +220,7 @@ impl Backend {
                 pending.clear(); // Costs "unknown" instead of "pending" for some, never an outcome.
             }
         }
-        let entry = Pending { digest, valid_until_ms: payload.valid_until_ms };
-        pending.insert((payload.authority.clone(), payload.id), entry);
+        pending.insert(key, entry);
     }
 
     /// What became of a transaction.
@@ -289,7 +287,7 @@ fn foretell(judge: &Judge<'_>, signed: &SignedTransaction, transaction: &Transac
     if transaction.items.len() > FORETOLD_ITEMS_MAX {
         return Ok(None);
     }
-    Ok(judge.foretell(signed, transaction)?.filter(|code| code.is_lasting()))
+    Ok(judge.foretell_lasting(signed, transaction)?)
 }
 
 /// A committed transaction's outcome.

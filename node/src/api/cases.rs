@@ -1,6 +1,7 @@
 //! CaseService: single cases, lists, counts, events and proofs.
 
 mod list;
+mod views;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::feed::{self, EventFeed};
 use super::paging;
 use super::reasons::Reason;
 use super::status::Failure;
+use views::Views;
 
 const CHECKPOINT_DEFAULT: Duration = Duration::from_secs(10);
 const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
@@ -32,13 +34,30 @@ const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
 pub(super) struct Cases {
     backend: Arc<Backend>,
     stop: CancellationToken,
+    views: Views,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Cases {
     pub(super) fn new(backend: Arc<Backend>, stop: CancellationToken) -> Self {
-        Self { backend, stop }
+        Self { backend, stop, views: Views::default() }
+    }
+
+    /// A case as it stands at a height; the newest is kept for the next who asks.
+    fn view(&self, read: &dyn Read, tip: &Tip, id: &CaseId, height: Height) -> Result<Option<v1::Case>, Failure> {
+        if height != tip.header.height {
+            return list::view(&self.backend, read, id, height);
+        }
+        let Some(revision) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
+        if let Some(view) = self.views.get(id, revision) {
+            return Ok(Some(view));
+        }
+        let view = list::view(&self.backend, read, id, height)?;
+        if let Some(view) = &view {
+            self.views.put(*id, view);
+        }
+        Ok(view)
     }
 
     /// Waits for `min_height`; the height to read at, 0 for the newest.
@@ -106,8 +125,7 @@ impl v1::case_service_server::CaseService for Cases {
         let asked = self.read_at(request.read_at, until).await?;
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
-            let view =
-                list::view(&self.backend, read, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));

@@ -32,15 +32,17 @@ impl Submissions {
     /// Submits, waits as asked, and says where the answer comes from.
     async fn submit(
         &self,
-        signed: SignedTransaction,
+        (signed, payload): (SignedTransaction, Payload),
         wait: v1::WaitPolicy,
         until: Instant,
     ) -> Result<(v1::Outcome, v1::Position), Failure> {
-        let mut outcome = self.backend.submit(signed).await?;
-        if wait == v1::WaitPolicy::Final && outcome.progress == Progress::Pending {
-            outcome = self.backend.wait(&outcome.authority, &outcome.id, until).await?;
-        }
-        self.answer(outcome)
+        let taken = self.backend.submit(Arc::new(signed), payload).await?;
+        self.answer(if wait == v1::WaitPolicy::Final {
+            self.backend.wait(&taken.authority, &taken.id, until).await?
+        } else {
+            // It may have been committed by another node's copy already.
+            self.backend.outcome(&taken.authority, &taken.id)?
+        })
     }
 
     fn answer(&self, outcome: Outcome) -> Result<(v1::Outcome, v1::Position), Failure> {
@@ -50,12 +52,15 @@ impl Submissions {
 }
 
 /// The transaction of a request, and that the caller is its author.
-fn transaction(caller: &Caller, message: Option<v1::SignedTransaction>) -> Result<SignedTransaction, Failure> {
+fn transaction(
+    caller: &Caller,
+    message: Option<v1::SignedTransaction>,
+) -> Result<(SignedTransaction, Payload), Failure> {
     let message = message.ok_or_else(|| Failure::field("transaction", "is missing"))?;
     let signed = SignedTransaction::from_proto(message).map_err(Refusal::Malformed)?;
     let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
     caller.acts_as(&payload.authority)?;
-    Ok(signed)
+    Ok((signed, payload))
 }
 
 #[tonic::async_trait]
@@ -91,7 +96,7 @@ impl v1::submission_service_server::SubmissionService for Submissions {
         request: Request<v1::SimulateTransactionRequest>,
     ) -> Answer<v1::SimulateTransactionResponse> {
         let caller = Caller::of(&request)?;
-        let signed = transaction(&caller, request.into_inner().transaction)?;
+        let (signed, _) = transaction(&caller, request.into_inner().transaction)?;
         let ((transaction, foretold), position) = self.backend.simulate(&signed)?;
         let receipts = receipts(&transaction, foretold);
         Ok(Response::new(v1::SimulateTransactionResponse { receipts, position: Some(position) }))
@@ -131,7 +136,7 @@ impl Submissions {
         let payload = Payload::decode(&signed.payload).map_err(Refusal::Malformed)?;
         let first = self.backend.outcome(&payload.authority, &payload.id);
         let Ok(Outcome { progress: Progress::Final { ref receipts, .. }, .. }) = first else {
-            return self.submit(signed, wait, until).await;
+            return self.submit((signed, payload), wait, until).await;
         };
         let same = receipts.iter().map(|receipt| receipt.item).eq(payload.item_digests.iter().copied());
         if same { self.answer(first?) } else { Err(Failure::new(Reason::IdTaken)) }

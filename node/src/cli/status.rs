@@ -87,7 +87,10 @@ fn signing_text(health: &v1::GetHealthResponse) -> String {
         v1::SigningState::Observer => "nothing: it observes".to_owned(),
         v1::SigningState::Ready => "yes; its watermark is in order".to_owned(),
         v1::SigningState::Above => {
-            format!("only above height {}: its log ended below its watermark", health.signing_above_height)
+            format!(
+                "only above height {}: its watermark was reset, or lies ahead of its log",
+                health.signing_above_height
+            )
         }
         v1::SigningState::Silent => "NOTHING: its watermark is lost, damaged or of another; run `doctor`".to_owned(),
     }

@@ -261,6 +261,8 @@ pub enum Action {
         time_ms: u64,
         /// In the order they should go in.
         candidates: Vec<Arc<SignedTransaction>>,
+        /// Work it may hold, unless a single transaction takes more.
+        work_max: u64,
     },
     /// Execute a peer's block on an overlay that is kept by its id.
     Validate {

@@ -8,6 +8,7 @@ mod accuse;
 mod barrier;
 pub mod health;
 mod height;
+mod pace;
 mod propose;
 mod receive;
 mod release;
@@ -41,6 +42,7 @@ use super::votes::Votes;
 use super::watermark::{Found, Mark, SigningState, judge};
 use crate::mempool::{Mempool, PoolLimits};
 use accuse::Accusations;
+use pace::Pace;
 use sync::Sync;
 use transactions::{Admission, Waiter};
 
@@ -109,7 +111,7 @@ struct Proposed {
 enum Proposing {
     No,
     Waiting { round: u32, asked: bool },
-    Building { ticket: Ticket, round: u32 },
+    Building { ticket: Ticket, round: u32, since_ms: u64 },
 }
 
 /// All that belongs to the height being decided.
@@ -158,6 +160,7 @@ pub struct Driver {
     key_elsewhere: Option<Height>,
     waiters: BTreeMap<PayloadDigest, Vec<Waiter>>,
     offered_at_ms: u64,
+    pace: Pace,
     beat_sequence: u64,
     reads: BTreeMap<Ticket, Peer>,
     snapshot_reads: BTreeMap<Ticket, Peer>,
@@ -204,6 +207,7 @@ impl Driver {
             key_elsewhere: None,
             waiters: BTreeMap::new(),
             offered_at_ms: 0,
+            pace: Pace::default(),
             beat_sequence: now_ms,
             reads: BTreeMap::new(),
             snapshot_reads: BTreeMap::new(),

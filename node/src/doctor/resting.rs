@@ -136,7 +136,9 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
             Finding::ok("watermark", "", "in order; the node will sign")
         }
         SigningState::Above(height) => {
-            let text = format!("the node will sign above height {height} only: its log ends below the watermark");
+            let text = format!(
+                "the node will sign above height {height} only: its watermark was reset, or lies ahead of its log"
+            );
             let remedy = "unless the watermark was reset, find out who set the database back";
             Finding::new("watermark", "", Level::Warn, text, remedy)
         }
@@ -152,12 +154,7 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
 fn room(config: &Config, now_ms: u64, findings: &mut Vec<Finding>) {
     let data = &config.node.data;
     let Ok((used, space)) = disk::used(data).and_then(|used| Ok((used, disk::space(data)?))) else { return };
-    let made = std::fs::metadata(data.join("db/IDENTITY")).and_then(|found| found.modified()).ok();
-    let made = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
-    let growth = made.and_then(|made| {
-        let made_ms = u64::try_from(made.as_millis()).ok()?;
-        Growth::between((made_ms, 0), (now_ms, used))
-    });
+    let growth = Growth::since_made(data, used, now_ms);
     findings.push(running::room(used, space, growth));
 }
 

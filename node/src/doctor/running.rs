@@ -18,7 +18,12 @@ const FLIGHT_WARN: Duration = Duration::from_secs(5);
 /// Fewer open files are too few for clients and database together.
 const DESCRIPTORS_MIN: u64 = 4_096;
 
-pub(super) async fn look(config: &Config, tell: &mut dyn FnMut(&str), findings: &mut Vec<Finding>) {
+pub(super) async fn look(
+    config: &Config,
+    now_ms: fn() -> u64,
+    tell: &mut dyn FnMut(&str),
+    findings: &mut Vec<Finding>,
+) {
     let data = &config.node.data;
     let failed = |text: String| {
         let remedy = "wait until it has started, run doctor as the user of the node, and look into its log";
@@ -38,6 +43,7 @@ pub(super) async fn look(config: &Config, tell: &mut dyn FnMut(&str), findings: 
     if let Some(health) = &answer.health {
         progress(health, &answer, findings);
         findings.push(signing(health));
+        warnings(health, findings);
         findings.push(quorum(health));
     }
     clocks::judge(&links::clocks(&answer.links), findings);
@@ -45,6 +51,7 @@ pub(super) async fn look(config: &Config, tell: &mut dyn FnMut(&str), findings: 
     if let Some(disk) = &answer.disk {
         let growth = Growth { bytes_per_day: disk.growth_bytes_per_day, window_ms: disk.growth_window_ms };
         let growth = (growth.window_ms > 0).then_some(growth);
+        let growth = growth.or_else(|| Growth::since_made(data, disk.used_bytes, now_ms()));
         let space = Space { free_bytes: disk.free_bytes, total_bytes: disk.total_bytes };
         findings.push(room(disk.used_bytes, space, growth));
     }
@@ -92,7 +99,8 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
         v1::SigningState::Observer => Finding::ok("watermark", "", "not needed: the node observes and signs nothing"),
         v1::SigningState::Above => {
             let height = health.signing_above_height;
-            let text = format!("the node signs again above height {height}: its log ended below the watermark");
+            let text =
+                format!("the node signs above height {height} only: its watermark was reset, or lies ahead of its log");
             let remedy =
                 "wait until that height is passed; unless the watermark was reset, find out who set the database back";
             Finding::new("watermark", "", Level::Warn, text, remedy)
@@ -106,6 +114,20 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
             let text = "the node has not said yet what it may sign";
             Finding::new("watermark", "", Level::Warn, text, "run doctor again in a few seconds")
         }
+    }
+}
+
+/// What the node itself warns of and no other finding tells: double signing, and whatever comes to be warned of.
+fn warnings(health: &v1::GetHealthResponse, findings: &mut Vec<Finding>) {
+    const TOLD: [&str; 4] =
+        ["the node stopped deciding", "nothing is signed", "no connection to validator", "one more failure"];
+    for warning in &health.warnings {
+        if TOLD.iter().any(|told| warning.starts_with(told)) {
+            continue;
+        }
+        let level = if warning.contains("this node's consensus key") { Level::Fail } else { Level::Warn };
+        let remedy = "docs/OPERATOR.md, \"When something is wrong\"";
+        findings.push(Finding::new("warning", "", level, warning.as_str(), remedy));
     }
 }
 
@@ -140,7 +162,7 @@ pub(super) fn room(used_bytes: u64, space: Space, growth: Option<Growth>) -> Fin
     const FREE_FAIL_BYTES: u64 = 1 << 30;
     let days = growth.and_then(|growth| growth.days_left(space.free_bytes));
     let lasts = match (growth, days) {
-        (None, _) => "for how long is not known before the node has run for ten minutes".to_owned(),
+        (None, _) => "for how long is not known in the first ten minutes".to_owned(),
         (Some(_), None) => "and the data does not grow".to_owned(),
         (Some(growth), Some(days)) => {
             let seen = span(Duration::from_millis(growth.window_ms));
@@ -202,6 +224,20 @@ mod tests {
             assert_eq!(found.remedy.is_empty(), level == Level::Ok, "{found:?}");
         }
         assert!(room(1, space(50), pace(2)).finding.contains("for 25 days"));
+    }
+
+    #[test]
+    fn what_the_node_warns_of_is_not_lost() {
+        let warning = |text: &str| v1::GetHealthResponse { warnings: vec![text.into()], ..Default::default() };
+        let levels = |text: &str| {
+            let mut findings = Vec::new();
+            warnings(&warning(text), &mut findings);
+            findings.into_iter().map(|finding| finding.level).collect::<Vec<_>>()
+        };
+        assert_eq!(levels("another node signed with this node's consensus key at height 7"), [Level::Fail]);
+        assert_eq!(levels("authority x signed twice at height 9"), [Level::Warn]);
+        assert_eq!(levels("something new"), [Level::Warn]);
+        assert!(levels("no connection to validator x").is_empty(), "a finding on the link says so");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use libp2p_stream::{Control, IncomingStreams};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Address, AuthorityId, frame};
 
@@ -24,6 +24,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const ASK_TIMEOUT: Duration = Duration::from_secs(8);
 /// A peer is dialled on its own request at most this often; a request that comes sooner waits.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often a peer is asked before it counts as one that does not answer, and the pause in between.
+const TRIES: u32 = 3;
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Longest answer in bytes.
 const ANSWER_BYTES_MAX: usize = 512;
 
@@ -140,7 +143,20 @@ impl Prober {
         if !connected {
             return Reached::Unknown("there is no link over which to ask the peer".to_owned());
         }
-        match timeout(ASK_TIMEOUT, self.answer_of(peer)).await {
+        let asked = timeout(ASK_TIMEOUT, async {
+            let mut tries = 1;
+            loop {
+                match self.answer_of(peer).await {
+                    // Its stream may have been opened on a connection that is just being closed, such as a probe's.
+                    Err(_) if tries < TRIES => {
+                        tries += 1;
+                        sleep(RETRY_PAUSE).await;
+                    }
+                    done => return done,
+                }
+            }
+        });
+        match asked.await {
             Ok(Ok(reached)) => reached,
             Ok(Err(error)) => Reached::Unknown(format!("the peer did not answer: {error}")),
             Err(_) => Reached::Unknown(format!("the peer did not answer within {} s", ASK_TIMEOUT.as_secs())),

@@ -114,3 +114,41 @@ async fn a_taken_port_is_named() {
     let error = Network::start(config).await.err().unwrap();
     assert!(error.to_string().contains("cannot listen on /ip4/127.0.0.1"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_directions_of_a_link_are_found_out_and_why_one_fails() {
+    let (a, _a_events) = start(41, ANY, vec![peer(42, vec![]), peer(43, vec![])]).await;
+    let a_address = a.local_addr().unwrap().clone();
+    let (b, _b_events) = start(42, ANY, vec![peer(41, vec![a_address.clone()])]).await;
+    let b_address = b.local_addr().unwrap().clone();
+    // The third is listed by the first alone, and its address of the first is wrong.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = Multiaddr::empty().with(free.ip().into()).with(libp2p::multiaddr::Protocol::Tcp(free.port()));
+    let (c, _c_events) = start(43, ANY, vec![peer(41, vec![nowhere]), peer(42, vec![b_address])]).await;
+    connected(&a, 1).await;
+    connected(&b, 1).await;
+
+    let reach = b.reach("node-41").await.unwrap();
+    assert_eq!((reach.outbound, reach.inbound), (Reached::Yes, Reached::NoAddress));
+    let reach = a.reach("node-42").await.unwrap();
+    assert_eq!((reach.outbound, reach.inbound), (Reached::NoAddress, Reached::Yes));
+    let Reach { outbound: Reached::No(why), inbound: Reached::Unknown(_) } = c.reach("node-41").await.unwrap() else {
+        panic!("nobody listens there")
+    };
+    assert!(why.contains("refused"), "{why}");
+    let Reached::No(why) = c.reach("node-42").await.unwrap().outbound else { panic!("it does not list the third") };
+    assert!(why.contains("may not list"), "{why}");
+    assert_eq!(a.reach("node-9").await, None);
+
+    // What was made to find out is closed again, and the links stand.
+    let one_each = async {
+        while [&a, &b]
+            .iter()
+            .any(|node| node.links().values().map(|link| link.dialled + link.accepted).sum::<u32>() != 1)
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, one_each).await.expect("connections are left over");
+    assert!(a.is_connected("node-42") && b.is_connected("node-41"));
+}

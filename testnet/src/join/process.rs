@@ -86,7 +86,7 @@ impl Process {
         lines.iter().skip(lines.len().saturating_sub(6)).map(|line| (*line).to_owned()).collect()
     }
     /// The number a field has in the last log line with these words.
-    pub(crate) fn logged(&self, words: &str, field: &str) -> Option<f64> {
+    pub(crate) fn logged<T: std::str::FromStr>(&self, words: &str, field: &str) -> Option<T> {
         let log = self.log();
         let line = log.lines().rev().find(|line| line.contains(words))?;
         let (_, rest) = line.split_once(&format!(" {field}="))?;

@@ -102,7 +102,8 @@ impl World {
     pub(super) fn run(mut self) -> Report {
         let begin_ms = self.now_ms;
         self.plan();
-        let end_ms = begin_ms.saturating_add(CHAOS_MS + REST_MS + IDLE_MS);
+        let late_ms = self.lone_ms().saturating_mul(LATE_CLIENTS as u64);
+        let end_ms = begin_ms.saturating_add(CHAOS_MS + REST_MS + IDLE_MS).saturating_add(late_ms);
         while self.violation.is_none() {
             let Some(Reverse((at_ms, number))) = self.queue.pop() else { break };
             self.now_ms = at_ms;

@@ -17,7 +17,7 @@ use crate::ledger::genesis_header;
 use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::{BODY_BYTES_MAX, BODY_TRANSACTIONS_MAX};
 use crate::merkle;
-use crate::receipt::{Code, receipts_bytes};
+use crate::receipt::{Code, Receipt, receipts_bytes};
 use crate::rows;
 use crate::state::submissions::{self, Bucket, Submission};
 use crate::storage::{Batch, Family};
@@ -139,15 +139,17 @@ impl Chain {
     /// Puts a mark in the place of each item that opened a case. No history of a case covers its opening; so the case
     /// that claims the place must bring what the mark is made of.
     fn mark_openings(&self, entry: &TransactionEntry, batch: &mut Batch) {
+        let opens = |receipt: &Receipt| receipt.code == Code::Accepted && receipt.revision == OPENED;
+        if !entry.receipts.iter().any(opens) {
+            return;
+        }
         let (height, transaction) = (self.header.height, self.transactions.saturating_sub(1));
         let keys: Vec<KeyId> = entry.signed.signatures.iter().map(|signature| signature.key_id).collect();
         let payload = entry.signed.payload_digest();
-        for (item, receipt) in (0u16..).zip(&entry.receipts) {
-            if receipt.code == Code::Accepted && receipt.revision == OPENED {
-                let position = Position { height, transaction, item };
-                let mark = opening_mark(&position, &payload, &receipt.item, &entry.payload.authority, &keys);
-                batch.put(Family::Items, item_row(height, transaction, usize::from(item)), mark.to_vec());
-            }
+        for (item, receipt) in (0u16..).zip(&entry.receipts).filter(|(_, receipt)| opens(receipt)) {
+            let position = Position { height, transaction, item };
+            let mark = opening_mark(&position, &payload, &receipt.item, &entry.payload.authority, &keys);
+            batch.put(Family::Items, item_row(height, transaction, usize::from(item)), mark.to_vec());
         }
     }
     /// Compares the roots of the block that came in, and writes its header.

@@ -34,7 +34,7 @@ impl Current {
             return Err(because("items of a case are out of order or too many"));
         }
         if position.height > self.last.height {
-            self.case.settle(&self.id, self.last.height);
+            self.case.settle(self.last.height);
         }
         self.last = position;
         Ok(())

@@ -12,7 +12,7 @@ use laufzettel_chain::ids::{Height, PayloadDigest, TransactionId};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::receipt::Receipt;
 use laufzettel_chain::storage::Store;
-use laufzettel_chain::transaction::{SignedTransaction, Transaction};
+use laufzettel_chain::transaction::SignedTransaction;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::consensus::watermark::SigningState;
@@ -99,10 +99,17 @@ pub enum PoolRefusal {
 pub struct Submit {
     /// The transaction.
     pub signed: Arc<SignedTransaction>,
-    /// Decoded.
-    pub transaction: Transaction,
     /// Whether it was taken. Not answering counts as stopping.
     pub answer: oneshot::Sender<Result<(), PoolRefusal>>,
+}
+
+/// A transaction that the mempool took, or that is on the ledger already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Who signed it.
+    pub authority: String,
+    /// Its id.
+    pub id: TransactionId,
 }
 
 /// What a backend is made of.

@@ -18,6 +18,9 @@ use crate::consensus::record::TimeoutStep;
 use crate::consensus::watermark::Watermark;
 use crate::consensus::{Block, Diagnostic};
 
+/// A proposer without a connection gets one part in this many of the time.
+const ABSENT_PART: u64 = 8;
+
 impl Driver {
     /// Does what the core wishes. `fresh` says whether it signed something the log does not hold yet.
     pub(super) fn fulfil(&mut self, wishes: Wishes, fresh: bool) {
@@ -26,6 +29,10 @@ impl Driver {
         if let Some(round) = wishes.round_started {
             self.undecided.proposing = None;
             self.undecided.votes.prune(round);
+            let before = round.checked_sub(1).and_then(|before| self.tip.proposer(before));
+            if before.is_some() && before == self.own_address() {
+                self.pace.passed_over();
+            }
             self.log(Diagnostic::RoundStarted { height, round });
         }
         if self.undecided.active {
@@ -89,11 +96,23 @@ impl Driver {
         match timer {
             CoreTimer::Rebroadcast => (TimerKey::Rebroadcast, timeouts.rebroadcast_ms),
             CoreTimer::Step(TimeoutStep::Propose, round) => {
-                (TimerKey::Propose(round), grown(timeouts.propose_ms, timeouts.propose_step_ms, round))
+                let wait_ms = grown(timeouts.propose_ms, timeouts.propose_step_ms, round);
+                (TimerKey::Propose(round), self.patience(round, wait_ms))
             }
             CoreTimer::Step(TimeoutStep::Prevote, round) => (TimerKey::Prevote(round), vote(round)),
             CoreTimer::Step(TimeoutStep::Precommit, round) => (TimerKey::Precommit(round), vote(round)),
         }
+    }
+
+    /// How long a proposer is waited for. One that has no connection to this node, while a quorum has, is most likely
+    /// dead: it gets a part of the time in the first turn of all. Whoever is merely cut off from this node is heard by
+    /// the others, and its block comes through their votes.
+    fn patience(&self, round: u32, wait_ms: u64) -> u64 {
+        let proposer = self.tip.proposer(round).filter(|address| Some(*address) != self.own_address());
+        let peer = proposer.and_then(|address| self.peer_of(&address));
+        let gone = peer.is_some_and(|peer| !self.peers.get(&peer).is_some_and(|state| state.connected));
+        let first_turns = usize::try_from(round).is_ok_and(|round| round < self.tip.order.len());
+        if gone && first_turns && self.quorum() { wait_ms / ABSENT_PART } else { wait_ms }
     }
 
     pub(super) fn cancel_consensus_timers(&mut self) {

@@ -156,7 +156,7 @@ impl Driver {
     }
 
     /// Whether the validators in reach, this one among them, can decide.
-    fn quorum(&self) -> bool {
+    pub(super) fn quorum(&self) -> bool {
         let missing = self.missing();
         let present = self.tip.validators.all().iter();
         let present = present.filter(|validator| !missing.contains(&Peer(validator.authority.clone())));

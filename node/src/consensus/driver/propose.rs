@@ -33,8 +33,9 @@ impl Driver {
         }
         let candidates = self.pool.candidates(BODY_BYTES_MAX, BODY_TRANSACTIONS_MAX, self.tip.next_height());
         let (ticket, height, time_ms) = (self.ticket(), self.tip.next_height(), self.block_time());
-        self.undecided.proposing = Some(Proposing::Building { ticket, round });
-        self.actions.push(Action::Build { ticket, height, round, time_ms, candidates });
+        self.undecided.proposing = Some(Proposing::Building { ticket, round, since_ms: self.now_ms });
+        let work_max = self.pace.work_max();
+        self.actions.push(Action::Build { ticket, height, round, time_ms, candidates, work_max });
     }
 
     fn wait_for_transactions(&mut self, round: u32, asked: bool) {
@@ -64,10 +65,11 @@ impl Driver {
             self.evict_invalid(digest);
         }
         self.shun(&outcome.hostile);
-        let Some(Proposing::Building { ticket, round }) = self.undecided.proposing else { return };
+        let Some(Proposing::Building { ticket, round, since_ms }) = self.undecided.proposing else { return };
         if ticket != done {
             return;
         }
+        self.pace.built(self.now_ms.saturating_sub(since_ms), self.tip.parameters.propose_ms);
         self.undecided.proposing = Some(Proposing::No);
         let Some(block) = outcome.block else { return };
         if block.body.transactions.is_empty() && round == 0 && block.header.time_ms < self.heartbeat_at() {

@@ -1,0 +1,228 @@
+//! A case as it is stored: one row of what changes with every event, and one
+//! row a standing report, which an event adds and leaves alone from then on.
+//! What follows from other parts of the row is not stored: the fields that
+//! repeat it, and the blinders of fields never written again or written last.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report, Slot};
+use laufzettel_proto::v1 as proto;
+use prost::Message as _;
+
+use super::fields::{self, FIELDS};
+use crate::crypto::Hash;
+use crate::ids::{CaseId, Height};
+use crate::index::{position_bytes, position_from};
+use crate::item::{report_from_proto, report_to_proto};
+use crate::registry::Registry;
+use crate::rows;
+use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
+
+/// One standing report; case and place are its key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct EntryRow {
+    slot: Slot,
+    author: String,
+    /// Protobuf of the report that stands.
+    report: Vec<u8>,
+}
+
+/// A case without its reports, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CaseRow {
+    /// Definition id.
+    pub definition: String,
+    /// Definition version.
+    pub version: u32,
+    /// Height at which it was opened.
+    pub opened: Height,
+    /// Height of its last change.
+    pub changed: Height,
+    /// Accepted items so far.
+    pub revision: u64,
+    /// Events so far.
+    pub history_count: u64,
+    /// Running hash of the events.
+    pub history: Hash,
+    /// Salt after the last item.
+    pub(super) salt: Hash,
+    /// Salt when fields were written last.
+    written: Hash,
+    /// Salt when they were written first.
+    first: Hash,
+    /// Bit by field: written again at the last change.
+    latest: u32,
+    /// Fields that are not empty and repeat no other part of the row, by number.
+    fields: BTreeMap<u8, Vec<u8>>,
+    /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
+    kept: BTreeMap<u8, Hash>,
+    pub(super) retracted: Vec<(Slot, String)>,
+}
+
+fn damaged(case: &CaseId, what: &str) -> StoreError {
+    StoreError::Damaged { family: Family::Cases.name(), what: format!("case {case}: {what}") }
+}
+
+fn bit(field: usize) -> u32 {
+    u32::try_from(field).ok().and_then(|field| 1u32.checked_shl(field)).unwrap_or(0)
+}
+
+fn number(field: usize) -> u8 {
+    // Fields are numbered 0 to 31.
+    u8::try_from(field).unwrap_or(u8::MAX)
+}
+
+fn report_key(case: &CaseId, position: &Position) -> Vec<u8> {
+    [case.0.as_slice(), &position_bytes(position)].concat()
+}
+
+impl CaseRow {
+    /// A case that is being opened.
+    #[must_use]
+    pub(super) fn new(definition: &Definition, height: Height) -> Self {
+        Self {
+            definition: definition.id().to_owned(),
+            version: definition.version(),
+            opened: height,
+            changed: height,
+            revision: 0,
+            history_count: 0,
+            history: [0; 32],
+            salt: [0; 32],
+            written: [0; 32],
+            first: [0; 32],
+            latest: 0,
+            fields: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            retracted: Vec::new(),
+        }
+    }
+    /// The case's row.
+    ///
+    /// # Errors
+    /// The store failed or the row is damaged.
+    pub fn load(read: &dyn Read, case: &CaseId) -> Result<Option<Self>, StoreError> {
+        rows::get(read, Family::Cases, &case.0)
+    }
+    /// Bytes of a field.
+    #[must_use]
+    pub fn field(&self, case: &CaseId, field: usize) -> Vec<u8> {
+        match field {
+            fields::IDENTITY => fields::identity(case, &self.definition, self.version, self.opened),
+            fields::HISTORY => fields::history(self.history_count, &self.history),
+            fields::REVISION => fields::revision(self.revision),
+            field => self.fields.get(&number(field)).cloned().unwrap_or_default(),
+        }
+    }
+    /// Blinder of a field.
+    #[must_use]
+    pub fn blinder(&self, field: usize) -> Hash {
+        if self.latest & bit(field) != 0 {
+            return fields::blinder(&self.written, field, self.changed);
+        }
+        let kept = self.kept.get(&number(field)).copied();
+        kept.unwrap_or_else(|| fields::blinder(&self.first, field, self.opened))
+    }
+    /// Takes over the fields that the fold gives; the numbers of those that are written with it, ascending. A case that
+    /// was never written gets all of them.
+    pub(super) fn settle(&mut self, state: Vec<(usize, Vec<u8>)>, fresh: bool, height: Height) -> Vec<usize> {
+        let state: BTreeMap<u8, Vec<u8>> = state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
+        let differs = |field: usize| match field {
+            fields::IDENTITY => false,
+            // What is accepted after the opening is counted, and is an event.
+            fields::HISTORY | fields::REVISION => true,
+            field => self.fields.get(&number(field)) != state.get(&number(field)),
+        };
+        let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
+        if fresh {
+            self.first = self.salt;
+        } else {
+            let now = changed.iter().fold(0, |bits, field| bits | bit(*field));
+            for field in (0..FIELDS).filter(|field| self.latest & !now & bit(*field) != 0) {
+                let blinder = self.blinder(field);
+                self.kept.insert(number(field), blinder);
+            }
+            for field in &changed {
+                self.kept.remove(&number(*field));
+            }
+            self.latest = now;
+        }
+        (self.written, self.changed, self.fields) = (self.salt, height, state);
+        changed
+    }
+    /// Writes the row.
+    pub(super) fn put(&self, case: &CaseId, batch: &mut Batch) {
+        rows::put(batch, Family::Cases, case.0.to_vec(), self);
+    }
+    /// The leaf of a field.
+    pub(super) fn leaf(&self, case: &CaseId, field: usize) -> Hash {
+        fields::leaf(&self.blinder(field), field, &self.field(case, field))
+    }
+    /// Leaves of the 32 fields.
+    #[must_use]
+    pub fn leaves(&self, case: &CaseId) -> Vec<Hash> {
+        (0..FIELDS).map(|field| self.leaf(case, field)).collect()
+    }
+    /// Its definition.
+    ///
+    /// # Errors
+    /// The registry does not have it, though the case was opened under it.
+    pub fn definition<'r>(&self, registry: &'r Registry, case: &CaseId) -> Result<&'r Arc<Definition>, StoreError> {
+        registry.definition(&self.definition, self.version).ok_or_else(|| damaged(case, "unknown definition"))
+    }
+    /// Its fold, made anew from the standing reports.
+    ///
+    /// # Errors
+    /// The store failed or a row is damaged.
+    pub fn fold(&self, read: &dyn Read, definition: &Definition, case: &CaseId) -> Result<CaseFold, StoreError> {
+        let mut retracted = BTreeMap::new();
+        for (slot, by) in &self.retracted {
+            retracted.insert(*slot, author(by, case)?);
+        }
+        Ok(CaseFold::restore(definition, entries(read, case)?, retracted))
+    }
+    /// The case root.
+    #[must_use]
+    pub fn root(&self, case: &CaseId) -> Hash {
+        fields::root(&self.leaves(case))
+    }
+}
+
+fn author(text: &str, case: &CaseId) -> Result<AuthorityId, StoreError> {
+    AuthorityId::new(text).map_err(|_| damaged(case, "author"))
+}
+
+/// The reports of a case that stand, in ledger order.
+fn entries(read: &dyn Read, case: &CaseId) -> Result<Vec<Entry>, StoreError> {
+    let prefix = case.0.as_slice();
+    let mut entries = Vec::new();
+    for (key, bytes) in read.scan(Family::Reports, prefix, &prefix_end(prefix), usize::MAX)? {
+        let row: EntryRow = rows::decode(Family::Reports, &bytes)?;
+        let report = proto::Report::decode(row.report.as_slice()).ok().and_then(|wire| report_from_proto(wire).ok());
+        let position = key.get(prefix.len()..).and_then(position_from);
+        entries.push(Entry {
+            slot: row.slot,
+            position: position.ok_or_else(|| damaged(case, "place of a report"))?,
+            author: author(&row.author, case)?,
+            report: report.ok_or_else(|| damaged(case, "report"))?,
+        });
+    }
+    Ok(entries)
+}
+
+/// Writes a report that stands.
+pub(super) fn put_report(batch: &mut Batch, case: &CaseId, entry: &Entry) {
+    let row = EntryRow { slot: entry.slot, author: entry.author.to_string(), report: encode_report(&entry.report) };
+    rows::put(batch, Family::Reports, report_key(case, &entry.position), &row);
+}
+
+/// Takes out a report that no longer stands.
+pub(super) fn delete_report(batch: &mut Batch, case: &CaseId, position: &Position) {
+    batch.delete(Family::Reports, report_key(case, position));
+}
+
+fn encode_report(report: &Report) -> Vec<u8> {
+    report_to_proto(report).encode_to_vec()
+}

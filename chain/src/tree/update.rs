@@ -1,0 +1,196 @@
+//! One height's new values in the state tree: each node on the way to any of
+//! them is read, hashed and written once. Makes the very nodes that `jmt` makes
+//! of the same values (a test compares them), which walks from the root once a
+//! value. Takes no value out of the tree: that is left to `jmt`.
+
+use jmt::Version;
+use jmt::storage::Node;
+
+use super::{LEAF_NODE, damaged, row_of_node};
+use crate::crypto::Hash;
+use crate::ids::Height;
+use crate::storage::{Batch, Family, Read, StoreError};
+
+/// A key's hash and its new value's hash.
+pub(super) type Leaf = (Hash, Hash);
+
+/// Nibbles of a key.
+const DEPTH_MAX: usize = 64;
+const WIDTH: usize = 16;
+/// What `jmt` takes for the hash of nothing.
+const NOTHING: Hash = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";
+
+/// What a node says of one below it.
+#[derive(Clone, Copy)]
+struct Child {
+    hash: Hash,
+    version: Version,
+    /// Leaves below; none for a leaf.
+    leaves: Option<u64>,
+}
+
+type Children = [Option<Child>; WIDTH];
+
+/// The rows that change and the root above them.
+pub(super) struct Updated {
+    pub(super) root: Hash,
+    pub(super) nodes: Batch,
+    /// Rows of nodes that are in the tree no more.
+    pub(super) stale: Vec<Vec<u8>>,
+}
+
+struct Update<'a> {
+    read: &'a dyn Read,
+    height: Height,
+    nodes: Batch,
+    stale: Vec<Vec<u8>>,
+}
+
+/// Puts values, ascending by key, into the tree of the height below; none if that tree is empty or not there.
+pub(super) fn put(read: &dyn Read, height: Height, leaves: &[Leaf]) -> Result<Option<Updated>, StoreError> {
+    let (Some(below), Some((first, _))) = (height.checked_sub(1), leaves.first()) else { return Ok(None) };
+    let root = read.get(Family::Tree, &row_of_node(below, first, 0))?;
+    // A node that is nothing has one byte.
+    if root.is_none_or(|bytes| bytes.len() <= 1) {
+        return Ok(None);
+    }
+    let mut update = Update { read, height, nodes: Batch::default(), stale: Vec::new() };
+    let root = update.change(below, 0, leaves)?.hash;
+    Ok(Some(Updated { root, nodes: update.nodes, stale: update.stale }))
+}
+
+fn nibble(key: &Hash, depth: usize) -> usize {
+    let byte = key.get(depth >> 1).copied().unwrap_or_default();
+    usize::from(if depth & 1 == 0 { byte >> 4 } else { byte & 0x0f })
+}
+
+/// The leaves by their nibble at a depth, ascending.
+fn groups(leaves: &[Leaf], depth: usize) -> impl Iterator<Item = (usize, &[Leaf])> {
+    let same = move |a: &Leaf, b: &Leaf| nibble(&a.0, depth) == nibble(&b.0, depth);
+    leaves.chunk_by(same).filter_map(move |group| Some((nibble(&group.first()?.0, depth), group)))
+}
+
+impl Update<'_> {
+    /// Changes the node of a version at this depth on the way to the leaves.
+    fn change(&mut self, version: Version, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
+        let Some((first, _)) = leaves.first() else { return Err(damaged("no leaf to change")) };
+        let row = row_of_node(version, first, depth);
+        let bytes = self.read.get(Family::Tree, &row)?.ok_or_else(|| damaged("a node is gone"))?;
+        self.stale.push(row);
+        if let Some((key, value)) = leaf_of(&bytes) {
+            return self.change_leaf((key, value), depth, leaves);
+        }
+        let mut children = children_of(&bytes)?;
+        for (at, group) in groups(leaves, depth) {
+            let below = depth.saturating_add(1);
+            let new = match children.get(at).copied().flatten() {
+                Some(child) => self.change(child.version, below, group)?,
+                None => self.make(below, group)?,
+            };
+            if let Some(child) = children.get_mut(at) {
+                *child = Some(new);
+            }
+        }
+        Ok(self.write(&children, depth, first))
+    }
+    /// A leaf stands where leaves are to come: it is replaced, or goes down with them.
+    fn change_leaf(&mut self, found: Leaf, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
+        match leaves.binary_search_by(|(key, _)| key.cmp(&found.0)) {
+            Ok(_) => self.make(depth, leaves),
+            Err(at) => {
+                let mut all = leaves.to_vec();
+                all.insert(at, found);
+                self.make(depth, &all)
+            }
+        }
+    }
+    /// Makes what holds these leaves where nothing was.
+    fn make(&mut self, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
+        if let [(key, value)] = leaves {
+            let bytes = [[LEAF_NODE].as_slice(), key, value].concat();
+            self.nodes.put(Family::Tree, row_of_node(self.height, key, depth), bytes);
+            let hash = hash(b"JMT::LeafNode", key, value);
+            return Ok(Child { hash, version: self.height, leaves: None });
+        }
+        let first = leaves.first().filter(|_| depth < DEPTH_MAX);
+        let Some((first, _)) = first else { return Err(damaged("two values of one key")) };
+        let mut children: Children = [None; WIDTH];
+        for (at, group) in groups(leaves, depth) {
+            let new = self.make(depth.saturating_add(1), group)?;
+            if let Some(child) = children.get_mut(at) {
+                *child = Some(new);
+            }
+        }
+        Ok(self.write(&children, depth, first))
+    }
+    fn write(&mut self, children: &Children, depth: usize, key: &Hash) -> Child {
+        let leaves = children.iter().flatten().map(|child| child.leaves.unwrap_or(1)).fold(0, u64::saturating_add);
+        self.nodes.put(Family::Tree, row_of_node(self.height, key, depth), bytes_of(children, leaves));
+        Child { hash: merkle(children), version: self.height, leaves: Some(leaves) }
+    }
+}
+
+fn hash(domain: &[u8], left: &Hash, right: &Hash) -> Hash {
+    *blake3::hash(&[domain, left, right].concat()).as_bytes()
+}
+
+/// The hash over children: a binary tree in which a leaf that is alone stands for all above it.
+fn merkle(children: &[Option<Child>]) -> Hash {
+    let mut there = children.iter().flatten();
+    match (there.next(), there.next()) {
+        (None, _) => NOTHING,
+        (Some(only), None) if only.leaves.is_none() || children.len() == 1 => only.hash,
+        _ => {
+            let (left, right) = children.split_at(children.len() >> 1);
+            hash(b"JMT::IntrnalNode", &merkle(left), &merkle(right))
+        }
+    }
+}
+
+/// Key and value hash, if the bytes are a leaf's.
+fn leaf_of(bytes: &[u8]) -> Option<Leaf> {
+    let rest = bytes.strip_prefix(&[LEAF_NODE])?;
+    let (key, value) = rest.split_first_chunk::<32>()?;
+    Some((*key, value.try_into().ok()?))
+}
+
+fn children_of(bytes: &[u8]) -> Result<Children, StoreError> {
+    let Node::Internal(node) = borsh::from_slice::<Node>(bytes).map_err(damaged)? else {
+        return Err(damaged("no inner node where one should be"));
+    };
+    let mut children: Children = [None; WIDTH];
+    for (at, child) in node.children_sorted() {
+        let leaves = if child.is_leaf() { None } else { u64::try_from(child.leaf_count()).ok() };
+        if let Some(place) = children.get_mut(usize::from(u8::from(at))) {
+            *place = Some(Child { hash: child.hash, version: child.version, leaves });
+        }
+    }
+    Ok(children)
+}
+
+/// An inner node as borsh writes it.
+fn bytes_of(children: &Children, leaves: u64) -> Vec<u8> {
+    const INNER: u8 = 1;
+    let mut bytes = vec![INNER];
+    let mut count = 0u64;
+    for child in children {
+        let Some(child) = child else {
+            bytes.push(0);
+            continue;
+        };
+        count = count.saturating_add(1);
+        bytes.push(1);
+        bytes.extend_from_slice(&child.hash);
+        bytes.extend_from_slice(&child.version.to_le_bytes());
+        match child.leaves {
+            None => bytes.push(0),
+            Some(leaves) => {
+                bytes.push(1);
+                bytes.extend_from_slice(&leaves.to_le_bytes());
+            }
+        }
+    }
+    bytes.extend_from_slice(&count.to_le_bytes());
+    bytes.extend_from_slice(&leaves.to_le_bytes());
+    bytes
+}
