@@ -106,7 +106,6 @@ fn configurations() -> Vec<Case> {
             edit("config.toml", "reflection = true", "reflection = 1"),
             &["reflection", "line", "boolean"],
         ),
-        ("a bad address", edit("config.toml", "listen = \"127", "listen = \"999"), &["999.0.0.1", "network.listen"]),
         ("an id of capitals", edit("config.toml", "= \"de-bamf\"", "= \"BAMF\""), &["node.authority", "[a-z0-9-]"]),
         (
             "a stranger",
@@ -151,8 +150,10 @@ fn key_files() -> Vec<Case> {
     ]
 }
 
-fn certificates() -> Vec<Case> {
+/// What network and API meet when they start.
+fn network_and_api() -> Vec<Case> {
     vec![
+        ("a bad address", edit("config.toml", "listen = \"127", "listen = \"999"), &["999.0.0.1", "network.listen"]),
         (
             "no server certificate",
             remove("tls/server.pem"),
@@ -278,7 +279,7 @@ async fn bad_starts_say_what_where_and_what_to_do() {
         for cases in [configurations(), key_files(), genesis_files()] {
             all_fail(&good, 2, cases);
         }
-        all_fail(&good, 1, certificates());
+        all_fail(&good, 1, network_and_api());
         all_fail(&good, 1, data_folders());
     };
     tokio::task::spawn_blocking(starts).await.unwrap();
