@@ -1,6 +1,11 @@
 //! A database that lost a file holds some families of one height and others of another. A ledger does not open on it:
 //! whatever it executed would be wrong.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that does not hold")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that does not hold"
+)]
 
 mod fixture;
 

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -84,6 +84,57 @@ fn log(cluster: &Cluster, node: &str) -> String {
     std::fs::read_to_string(cluster.net.node_folder(node).join("node.log")).unwrap()
 }
 
+/// Missing, damaged, another validator's: it follows and signs nothing, and it says so.
+async fn silent_whatever_lies_there(cluster: &mut Cluster, loser: &Address) {
+    let foreign = std::fs::read(watermark(cluster, OTHER)).unwrap();
+    let damaged = vec![0x5a; 8_192];
+    for (turn, (says, bytes)) in
+        [("is missing", None), ("is damaged", Some(damaged)), ("belongs to another validator", Some(foreign))]
+            .into_iter()
+            .enumerate()
+    {
+        if let Some(bytes) = bytes {
+            std::fs::write(watermark(cluster, LOSER), bytes).unwrap();
+        }
+        cluster.start().await.unwrap();
+        let warning = warnings(cluster, LOSER).await;
+        assert!(warning.contains(says) && warning.contains("keys watermark reset"), "{warning}");
+        let first = decide(cluster, 1_000 * (turn as u64 + 1), 1).await;
+        let last = decide(cluster, 1_000 * (turn as u64 + 1) + 500, 3).await;
+        reach(cluster, OTHER, last).await;
+        for height in first..=last {
+            assert!(!signers(cluster, OTHER, height).await.contains(loser), "signed {height} without a watermark");
+        }
+        reach(cluster, LOSER, last).await;
+        cluster.kill(LOSER).unwrap();
+    }
+}
+
+/// Resets, and the height above which it says that it signs.
+fn reset_above(cluster: &Cluster) -> u64 {
+    let output = reset(cluster, LOSER, &["--yes"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let above = answer["signs_above"].as_u64().unwrap();
+    assert!(above > answer["reached"].as_u64().unwrap(), "{answer}");
+    above
+}
+
+/// Makes blocks until one lies above this height; none up to it has the signature.
+async fn pass(cluster: &Cluster, from: u64, above: u64, loser: &Address) -> u64 {
+    let mut number = from;
+    loop {
+        let height = decide(cluster, number, 1).await;
+        reach(cluster, OTHER, height).await;
+        if height > above {
+            reach(cluster, LOSER, height).await;
+            return height;
+        }
+        assert!(!signers(cluster, OTHER, height).await.contains(loser), "signed {height}, not above {above}");
+        number += 1;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     let _turn = turn().await;
@@ -99,28 +150,7 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     refused(&reset(&cluster, LOSER, &["--yes"]), 1, &["is in order", "watermark"]);
     std::fs::remove_file(watermark(&cluster, LOSER)).unwrap();
     refused(&reset(&cluster, LOSER, &[]), 2, &["--yes"]);
-
-    // Missing, damaged, another validator's: silent each time, and it says so.
-    let foreign = std::fs::read(watermark(&cluster, OTHER)).unwrap();
-    let spoil: [(&str, Box<dyn Fn(&Path)>); 3] = [
-        ("is missing", Box::new(|_| ())),
-        ("is damaged", Box::new(|path| std::fs::write(path, vec![0x5a; 8_192]).unwrap())),
-        ("belongs to another validator", Box::new(move |path| std::fs::write(path, &foreign).unwrap())),
-    ];
-    for (turn, (says, spoil)) in spoil.iter().enumerate() {
-        spoil(&watermark(&cluster, LOSER));
-        cluster.start().await.unwrap();
-        let warning = warnings(&cluster, LOSER).await;
-        assert!(warning.contains(says) && warning.contains("keys watermark reset"), "{warning}");
-        let first = decide(&cluster, 1_000 * (turn as u64 + 1), 1).await;
-        let last = decide(&cluster, 1_000 * (turn as u64 + 1) + 500, 3).await;
-        reach(&cluster, OTHER, last).await;
-        for height in first..=last {
-            assert!(!signers(&cluster, OTHER, height).await.contains(&loser), "signed {height} without a watermark");
-        }
-        reach(&cluster, LOSER, last).await;
-        cluster.kill(LOSER).unwrap();
-    }
+    silent_whatever_lies_there(&mut cluster, &loser).await;
 
     // Without the others there is no height to sign above.
     let others: Vec<String> = cluster.nodes().iter().filter(|node| *node != LOSER).cloned().collect();
@@ -130,26 +160,33 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     refused(&reset(&cluster, LOSER, &["--yes", "--wait", "1"]), 3, &["more than a third", "[[peer]]"]);
     cluster.start_these(&others).await.unwrap();
     let silent = decide(&cluster, 10_000, 1).await;
-    let output = reset(&cluster, LOSER, &["--yes"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let above = answer["signs_above"].as_u64().unwrap();
-    assert_eq!(answer["reached"].as_u64().unwrap() + 1, above);
-    assert!(above > silent, "{answer}");
-
+    let above = reset_above(&cluster);
+    assert!(above > silent);
     cluster.start().await.unwrap();
-    let mut height = silent;
-    while height <= above {
-        height = decide(&cluster, 20_000 + height * 10, 1).await;
-        reach(&cluster, OTHER, height).await;
-        assert!(height > above || !signers(&cluster, OTHER, height).await.contains(&loser), "signed {height}");
-    }
-    reach(&cluster, LOSER, height).await;
+    pass(&cluster, 20_000, above, &loser).await;
     // With another one gone, nothing is decided without its vote.
     cluster.kill(OTHER).unwrap();
-    let decided = decide(&cluster, 90_000, 2).await;
+    let decided = decide(&cluster, 30_000, 2).await;
     assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
-    assert!(!warnings(&cluster, LOSER).await.contains("nothing is signed"));
+    // The node looks at its driver a few times a second.
+    let until = std::time::Instant::now() + PATIENCE;
+    while warnings(&cluster, LOSER).await.contains("nothing is signed") {
+        assert!(std::time::Instant::now() < until, "the warning does not pass");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cluster.start().await.unwrap();
+    reach(&cluster, OTHER, decided).await;
+
+    // A new disk: nothing is left but keys and configuration.
+    cluster.kill(LOSER).unwrap();
+    std::fs::remove_dir_all(cluster.net.node_folder(LOSER).join("data")).unwrap();
+    let above = reset_above(&cluster);
+    assert!(above > decided);
+    cluster.start().await.unwrap();
+    pass(&cluster, 40_000, above, &loser).await;
+    cluster.kill(OTHER).unwrap();
+    let decided = decide(&cluster, 50_000, 1).await;
+    assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
     cluster.start().await.unwrap();
     reach(&cluster, OTHER, decided).await;
     assert!(crate::roots::compare(&cluster).await.unwrap().equal);

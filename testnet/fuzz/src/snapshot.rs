@@ -32,10 +32,11 @@ fn genesis(key: &SigningKey) -> Genesis {
              label_de = \"a\"\nlabel_en = \"a\"\nroles = [\"office\"]\nhosted_by = \"de-a\"\n\
              [[authority.key]]\npurpose = \"consensus\"\npublic = \"{}\"\n\
              [[authority.key]]\npurpose = \"node\"\npublic = \"{}\"\n\n\
-             [[validator]]\nauthority = \"de-a\"\npower = 1\n",
+             [[validator]]\nauthority = \"de-a\"\npower = 1\n\n[[definition]]\ntext = '''\n{}'''\n",
             hex(root),
             hex(key.verifying_key().as_bytes()),
-            hex(node.verifying_key().as_bytes())
+            hex(node.verifying_key().as_bytes()),
+            laufzettel_contracts::ASYL_DE
         )
     };
     let draft = Genesis::parse(text(&[0; 32]).as_bytes()).unwrap();

@@ -109,12 +109,15 @@ impl Draft {
 
 type Wrong = (&'static str, v1::SignedTransaction, Code, &'static str, &'static [&'static str]);
 
+/// A part of the table: each case takes a draft and spoils it.
+type Part = fn(&Cluster, &mut dyn FnMut() -> Draft) -> Vec<Wrong>;
+
 /// All bad submissions but those that are no transaction at all.
 pub(super) fn cases(cluster: &Cluster) -> Vec<Case> {
     let author = cluster.author(AUTHOR).unwrap();
     let mut number = 0;
     let mut all = Vec::new();
-    let parts: [fn(&Cluster, &mut dyn FnMut() -> Draft) -> Vec<Wrong>; 3] = [addressed, written, meant];
+    let parts: [Part; 3] = [addressed, written, meant];
     for part in parts {
         let mut ids = Vec::new();
         let mut draft = || {

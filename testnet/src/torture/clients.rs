@@ -212,16 +212,16 @@ impl Clients {
         let mut turn = number;
         while !self.stop.load(Ordering::Relaxed) {
             turn += 1;
-            let (id, signed, cases) = self.sign(node, if turn % 5 == 0 { BATCH } else { 1 })?;
+            let (id, signed, cases) = self.sign(node, if turn.is_multiple_of(5) { BATCH } else { 1 })?;
             let outcome = self.submit_new(&mut client, node, id, &signed).await?;
-            if turn % 16 == 0 {
+            if turn.is_multiple_of(16) {
                 let again = self.submit_over(&mut client, node, &signed).await?;
                 self.state(|state| state.repeated += 1);
                 if (again.height, again.index, &again.receipts) != (outcome.height, outcome.index, &outcome.receipts) {
                     return Err(format!("a repeat of {id} was told {again:?}, the first time {outcome:?}").into());
                 }
             }
-            if turn % 3 == 0
+            if turn.is_multiple_of(3)
                 && let (Some(case), Some(receipt)) = (cases.first(), outcome.receipts.first())
             {
                 let at = (node + 1 + usize::try_from(turn / 3 % 3)?) % self.doors.len().max(1);

@@ -46,7 +46,7 @@ impl Watermark {
 impl Reset {
     async fn run(&self, home: &Path, output: &Output) -> Result<(), Fault> {
         let path = self.config.clone().unwrap_or_else(|| home.join("config.toml"));
-        let setup = Setup::load(&path).map_err(Fault::failed)?;
+        let setup = Setup::load(&path).map_err(Fault::usage)?;
         let stopped = Stopped::take(&setup).map_err(Fault::failed)?;
         let authority = &setup.config.node.authority;
         if !self.yes {
