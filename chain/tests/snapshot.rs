@@ -91,7 +91,7 @@ fn follow(one: &mut Ledger, other: &mut Ledger, time_ms: u64, number: u64) {
 /// Whether every value that was replaced or dropped is stale since then, and no other.
 fn assert_stale_values_are_exact(store: &MemStore) {
     let values: Vec<_> = family(store, Family::Tree).into_iter().filter(|(key, _)| key[0] == 1).collect();
-    let mut expected = BTreeMap::new();
+    let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (number, (row, value)) in values.iter().enumerate() {
         if let Some((next, _)) = values.get(number + 1).filter(|(next, _)| next[..33] == row[..33]) {
             expected.insert([&next[33..41], row].concat(), Vec::new());
