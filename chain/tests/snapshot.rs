@@ -99,7 +99,7 @@ fn assert_stale_values_are_exact(store: &MemStore) {
             expected.insert([&row[33..41], row].concat(), Vec::new());
         }
     }
-    let mut stale = BTreeMap::new();
+    let mut stale: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (height, list) in family(store, Family::TreeStale) {
         for row in stale_rows(&list).expect("written by the ledger") {
             stale.insert([height.as_slice(), row].concat(), Vec::new());

@@ -74,16 +74,16 @@ impl Accusations {
             *standing = Standing::Waiting(Arc::clone(transaction));
         }
     }
-    fn take_waiting(&mut self) -> Vec<Arc<SignedTransaction>> {
-        let mut waiting = Vec::new();
+    fn take_open(&mut self) -> Vec<Arc<SignedTransaction>> {
+        let mut open = Vec::new();
         for standing in self.0.values_mut() {
-            if let Standing::Waiting(transaction) = standing {
+            if let Standing::Waiting(transaction) | Standing::UnderWay(transaction) = standing {
                 let transaction = Arc::clone(transaction);
-                waiting.push(Arc::clone(&transaction));
+                open.push(Arc::clone(&transaction));
                 *standing = Standing::UnderWay(transaction);
             }
         }
-        waiting
+        open
     }
 }
 
@@ -138,9 +138,10 @@ impl Driver {
         self.bring_evidence();
     }
 
-    /// Submits what waits.
+    /// Submits what is on no ledger yet, also what is in the pool: once another node's is in a block, nobody else takes
+    /// it in any more, and it would keep this node awake until its own turn.
     pub(super) fn bring_evidence(&mut self) {
-        for transaction in self.accusations.take_waiting() {
+        for transaction in self.accusations.take_open() {
             self.admit_own(transaction);
         }
     }

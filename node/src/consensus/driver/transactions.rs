@@ -123,6 +123,9 @@ impl Driver {
         let digest = transaction.payload_digest();
         let inserted = result.and_then(|info| self.pool.insert(transaction, info, None, self.now_ms));
         if let Err(refusal) = inserted {
+            if refusal.reason != RefusalReason::ResourceExhausted {
+                self.pool.remove(&digest);
+            }
             return self.accusations.refused(&digest, &refusal);
         }
         self.offer_soon();
