@@ -48,6 +48,16 @@ fn families() -> [ColumnFamilyDescriptor; Family::ALL.len()] {
     Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(&cache)))
 }
 
+/// RocksDB opens nothing that has column families it was not told of.
+fn not_opened(error: &rocksdb::Error) -> StoreError {
+    match error.to_string().split_once("Column families not opened: ") {
+        Some((_, names)) => StoreError::Failed(format!(
+            "it has families of rows that this program does not know ({names}): a newer program wrote it; install that one"
+        )),
+        None => failed(error),
+    }
+}
+
 impl RocksStore {
     /// Opens the database in this directory, or makes it.
     ///
@@ -66,7 +76,7 @@ impl RocksStore {
         // is left is an older height, not a mixture. And a log that is missing between others is noticed.
         options.set_atomic_flush(true);
         options.set_track_and_verify_wals_in_manifest(true);
-        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| failed(&error))?;
+        let db = DB::open_cf_descriptors(&options, path, families()).map_err(|error| not_opened(&error))?;
         Ok(Self { db })
     }
     /// Writes all that is in memory to files and merges them, so that what was deleted leaves the disk. Takes long.
