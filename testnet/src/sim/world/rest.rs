@@ -102,8 +102,10 @@ impl World {
             let health = running.driver.health();
             // A node keeps what nobody can execute until it builds a block itself. It is awake for it alone then, until
             // the next heartbeat wakes the others.
-            let busy =
-                if self.mode.hostile { health.pending > 1 } else { health.round.is_some() || health.pending > 0 };
+            // Likewise one whose evidence another node brought first.
+            let may_be_awake = self.mode.hostile || self.honest().len() < self.nodes();
+            let awake = health.round.is_some() && !may_be_awake;
+            let busy = awake || health.pending > usize::from(self.mode.hostile);
             if busy || !running.jobs.is_empty() {
                 return false;
             }
