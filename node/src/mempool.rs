@@ -194,6 +194,17 @@ impl Mempool {
         digests.iter().filter_map(|digest| self.remove(digest)).collect()
     }
 
+    /// Takes out evidence that peers brought: what is recorded by now gets into no block any more, and what is not is
+    /// offered again by its origin.
+    pub fn forget_evidence_of_peers(&mut self) {
+        let foreign = |pending: &&Pending| pending.info.evidence && pending.origin.is_some();
+        let digests: Vec<PayloadDigest> =
+            self.pending.values().filter(foreign).map(|pending| pending.info.payload_digest).collect();
+        for digest in digests {
+            self.remove(&digest);
+        }
+    }
+
     /// What to put into a block, in this order. `turn` moves who goes first.
     #[must_use]
     pub fn candidates(&self, bytes_max: usize, count_max: usize, turn: u64) -> Vec<Arc<SignedTransaction>> {

@@ -375,7 +375,13 @@ fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
         urgent: is_urgent(judge, transaction),
         // Language 1 has no locks.
         lock_capable: false,
+        evidence: is_evidence(transaction),
     }
+}
+
+fn is_evidence(transaction: &Transaction) -> bool {
+    let evidence = |item: &Option<Item>| matches!(item, Some(Item { action: ItemAction::Evidence(_), .. }));
+    transaction.items.iter().all(evidence)
 }
 
 /// Every node that sees a contradiction reports it: what is recorded by now, or proves nothing, needs no block.
@@ -384,8 +390,7 @@ fn refused_evidence(
     signed: &SignedTransaction,
     transaction: &Transaction,
 ) -> Result<Option<Code>, StoreError> {
-    let evidence = |item: &Option<Item>| matches!(item, Some(Item { action: ItemAction::Evidence(_), .. }));
-    if transaction.items.iter().all(evidence) { judge.foretell(signed, transaction) } else { Ok(None) }
+    if is_evidence(transaction) { judge.foretell(signed, transaction) } else { Ok(None) }
 }
 
 fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {

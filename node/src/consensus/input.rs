@@ -28,6 +28,8 @@ pub struct AdmittedInfo {
     pub urgent: bool,
     /// Whether it may set a lock.
     pub lock_capable: bool,
+    /// Whether it holds evidence and nothing else.
+    pub evidence: bool,
 }
 
 /// What is wrong with a block.

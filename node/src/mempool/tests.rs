@@ -17,6 +17,7 @@ fn make(authority: &str, number: u8, urgent: bool, size: usize) -> (Arc<SignedTr
         valid_until_ms: 1_000 + u64::from(number),
         urgent,
         lock_capable: urgent,
+        evidence: false,
     };
     (Arc::new(transaction), info)
 }

@@ -29,6 +29,15 @@ fn run_seeds(seeds: u64) -> Vec<Report> {
     reports.into_inner().unwrap()
 }
 
+/// Evidence that another node had brought first kept those awake who had it from a peer.
+#[test]
+fn evidence_that_is_recorded_keeps_nobody_awake() {
+    for seed in [277, 557, 565] {
+        let report = run(seed, None);
+        assert_eq!(report.violation, None, "testnet sim --seeds {seed}..{}", seed + 1);
+    }
+}
+
 #[test]
 fn a_network_with_liars_stays_healthy_and_every_lie_is_told() {
     let reports = run_seeds(200);

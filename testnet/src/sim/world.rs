@@ -102,9 +102,7 @@ impl World {
     pub(super) fn run(mut self) -> Report {
         let begin_ms = self.now_ms;
         self.plan();
-        // Where evidence is brought, a node may stay awake for it until the next heartbeat.
-        let evidence_ms = if (0..self.nodes()).any(|node| self.mode.is_faulty(node)) { REST_MS } else { 0 };
-        let late_ms = self.lone_ms().saturating_mul(LATE_CLIENTS as u64).saturating_add(evidence_ms);
+        let late_ms = self.lone_ms().saturating_mul(LATE_CLIENTS as u64);
         let end_ms = begin_ms.saturating_add(CHAOS_MS + REST_MS + IDLE_MS).saturating_add(late_ms);
         while self.violation.is_none() {
             let Some(Reverse((at_ms, number))) = self.queue.pop() else { break };

@@ -207,6 +207,7 @@ impl Driver {
         self.tip_since_ms = self.now_ms;
         self.finish_transactions(finals);
         self.accusations.committed(self.tip.height(), finals);
+        self.pool.forget_evidence_of_peers();
         self.bring_evidence();
         self.begin_height();
     }

@@ -183,6 +183,7 @@ fn what_made_execution_panic_is_not_taken_again() {
         valid_until_ms: u64::MAX,
         urgent: false,
         lock_capable: false,
+        evidence: false,
     };
     driver.step(NOW_MS + 2, Input::Admitted { ticket: ticket.unwrap(), result: Ok(info) });
     assert_eq!(driver.health().pending, 1);

@@ -102,9 +102,7 @@ impl World {
             let health = running.driver.health();
             // A node keeps what nobody can execute until it builds a block itself. It is awake for it alone then, until
             // the next heartbeat wakes the others.
-            // Likewise one whose evidence another node brought first.
-            let may_be_awake = self.mode.hostile || self.honest().len() < self.nodes();
-            let awake = health.round.is_some() && !may_be_awake;
+            let awake = health.round.is_some() && !self.mode.hostile;
             let busy = awake || health.pending > usize::from(self.mode.hostile);
             if busy || !running.jobs.is_empty() {
                 return false;
