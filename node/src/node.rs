@@ -49,10 +49,7 @@ pub enum StartError {
     #[error("another process uses the data folder {0}; stop it, or set node.data to a folder of this node's own")]
     InUse(PathBuf),
     /// The store cannot be opened.
-    #[error(
-        "the database in {path} cannot be used: {source}; if it is damaged, move the folder away and start again: the \
-         node fetches the ledger from its peers (leave the file `watermark` beside it where it is)"
-    )]
+    #[error("the database in {path} cannot be used: {source}; {remedy}", remedy = remedy(source))]
     Database {
         /// The folder.
         path: PathBuf,
@@ -108,6 +105,16 @@ enum Listen {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+}
+
+/// What helps against what the database says.
+fn remedy(source: &StoreError) -> &'static str {
+    if source.to_string().contains("No space left") {
+        "free space on its disk and start again; nothing is lost"
+    } else {
+        "if it is damaged, move the folder away and start again: the node fetches the ledger from its peers (leave the \
+         file `watermark` beside it where it is)"
+    }
 }
 
 /// A fault of a file or folder.

@@ -11,8 +11,8 @@ use super::stage::{PATIENCE, Stage};
 use crate::cluster::{Fault, Started};
 
 const MEBIBYTE: u64 = 1_048_576;
-/// Space above what the node's files take.
-const SPARE: u64 = 24 * MEBIBYTE;
+/// Space above what the node's files take: what it needs to catch up once there is space again, on a fast machine, too.
+const SPARE: u64 = 256 * MEBIBYTE;
 /// What is left of it when the node starts.
 const LEFT: u64 = 10 * MEBIBYTE;
 const POLL: Duration = Duration::from_millis(50);
