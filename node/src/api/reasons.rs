@@ -311,7 +311,8 @@ pub fn render() -> String {
     }
     out.push_str(
         "\n## Refusals in receipts\n\n\
-         The transaction is final, this item of it was refused. `SimulateTransaction` foretells them.\n\n\
+         The transaction is final, this item of it was refused. `SimulateTransaction` foretells them, except for\n\
+         corrections and retractions.\n\n\
          | reason | meaning | what to do |\n|--|--|--|\n",
     );
     for entry in entries().filter(|entry| entry.place == Receipt) {
