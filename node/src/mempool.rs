@@ -188,21 +188,18 @@ impl Mempool {
     }
     /// Takes out all that can no longer be in a block of this time.
     pub fn expire(&mut self, time_ms: u64) -> Vec<Pending> {
-        let expired = |pending: &&Pending| pending.info.valid_until_ms < time_ms;
-        let digests: Vec<PayloadDigest> =
-            self.pending.values().filter(expired).map(|pending| pending.info.payload_digest).collect();
-        digests.iter().filter_map(|digest| self.remove(digest)).collect()
+        self.take_out(|pending| pending.info.valid_until_ms < time_ms)
     }
 
     /// Takes out evidence that peers brought: what is recorded by now gets into no block any more, and what is not is
     /// offered again by its origin.
     pub fn forget_evidence_of_peers(&mut self) {
-        let foreign = |pending: &&Pending| pending.info.evidence && pending.origin.is_some();
-        let digests: Vec<PayloadDigest> =
-            self.pending.values().filter(foreign).map(|pending| pending.info.payload_digest).collect();
-        for digest in digests {
-            self.remove(&digest);
-        }
+        self.take_out(|pending| pending.info.evidence && pending.origin.is_some());
+    }
+    fn take_out(&mut self, goes: impl Fn(&Pending) -> bool) -> Vec<Pending> {
+        let going = self.pending.iter().filter(|(_, pending)| goes(pending));
+        let digests: Vec<PayloadDigest> = going.map(|(digest, _)| *digest).collect();
+        digests.iter().filter_map(|digest| self.remove(digest)).collect()
     }
 
     /// What to put into a block, in this order. `turn` moves who goes first.
