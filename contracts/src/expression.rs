@@ -207,3 +207,45 @@ impl Fault {
         Self { at, message: message.into(), fix: fix.into() }
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops at the first thing that does not hold"
+)]
+mod tests {
+    use super::content_at;
+    use toml::de::DeTable;
+
+    /// The parser of TOML says what the string holds and where it stands; the place must be where that text is.
+    #[test]
+    fn finds_the_content_of_a_string_or_refuses() {
+        for (written, found) in [
+            ("'has(x)'", true),
+            ("\"has(x)\"", true),
+            ("\"\"", true),
+            ("''", true),
+            ("\"\"\"has(x)\n && y\"\"\"", true),
+            ("'''\nhas(x)\n'''", true),
+            ("'''\r\nhas(x)'''", true),
+            ("'''date('x''''", true),
+            ("\"\"\"date(\\\"x\\\")\"\"\"", false),
+            ("\"date(\\\"x\\\")\"", false),
+            ("\"\\u0078\"", false),
+            ("\"\\\\\"", false),
+            ("\"\"\"has(x) \\\n  && y\"\"\"", false),
+        ] {
+            let text = format!("a = 1\nwhen = {written} # end\n");
+            let (table, errors) = DeTable::parse_recoverable(&text);
+            assert!(errors.is_empty(), "{written}: {errors:?}");
+            let value = table.get_ref().get("when").expect("the key");
+            let content = value.get_ref().as_str().expect("a string");
+            let at = content_at(&text, value.span().start, content);
+            assert_eq!(at.is_some(), found, "{written}");
+            if let Some(at) = at {
+                assert_eq!(text.get(at..at + content.len()), Some(content), "{written}");
+            }
+        }
+    }
+}

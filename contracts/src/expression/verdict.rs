@@ -32,12 +32,11 @@ const ROWS: [u64; ATOMS_MAX] = [
     0xFFFF_FFFF_0000_0000,
 ];
 
-/// What can be said of a checked condition.
+/// What can be said of a checked condition. Looks at each node once, whatever lies in what.
 pub(super) fn verdict(node: &Node) -> Verdict {
     let mut atoms = Vec::new();
-    collect(node, &mut atoms);
+    let rows = rows(node, &mut atoms);
     let possible = possible_rows(&atoms);
-    let rows = rows(node, &atoms);
     // A row that cannot be counts for nothing; at least one can, as the case is in some state.
     if possible & !rows.holds == 0 {
         Verdict::AlwaysTrue
@@ -63,22 +62,8 @@ impl Rows {
     }
 }
 
-/// Whether a condition is made of others by `&&`, `||` and `!`.
-fn joins(node: &Node) -> bool {
-    matches!(node, Node::And(_) | Node::Or(_) | Node::Not(_))
-}
-
-fn collect<'n>(node: &'n Node, atoms: &mut Vec<&'n Node>) {
-    if joins(node) {
-        for child in node.children() {
-            collect(child, atoms);
-        }
-    } else if atoms.len() < ATOMS_MAX && fixed(node).is_none() && !atoms.contains(&node) {
-        atoms.push(node);
-    }
-}
-
-fn rows(node: &Node, atoms: &[&Node]) -> Rows {
+/// The rows of a condition. What is not joined by `&&`, `||` and `!` and not fixed either becomes one of the atoms.
+fn rows<'n>(node: &'n Node, atoms: &mut Vec<&'n Node>) -> Rows {
     match node {
         Node::Not(inner) => {
             let Rows { holds, fails } = rows(inner, atoms);
@@ -111,9 +96,13 @@ fn rows(node: &Node, atoms: &[&Node]) -> Rows {
         | Node::In(..) => match fixed(node) {
             Some(truth) => Rows::fixed(truth),
             None => {
-                let place = atoms.iter().position(|atom| *atom == node);
-                let holds = place.and_then(|place| ROWS.get(place));
-                holds.map_or(Rows::UNKNOWN, |holds| Rows { holds: *holds, fails: !holds })
+                let place = atoms.iter().position(|atom| *atom == node).unwrap_or_else(|| {
+                    atoms.push(node);
+                    atoms.len().saturating_sub(1)
+                });
+                // Further atoms have no rows of their own; they are kept no longer than it takes to see that.
+                atoms.truncate(ATOMS_MAX);
+                ROWS.get(place).map_or(Rows::UNKNOWN, |holds| Rows { holds: *holds, fails: !holds })
             }
         },
     }

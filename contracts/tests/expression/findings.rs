@@ -1,6 +1,7 @@
 //! What is refused: where, why, and what to write instead.
 
 use super::{Expression, read, schema};
+use laufzettel_contracts::expression::Verdict;
 use laufzettel_contracts::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_COST_MAX, EXPRESSION_DEPTH_MAX};
 use std::collections::BTreeSet;
 
@@ -113,6 +114,17 @@ fn length_depth_and_cost_are_bounded() {
     let most = EXPRESSION_COST_MAX - 3;
     assert_eq!(Expression::check(&format!("{}<1", chain(most)), schema(), None).map(|read| read.cost()), Ok(1_000));
     assert!(refused(&format!("{}<1", chain(most + 1))).contains("costs 1001 steps"));
+}
+
+/// Each level holds the one below in a comparison and a chain: looking twice at each would take days.
+#[test]
+fn the_deepest_nesting_is_judged_at_once() {
+    let mut text = "has(care) && open(stop)".to_owned();
+    for _ in 2..EXPRESSION_DEPTH_MAX {
+        text = format!("({text}) == true && open(stop)");
+    }
+    assert_eq!(read(&text).verdict(), Verdict::Depends);
+    assert_eq!(read(&format!("({text}) && false")).verdict(), Verdict::AlwaysFalse);
 }
 
 /// Counted by hand: a node is one, a question to the case five more.

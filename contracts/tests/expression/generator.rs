@@ -29,7 +29,7 @@ impl<'c> Choices<'c> {
     }
 
     fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
+        *of.get(self.below(of.len())).expect("below its length")
     }
 }
 
@@ -70,7 +70,7 @@ impl Both {
 
 /// A condition.
 pub(crate) fn condition(choices: &mut Choices<'_>, depth: usize) -> Both {
-    let kinds = if depth == 0 { 7 } else { 12 };
+    let kinds = if depth == 0 { 10 } else { 14 };
     match choices.below(kinds) {
         0 => {
             let status = choices.one(&STATUSES);
@@ -98,12 +98,12 @@ pub(crate) fn condition(choices: &mut Choices<'_>, depth: usize) -> Both {
             // As a condition it is false where it is absent; compared, the comparison is.
             Both { cel: field.guarded(field.cel.clone()), ..field }
         }
-        6 => compared(choices),
-        7 => {
+        6..=9 => compared(choices),
+        10 => {
             let inner = condition(choices, depth - 1);
             Both::sure(format!("!({})", inner.ours), format!("!({})", inner.cel))
         }
-        8 => {
+        11 => {
             let (left, right) = (condition(choices, depth - 1), condition(choices, depth - 1));
             let sign = choices.one(&["==", "!="]);
             let guards = left.clone().and(&right, String::new(), String::new());
@@ -112,7 +112,7 @@ pub(crate) fn condition(choices: &mut Choices<'_>, depth: usize) -> Both {
         }
         kind => {
             // Without brackets where CEL needs none, so that precedence is compared, too.
-            let sign = if kind == 9 { "&&" } else { "||" };
+            let sign = if kind == 12 { "&&" } else { "||" };
             let (left, right) = (condition(choices, depth - 1), condition(choices, depth - 1));
             let bare = choices.below(2) == 0;
             let join = |left: &str, right: &str| {

@@ -88,3 +88,62 @@ proptest! {
         }
     }
 }
+
+/// The properties above and the comparison with CEL say little if the generator leaves things out.
+#[test]
+fn the_generator_reaches_every_part_of_the_language() {
+    let mut state = 1_u32;
+    let mut number = || {
+        // Numerical Recipes' linear congruence; its high bits are even enough.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let mut numbers = |count: usize| (0..count).map(|_| number()).collect::<Vec<u8>>();
+    let (mut all, mut holding) = (String::new(), 0);
+    for _ in 0..1_000 {
+        let text = condition(&mut Choices::new(&numbers(100), false), 4).ours;
+        holding += usize::from(read(&text).eval(&world(&mut Choices::new(&numbers(100), false))));
+        all.push_str(&text);
+        all.push('\n');
+    }
+    for part in [
+        "has(",
+        "has_ever(",
+        "count(",
+        "open(",
+        "present(",
+        "days_between(",
+        "date(",
+        "last(",
+        "this.",
+        "regime",
+        "proceeding",
+        ".outcome",
+        ".day",
+        ".effective",
+        ".author",
+        ".minor",
+        ".form",
+        ".office",
+        ".pages",
+        ".born",
+        " in [",
+        "!(",
+        " && ",
+        " || ",
+        " == ",
+        " != ",
+        " < ",
+        " <= ",
+        " > ",
+        " >= ",
+        " + ",
+        " - ",
+        "true",
+        "false",
+        "-1",
+    ] {
+        assert!(all.matches(part).count() >= 20, "{part}");
+    }
+    assert!((250..750).contains(&holding), "{holding} of 1000 hold");
+}
