@@ -51,3 +51,30 @@ pub const EVENTS_MAX: usize = 4_096;
 pub const OCCURRED_AHEAD_MS_MAX: i64 = 24 * 3_600_000;
 /// How far ahead of block time an effective day may begin: ten years, of which at most three have a leap day.
 pub const EFFECTIVE_AHEAD_MS_MAX: i64 = (10 * 365 + 3) * 24 * 3_600_000;
+
+/// First and last year whose days a period may start on.
+pub const LEGAL_YEARS: std::ops::RangeInclusive<i32> = 1_900..=2_999;
+/// Areas of a calendars text.
+pub const AREAS_MAX: usize = 256;
+/// Characters of an area code.
+pub const AREA_LENGTH_MAX: usize = 48;
+/// Holidays of a calendars text.
+pub const HOLIDAYS_MAX: usize = 256;
+/// Seats of a calendars text.
+pub const SEATS_MAX: usize = 1_024;
+/// Days from Easter to a holiday: all of them stay within Easter's year.
+pub const EASTER_DISTANCE_DAYS: std::ops::RangeInclusive<i64> = -80..=250;
+/// Days looked through for a working day before a calendar is called unusable.
+pub const DAYS_OFF_MAX: i32 = 366;
+/// Days of a length.
+pub const LENGTH_DAYS_MAX: u32 = 36_600;
+/// Working days of a length: each of them is looked at, for every area if the seat is unknown.
+pub const LENGTH_WORKING_DAYS_MAX: u32 = 366;
+/// Weeks of a length.
+pub const LENGTH_WEEKS_MAX: u32 = 5_200;
+/// Months of a length.
+pub const LENGTH_MONTHS_MAX: u32 = 1_200;
+/// Years of a length.
+pub const LENGTH_YEARS_MAX: u32 = 100;
+/// Hours of a length by the clock: 366 days.
+pub const LENGTH_HOURS_MAX: u32 = 8_784;
