@@ -9,7 +9,7 @@ mod order;
 mod section;
 mod status;
 
-use crate::definition::Definition;
+use crate::definition::{Definition, Rules};
 use crate::finding::{Finding, Findings};
 use crate::legal::Calendars;
 use crate::limits::TEXT_BYTES_MAX;
@@ -95,6 +95,7 @@ fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {
     let statuses: Vec<_> = drafts.into_iter().map(|Draft { status, .. }| status).collect();
     let ranks = statuses.iter().map(|status| (status.code.clone(), status.rank)).collect();
     Some(Definition {
+        language: 1,
         id: process.id,
         version: process.version,
         labels: process.labels,
@@ -104,6 +105,7 @@ fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {
         outcome_lists,
         statuses,
         ranks,
+        rules: Rules::default(),
     })
 }
 

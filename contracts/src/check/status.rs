@@ -89,6 +89,10 @@ fn read_status(
             .map_or_else(String::new, |text| text.value),
         attributes: read_attributes(&mut section, findings),
         urgent: section.flag("urgent", findings),
+        warn_if: Vec::new(),
+        block_if: Vec::new(),
+        assigns: Vec::new(),
+        retention: None,
         code: code.value,
     };
     for key in ["warn_if", "block_if"] {
