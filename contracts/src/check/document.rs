@@ -5,8 +5,8 @@ use super::section::{Located, Section, code_at};
 use crate::definition::{Labels, Outcome, OutcomeList, Role, Track};
 use crate::finding::{Findings, quoted};
 use crate::limits::{
-    BASIS_CHARACTERS_MAX, CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX, TRACK_NUMBER_MIN,
-    TRACKS_MAX,
+    BASIS_CHARACTERS_MAX, CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX,
+    TRACK_NUMBER_MIN, TRACKS_MAX,
 };
 use crate::name::{Code, check_id};
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 
 use super::SOUND;
 use laufzettel_contracts::Definition;
+use laufzettel_contracts::limits::TEXT_BYTES_MAX;
 use proptest::prelude::*;
 
 fn answers(text: &str) {
@@ -106,14 +107,20 @@ fn the_densest_rules_are_answered() {
     let labels = "label_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n";
     let mut text = SOUND.to_owned();
     for place in 0..250 {
-        text += &format!("[deadline.d{place}]\nlength = \"P2D\"\nwarn = \"P1D\"\ngrace = \"P1D\"\nfrom = \"occurred\"\n{labels}");
+        text += &format!(
+            "[deadline.d{place}]\nlength = \"P2D\"\nwarn = \"P1D\"\ngrace = \"P1D\"\nfrom = \"occurred\"\n{labels}"
+        );
     }
     for place in 0..500 {
-        let starts: Vec<String> = (0..32).map(|step| format!("\"d{}\"", (place * 7 + step * 13) % 250)).collect();
+        let starts: Vec<String> = (0..122).map(|step| format!("\"d{}\"", (place * 7 + step * 13) % 250)).collect();
         let cause = ["warned", "elapsed", "grace"][place % 3];
         let on = place % 250;
-        text += &format!("[[rule]]\nname = \"r{place}\"\non = {{ {cause} = \"d{on}\" }}\nstart = [{}]\n{labels}", starts.join(","));
+        text += &format!(
+            "[[rule]]\nname = \"r{place}\"\non = {{ {cause} = \"d{on}\" }}\nstart = [{}]\n{labels}",
+            starts.join(",")
+        );
     }
+    assert!(text.len() > TEXT_BYTES_MAX * 9 / 10 && text.len() <= TEXT_BYTES_MAX, "{}", text.len());
     answers(&text);
     let told = Definition::check(&text).expect_err("cycles");
     assert!(told.iter().any(|finding| finding.message.contains("for ever")), "{told:?}");

@@ -45,6 +45,14 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("assigned attribute that is none", "{ foreigners = \"to\" }", "{ foreigners = \"two\" }"),
     ("assigned attribute of another type", "{ foreigners = \"to\" }", "{ foreigners = \"reason\" }"),
     ("retention that is no length", "\"P10Y\"", "\"10 years\""),
+    ("retention by the clock", "\"P10Y\"", "\"PT24H\""),
+    (
+        "never reached",
+        "reported_by = [\"court\"]\nafter = [\"decided\"]",
+        "reported_by = [\"court\"]\nafter = [\"ruled\"]",
+    ),
+    ("reached by what lies outside only", "after = [\"appealed\"]", "after = [\"elsewhere\"]"),
+    ("guard of a status outside", "!has(heard)", "!has(elsewhere)"),
     ("retention of a restricted status", "[status.transfer]", "[status.transfer]\nretention = \"P1Y\""),
     // Deadlines.
     ("deadline without length", "length = \"P1M\"\n", ""),
@@ -85,6 +93,9 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("lock on nothing", "stops = [\"enforcement\", \"final\"]\n", ""),
     ("lock nobody releases", "unlock = [\"removal_stop\"]", "clear = [\"presumed_final\"]"),
     ("lock nobody sets", "lock = [\"removal_stop\"]\n", ""),
+    ("task nobody opens", "open = [{ task = \"serve\", for = \"office\" }, {", "open = [{"),
+    ("notice nobody sends", "notify = [{ notice = \"stop_removal\", to = [\"foreigners\", \"police\"] }]\n", ""),
+    ("marker nobody sets", "mark = [\"presumed_final\"]", "clear = [\"presumed_final\"]"),
     ("marker nobody sees", "audience = [\"office\"]", "audience = []"),
     ("marker for no role", "audience = [\"office\"]", "audience = [\"ofice\"]"),
     ("two parts of one name", "[marker.presumed_final]", "[marker.hearing]"),
@@ -116,6 +127,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("rule that opens for nobody", "{ task = \"serve\", for = \"office\" }", "{ task = \"serve\" }"),
     ("rule that opens names", "open = [{ task = \"serve\", for = \"office\" }, {", "open = [\"serve\", {"),
     ("rule that tells nobody", "{ notice = \"news\", to = [\"office\"] }", "{ notice = \"news\", to = [] }"),
+    ("rule that tells whom nobody knows", "to = [\"foreigners\", \"police\"]", "to = [\"police\", \"police\"]"),
     ("rule that tells no notice", "{ notice = \"news\", to = [\"office\"] }", "{ to = [\"office\"] }"),
     ("rule with an unknown key", "start = [\"hearing\"]", "strat = [\"hearing\"]"),
     // What a definition is not.
