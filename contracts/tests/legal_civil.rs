@@ -8,7 +8,7 @@ fn number(year: i32, month: u8, day: u8) -> i32 {
     Civil::new(year, month, day).and_then(Civil::day_number).expect("a date")
 }
 
-/// Easter by Lichtenberg's form of Gauss's rule (H. Lichtenberg, Historia Mathematica 24, 1997), as the day of March.
+/// Easter by Lichtenberg's form of Gauss's rule (H. Lichtenberg, Historia Mathematica 24, 1997; from memory, M), as the day of March.
 /// Written from the formula, with its names; it shares no term with the one under test.
 fn easter_in_march_by_gauss(x: i32) -> i32 {
     let k = x / 100;

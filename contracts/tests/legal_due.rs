@@ -181,7 +181,7 @@ fn an_absurd_calendar_is_still_counted() {
     let mut calendar = "language = 1\ncalendars = { id = \"none\", version = 1, label_de = \"n\", label_en = \"n\" }\n\
         area.DE-BE = { de = \"B\", en = \"B\" }\n"
         .to_owned();
-    for number in -80..=175 {
+    for number in -30..=97 {
         let name = format!("h{}", number + 100);
         calendar.push_str(&format!(
             "[holiday.{name}]\nlabel_de = \"h\"\nlabel_en = \"h\"\nrule = \"easter\"\ndays = {number}\n\
@@ -189,9 +189,9 @@ fn an_absurd_calendar_is_still_counted() {
         ));
     }
     let calendars = Calendars::check(&calendar).expect("sound, if absurd").calendars;
-    // Nothing works from January to September; that is still found.
-    let found = due(&calendars, length("P1D"), When::Day(day("2026-03-02")), &area("DE-BE")).expect("a day");
-    assert_eq!(Civil::of(found.day()).month(), 9);
+    // Nothing works from March to July; that is still found.
+    let found = due(&calendars, length("P1D"), When::Day(day("2026-03-05")), &area("DE-BE")).expect("a day");
+    assert_eq!(text(found.day()), "2026-07-13");
     assert!(due(&calendars, length("P366WD"), When::Day(day("2026-03-02")), &Choice::Latest).is_ok());
 }
 
