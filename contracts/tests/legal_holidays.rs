@@ -98,8 +98,9 @@ fn municipalities_differ_from_their_land() {
 /// Years in which a day began or ended to be a holiday. Source: python-holidays, holidays/countries/germany.py.
 #[test]
 fn holidays_have_their_years() {
+    type Row = (&'static str, (u8, u8), &'static [i32], &'static [i32]);
     // (area, day, years with it, years without it)
-    let table: [(&str, (u8, u8), &[i32], &[i32]); 11] = [
+    let table: [Row; 11] = [
         ("DE-HB", (10, 31), &[2017, 2018, 2026], &[2016]),
         ("DE-NI", (10, 31), &[2017, 2018, 2026], &[2016]),
         ("DE-BY", (10, 31), &[2017], &[2016, 2018]),
