@@ -40,7 +40,7 @@ fn due_day(start: &str, long: &str, choice: &Choice) -> String {
 }
 
 /// Start, length, area, due day, source. What no source outside of the code says stands in the tests further below.
-const PUBLISHED: [(&str, &str, &str, &str, &str); 15] = [
+const PUBLISHED: [(&str, &str, &str, &str, &str); 17] = [
     // Served by fiction on a Sunday; the week ends on the next Sunday and moves to Monday.
     ("2016-11-27", "P1W", "DE-BY-muenchen", "2016-12-05", "VG München, M 17 K 16.34940 (asylum appeal, one week)"),
     ("2017-01-23", "P1W", "DE-BY-muenchen", "2017-01-30", "VG München, M 17 K 17.31927 (asylum appeal, one week)"),
@@ -55,6 +55,10 @@ const PUBLISHED: [(&str, &str, &str, &str, &str); 15] = [
     // "served on 30 November: if 30 December is a Sunday, on Monday 31 December; the reasons by 30 January".
     ("2012-11-30", "P1M", "DE-TH", "2012-12-31", "Prütting/Wegen/Weinreich, BGB § 193 Rn. 4 (BAG 8 AZR 287/08)"),
     ("2012-11-30", "P2M", "DE-TH", "2013-01-30", "Prütting/Wegen/Weinreich, BGB § 193 Rn. 4 (BAG 8 AZR 287/08)"),
+    // An objection known on 1 December 2005: the last day is a holiday (and a Sunday). Served on 12 January: the action of
+    // 14 February is late, since 12 February was a Sunday.
+    ("2005-12-01", "P1M", "DE-BE", "2006-01-02", "gesamthand.de, Fristen (VwGO), example"),
+    ("2006-01-12", "P1M", "DE-BE", "2006-02-13", "gesamthand.de, Fristen (VwGO), example"),
     // The law's words on days of the list of public holidays for 2026 (kalender-online.com).
     ("2026-03-20", "P14D", "DE-BE", "2026-04-07", "BGB §§ 188(1), 193: Good Friday to Easter Monday"),
     ("2026-06-03", "P1D", "DE-BY", "2026-06-05", "BGB § 193: Corpus Christi in Bavaria"),
@@ -119,7 +123,11 @@ fn an_unknown_seat_takes_the_latest_or_the_earliest() {
         assert_eq!(due_day(start, "P1W", &Choice::Latest), latest);
         assert_eq!(due_day(start, "P1W", &Choice::Earliest), earliest);
     }
-    // A deemed day of service does not move: 15 March 2026 is a Sunday.
+    // A deemed day of service does not move (FU Berlin, netjura, on BGB § 193: the fiction of three days). A letter of
+    // 28 November 2005 is known on 1 December (gesamthand.de); one posted on 24 November 2016 was served on the 27th, a
+    // Sunday (VG München, M 17 K 16.34940).
+    assert_eq!(due_day("2005-11-28", "P3D", &Choice::Unmoved), "2005-12-01");
+    assert_eq!(due_day("2016-11-24", "P3D", &Choice::Unmoved), "2016-11-27");
     assert_eq!(due_day("2026-03-11", "P4D", &Choice::Unmoved), "2026-03-15");
 }
 
