@@ -150,6 +150,16 @@ fn elapses_at_midnight_in_berlin_also_in_the_nights_the_clock_changes() {
     let start = When::Instant(u64::try_from(noon).expect("after 1970"));
     let found = due(&CALENDARS, length("PT24H"), start, &Choice::Latest).expect("a due instant");
     assert_eq!((text(found.day()), found.elapses_ms()), ("2026-03-29".to_owned(), noon + 86_400_000));
+    // A day begins a length by the clock at its end.
+    let found = due(&CALENDARS, length("PT15M"), When::Day(day("2026-07-15")), &Choice::Latest).expect("an instant");
+    assert_eq!((text(found.day()), found.elapses_ms()), ("2026-07-16".to_owned(), ms(day("2026-07-15"), 22) + 900_000));
+    // At the very switch (01:00 UTC) the new time holds: 03:00 in March, the second 02:00 in October.
+    for (start, expected) in [("2026-03-29", "03:00:00 CEST"), ("2026-10-25", "02:00:00 CET")] {
+        let before = When::Instant(u64::try_from(ms(day(start), 0)).expect("after 1970"));
+        let found = due(&CALENDARS, length("PT1H"), before, &Choice::Latest).expect("an instant");
+        let words = found.words(Language::English);
+        assert!(words.last().is_some_and(|last| last.contains(expected)), "{words:?}");
+    }
     // 23:30 UTC is the next day in Berlin, which is the day of the event.
     let late = When::Instant(u64::try_from(ms(day("2026-03-02"), 23) + 1_800_000).expect("after 1970"));
     assert_eq!(text(due(&CALENDARS, length("P1W"), late, &area("DE-BE")).expect("a due day").day()), "2026-03-10");
