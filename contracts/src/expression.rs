@@ -23,13 +23,14 @@
 //!
 //! **Numbers** have 64 bits, and sums saturate.
 //!
-//! Read `lexer`, `parser`, `types` (with `schema`), `tree`, then `cost`, `verdict` and `eval`. Must never decide what
+//! Read `lexer`, `parser`, `types` and `names` (with `schema`), `tree`, then `cost`, `verdict` and `eval`. Must never decide what
 //! follows from a condition.
 
 mod cost;
 mod day;
 mod eval;
 mod lexer;
+mod names;
 mod parser;
 mod schema;
 mod tree;

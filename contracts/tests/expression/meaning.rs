@@ -153,9 +153,36 @@ fn sees_what_is_always_so() {
         ("regime == pact || regime == old_law", Verdict::Depends),
         ("regime == pact && old_law == regime", Verdict::AlwaysFalse),
         ("(has(applied) || true) == (has(care) && false)", Verdict::AlwaysFalse),
+        // An attribute whose bounds leave one value may still be missing.
+        ("this.copies == 1", Verdict::Depends),
+        ("1 in [this.copies, 2]", Verdict::Depends),
+        ("this.copies != 1", Verdict::AlwaysFalse),
+        ("this.copies in [2, 3]", Verdict::AlwaysFalse),
+        ("1 in [2, proceeding - proceeding + 1, 1]", Verdict::AlwaysTrue),
         ("has(applied)", Verdict::Depends),
     ];
     for (text, verdict) in verdicts {
         assert_eq!(read(text).verdict(), verdict, "{text}");
+    }
+}
+
+/// Written by hand from the precedence in the language's description.
+#[test]
+fn is_shown_with_no_more_brackets_than_it_needs() {
+    let shown = [
+        ("((has(applied))&&(open(stop)))||true", "has(applied) && open(stop) || true"),
+        ("has(applied)&&(open(stop)||true)", "has(applied) && (open(stop) || true)"),
+        ("(true || (has(care) || false)) || true", "true || has(care) || false || true"),
+        ("!(!(has(applied)))", "!!has(applied)"),
+        ("!(1==2)", "!(1 == 2)"),
+        ("(1 - 2) - 3 <  1 - (2 - -3)", "1 - 2 - 3 < 1 - (2 - -3)"),
+        ("(1 < 2) == !true", "(1 < 2) == !true"),
+        ("007 == 7", "7 == 7"),
+        ("this.day\n>= date('2026-06-12')", "this.day >= date(\"2026-06-12\")"),
+        ("last( decided ).outcome in [ rejected,granted ]", "last(decided).outcome in [rejected, granted]"),
+        ("present( this ) && present(this.form)", "present(this) && present(this.form)"),
+    ];
+    for (text, canonical) in shown {
+        assert_eq!(read(text).to_string(), canonical);
     }
 }
