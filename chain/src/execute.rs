@@ -320,21 +320,14 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        let (mut changes, mut closed) = (Vec::new(), Vec::new());
-        for (id, mut case) in std::mem::take(&mut self.cases) {
-            let stored = self.before.get(&id);
-            // A case that was only looked at, for its cost or for a refused item, stays as it is.
-            let touched = stored.is_none_or(|standing| standing.revision != case.revision());
-            if !touched {
-                continue;
-            }
-            let after = index::Standing::of(case.fold.state(), case.fold.entries());
-            index::put_standing(&mut self.batch, &id, stored, &after);
-            let previous = case.written();
-            let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
-            closed.push((id, case));
-            changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
-        }
+        let before = &self.before;
+        // A case that was only looked at, for its cost or for a refused item, stays as it is.
+        let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
+            before.get(id).is_none_or(|standing| standing.revision != case.revision())
+        };
+        let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
+        let Closed { batch, mut changes, cases } = Closed::of(cases, before, height);
+        self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;
         let (state_root, nodes) = tree::put(self.read, height, changes)?;
@@ -342,7 +335,7 @@ impl<'a> Execution<'a> {
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
         let (outcomes, batch) = (self.outcomes, self.batch);
-        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases: closed })
+        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases })
     }
     /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
@@ -365,6 +358,47 @@ impl<'a> Execution<'a> {
         let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0).to_be_bytes();
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
+    }
+}
+
+/// Cases closed at the end of a block, with the rows and tree values they leave.
+#[derive(Default)]
+struct Closed {
+    batch: Batch,
+    changes: Vec<Change>,
+    cases: Vec<(CaseId, Arc<OpenCase>)>,
+}
+
+impl Closed {
+    /// Cases that one core closes alone: fewer are not worth the way to another.
+    const ALONE: usize = 64;
+
+    /// Closes cases, halves of many on different cores; the order of everything is that of the cases.
+    fn of(mut cases: Vec<(CaseId, Arc<OpenCase>)>, before: &BTreeMap<CaseId, index::Standing>, height: Height) -> Self {
+        if cases.len() > Self::ALONE {
+            let right = cases.split_off(cases.len() >> 1);
+            let (left, right) = rayon::join(|| Self::of(cases, before, height), || Self::of(right, before, height));
+            return left.followed_by(right);
+        }
+        let mut closed = Self::default();
+        for (id, case) in cases {
+            closed.close(id, case, before.get(&id), height);
+        }
+        closed
+    }
+    fn followed_by(mut self, mut right: Self) -> Self {
+        self.batch.append(right.batch);
+        self.changes.append(&mut right.changes);
+        self.cases.append(&mut right.cases);
+        self
+    }
+    fn close(&mut self, id: CaseId, mut case: Arc<OpenCase>, before: Option<&index::Standing>, height: Height) {
+        let after = index::Standing::of(case.fold.state(), case.fold.entries());
+        index::put_standing(&mut self.batch, &id, before, &after);
+        let previous = case.written();
+        let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
+        self.cases.push((id, case));
+        self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
     }
 }
 

@@ -126,7 +126,7 @@ impl Batch {
 }
 
 /// Reading, from the store or from a snapshot of it.
-pub trait Read {
+pub trait Read: Sync {
     /// The value of a key.
     ///
     /// # Errors

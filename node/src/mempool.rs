@@ -71,6 +71,9 @@ pub struct Mempool {
     by_id: BTreeMap<(String, TransactionId), PayloadDigest>,
     lanes: BTreeMap<String, Lanes>,
     unoffered: BTreeMap<u64, PayloadDigest>,
+    /// By when they expire: each block asks for those that did, and must not look at all to find none.
+    by_expiry: BTreeSet<(u64, PayloadDigest)>,
+    evidence_of_peers: BTreeSet<PayloadDigest>,
     bytes: usize,
     next_sequence: u64,
 }
@@ -141,6 +144,7 @@ impl Mempool {
                 // A client of this node stands behind it now: this node offers it too.
                 if let (None, Some(pending)) = (&origin, self.pending.get_mut(known)) {
                     pending.origin = None;
+                    self.evidence_of_peers.remove(known);
                     self.unoffered.insert(pending.sequence, *known);
                 }
                 return Ok(Inserted::Known);
@@ -162,6 +166,10 @@ impl Mempool {
         if origin.is_none() {
             self.unoffered.insert(sequence, digest);
         }
+        self.by_expiry.insert((info.valid_until_ms, digest));
+        if info.evidence && origin.is_some() {
+            self.evidence_of_peers.insert(digest);
+        }
         let pending = Pending { transaction, info, origin, size, sequence, urgent, added_ms: now_ms, offered_ms: 0 };
         self.pending.insert(digest, pending);
         Ok(Inserted::New)
@@ -173,6 +181,8 @@ impl Mempool {
         self.bytes = self.bytes.saturating_sub(pending.size);
         self.by_id.remove(&(pending.info.authority.clone(), pending.info.id));
         self.unoffered.remove(&pending.sequence);
+        self.by_expiry.remove(&(pending.info.valid_until_ms, *digest));
+        self.evidence_of_peers.remove(digest);
         if let Some(lanes) = self.lanes.get_mut(&pending.info.authority) {
             lanes.remove(pending.urgent, pending.sequence, pending.size);
             if lanes.is_empty() {
@@ -188,18 +198,17 @@ impl Mempool {
     }
     /// Takes out all that can no longer be in a block of this time.
     pub fn expire(&mut self, time_ms: u64) -> Vec<Pending> {
-        self.take_out(|pending| pending.info.valid_until_ms < time_ms)
+        let live = self.by_expiry.split_off(&(time_ms, PayloadDigest::default()));
+        let expired = core::mem::replace(&mut self.by_expiry, live);
+        expired.iter().filter_map(|(_, digest)| self.remove(digest)).collect()
     }
 
     /// Takes out evidence that peers brought: what is recorded by now gets into no block any more, and what is not is
     /// offered again by its origin.
     pub fn forget_evidence_of_peers(&mut self) {
-        self.take_out(|pending| pending.info.evidence && pending.origin.is_some());
-    }
-    fn take_out(&mut self, goes: impl Fn(&Pending) -> bool) -> Vec<Pending> {
-        let going = self.pending.iter().filter(|(_, pending)| goes(pending));
-        let digests: Vec<PayloadDigest> = going.map(|(digest, _)| *digest).collect();
-        digests.iter().filter_map(|digest| self.remove(digest)).collect()
+        for digest in core::mem::take(&mut self.evidence_of_peers) {
+            self.remove(&digest);
+        }
     }
 
     /// What to put into a block, in this order. `turn` moves who goes first.

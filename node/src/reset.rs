@@ -105,7 +105,9 @@ impl Stopped {
         let found = Found { slots: [slots[0].as_deref(), slots[1].as_deref()], pristine, log_end };
         let (state, newest) = judge(setup.genesis.network, address, &found);
         match state {
-            SigningState::Ready | SigningState::Above(_) if newest.is_some() => Err(ResetError::InOrder(path)),
+            SigningState::New | SigningState::Ready | SigningState::Above(_) if newest.is_some() => {
+                Err(ResetError::InOrder(path))
+            }
             _ => Ok(Self { address, path, own, _lock: lock }),
         }
     }

@@ -328,8 +328,14 @@ fn signing_warning(health: &Health) -> Option<String> {
             "nothing is signed: the file `watermark` in the data folder {reason}; stop the node and run `laufzettel keys \
              watermark reset`, and never restore one from a backup"
         )),
+        SigningState::New => Some(
+            "nothing is signed yet: this validator is new, or lost its data, and waits to hear from others with more than \
+             two thirds of the votes"
+                .to_owned(),
+        ),
         SigningState::Above(height) if health.height < height => Some(format!(
-            "nothing is signed up to block {height}: the watermark was reset, or lies ahead of the log; this passes"
+            "nothing is signed up to block {height}: the watermark was reset, lies ahead of the log, or the data folder was \
+             empty; this passes"
         )),
         SigningState::Above(_) | SigningState::Ready | SigningState::Observer => None,
     }

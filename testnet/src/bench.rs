@@ -73,6 +73,34 @@ pub(crate) fn growth(small: bool) -> Result<Figures, Fault> {
     growth::run(&if small { [first / 10, first] } else { [first, last] })
 }
 
+/// Measures the rate of transactions with many events and the catch-up after it, and nothing else: what a profile of
+/// them needs.
+pub(crate) async fn batch(quick: bool) -> Result<Figures, Fault> {
+    let times = if quick { QUICK } else { FULL };
+    let folder = tempfile::tempdir()?;
+    let mut cluster = demo::cluster(folder.path())?;
+    cluster.start().await?;
+    let (nodes, all) = (cluster.processes(), cluster.nodes().to_vec());
+    let work = Work::new(&cluster, &all, times.batch_cases, SEED).await?;
+    let work = Arc::new(work.from(0, u64::MAX / 4));
+    let mut figures = Figures::new();
+    eprintln!("opening {} cases ...", times.batch_cases);
+    work.open_cases().await?;
+    eprintln!("transactions of {} events ...", BATCH.1);
+    let events = rates::sustained(&work, &nodes, BATCH, (times.warm_up, times.rate)).await?;
+    events.put(&mut figures, "batch", "batch_events_per_s", "event");
+    events.put_blocks(&mut figures, "batch");
+    memory(&cluster, &mut figures)?;
+    let others: Vec<String> = all.iter().take(all.len().saturating_sub(1)).cloned().collect();
+    eprintln!("catching up ...");
+    let away = Work::new(&cluster, &others, times.single_cases, SEED).await?;
+    let away = Arc::new(away.from(times.batch_cases, u64::MAX / 4 * 3));
+    away.open_cases().await?;
+    faults::catch_up(&mut cluster, &mut figures, &away, (times.warm_up, times.rate)).await?;
+    cluster.stop()?;
+    Ok(figures)
+}
+
 /// Runs the bench on a network of its own.
 pub(crate) async fn run(quick: bool, postgres: bool) -> Result<Figures, Fault> {
     let times = if quick { QUICK } else { FULL };

@@ -111,6 +111,9 @@ enum Command {
         /// Measures one ledger as it grows to a million cases instead, or to ten thousand with `--quick`.
         #[arg(long)]
         growth: bool,
+        /// Measures transactions with many events and the catch-up alone, for a profile.
+        #[arg(long, conflicts_with_all = ["growth", "postgres"])]
+        batch: bool,
         /// Lets a PostgreSQL on this machine do the same work and compares.
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
@@ -170,8 +173,12 @@ impl Arguments {
                 report.is_sound()
             }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick, growth, postgres, json } => {
-                let figures = if growth { bench::growth(quick)? } else { bench::run(quick, postgres).await? };
+            Command::Bench { quick, growth, batch, postgres, json } => {
+                let figures = match (growth, batch) {
+                    (true, _) => bench::growth(quick)?,
+                    (_, true) => bench::batch(quick).await?,
+                    _ => bench::run(quick, postgres).await?,
+                };
                 print(&figures, json)?;
                 true
             }

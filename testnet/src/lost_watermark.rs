@@ -1,6 +1,7 @@
 //! A validator that lost its watermark: it says so and signs nothing; the
 //! reset refuses what is not safe, and lets it sign again only above what the
-//! network had reached. At no height does it sign twice.
+//! network had reached. So does a start with an empty folder. At no height
+//! does it sign twice.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -135,6 +136,22 @@ async fn pass(cluster: &Cluster, from: u64, above: u64, loser: &Address) -> u64 
     }
 }
 
+/// Started anew with nothing but keys and configuration: it takes itself for new, finds that the network is not, and
+/// signs above all that it may have signed before.
+async fn new_disk_without_a_reset(cluster: &mut Cluster, decided: u64, loser: &Address) {
+    cluster.kill(LOSER).unwrap();
+    std::fs::remove_dir_all(cluster.net.node_folder(LOSER).join("data")).unwrap();
+    cluster.start().await.unwrap();
+    pass(cluster, 60_000, decided + 2, loser).await;
+    cluster.kill(LOSER).unwrap();
+    cluster.start().await.unwrap();
+    cluster.kill(OTHER).unwrap();
+    let last = decide(cluster, 70_000, 1).await;
+    assert!(signers(cluster, FIRST, last).await.contains(loser));
+    cluster.start().await.unwrap();
+    reach(cluster, OTHER, last).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     let _turn = turn().await;
@@ -189,6 +206,7 @@ async fn a_lost_watermark_silences_and_a_reset_lets_sign_above() {
     assert!(signers(&cluster, FIRST, decided).await.contains(&loser));
     cluster.start().await.unwrap();
     reach(&cluster, OTHER, decided).await;
+    new_disk_without_a_reset(&mut cluster, decided, &loser).await;
     assert!(crate::roots::compare(&cluster).await.unwrap().equal);
     for node in cluster.nodes() {
         assert!(!log(&cluster, node).contains("contradict each other"), "{node} saw a double signature");

@@ -17,6 +17,8 @@ pub(super) type Leaf = (Hash, Hash);
 /// Nibbles of a key.
 const DEPTH_MAX: usize = 64;
 const WIDTH: usize = 16;
+/// Leaves that one core puts alone: fewer are not worth the way to another.
+const ALONE: usize = 128;
 /// What `jmt` takes for the hash of nothing.
 const NOTHING: Hash = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";
 
@@ -28,6 +30,9 @@ struct Child {
     /// Leaves below; none for a leaf.
     leaves: Option<u64>,
 }
+
+/// A nibble and the leaves that have it.
+type Group<'a> = (usize, &'a [Leaf]);
 
 type Children = [Option<Child>; WIDTH];
 
@@ -65,7 +70,7 @@ fn nibble(key: &Hash, depth: usize) -> usize {
 }
 
 /// The leaves by their nibble at a depth, ascending.
-fn groups(leaves: &[Leaf], depth: usize) -> impl Iterator<Item = (usize, &[Leaf])> {
+fn groups(leaves: &[Leaf], depth: usize) -> impl Iterator<Item = Group<'_>> {
     let same = move |a: &Leaf, b: &Leaf| nibble(&a.0, depth) == nibble(&b.0, depth);
     leaves.chunk_by(same).filter_map(move |group| Some((nibble(&group.first()?.0, depth), group)))
 }
@@ -81,17 +86,42 @@ impl Update<'_> {
             return self.change_leaf((key, value), depth, leaves);
         }
         let mut children = children_of(&bytes)?;
-        for (at, group) in groups(leaves, depth) {
-            let below = depth.saturating_add(1);
-            let new = match children.get(at).copied().flatten() {
-                Some(child) => self.change(child.version, below, group)?,
-                None => self.make(below, group)?,
-            };
+        let groups: Vec<Group<'_>> = groups(leaves, depth).collect();
+        for (at, new) in self.change_below(&children, depth.saturating_add(1), &groups, leaves.len())? {
             if let Some(child) = children.get_mut(at) {
                 *child = Some(new);
             }
         }
         Ok(self.write(&children, depth, first))
+    }
+    /// Changes the children that groups of leaves belong to, halves of many leaves on different cores; the rows come
+    /// in the order of the groups.
+    fn change_below(
+        &mut self,
+        children: &Children,
+        depth: usize,
+        groups: &[Group<'_>],
+        leaves: usize,
+    ) -> Result<Vec<(usize, Child)>, StoreError> {
+        if leaves <= ALONE || groups.len() < 2 {
+            let new = |(at, group): &Group<'_>| match children.get(*at).copied().flatten() {
+                Some(child) => Ok((*at, self.change(child.version, depth, group)?)),
+                None => Ok((*at, self.make(depth, group)?)),
+            };
+            return groups.iter().map(new).collect();
+        }
+        let (left, right) = groups.split_at(groups.len() >> 1);
+        let count = |groups: &[Group<'_>]| groups.iter().map(|(_, group)| group.len()).fold(0, usize::saturating_add);
+        let mut other = Update { read: self.read, height: self.height, nodes: Batch::default(), stale: Vec::new() };
+        let (below_left, below_right) = rayon::join(
+            || self.change_below(children, depth, left, count(left)),
+            || other.change_below(children, depth, right, count(right)),
+        );
+        let mut below = below_left?;
+        below.append(&mut below_right?);
+        self.nodes.append(other.nodes);
+        self.stale.append(&mut other.stale);
+        Ok(below)
     }
     /// A leaf stands where leaves are to come: it is replaced, or goes down with them.
     fn change_leaf(&mut self, found: Leaf, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {

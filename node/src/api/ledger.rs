@@ -88,6 +88,7 @@ fn signing(state: Option<SigningState>, tip: Height) -> (v1::SigningState, Heigh
     match state {
         None => (v1::SigningState::Unspecified, 0),
         Some(SigningState::Observer) => (v1::SigningState::Observer, 0),
+        Some(SigningState::New) => (v1::SigningState::New, 0),
         Some(SigningState::Ready) => (v1::SigningState::Ready, 0),
         Some(SigningState::Above(height)) if height <= tip => (v1::SigningState::Ready, 0),
         Some(SigningState::Above(height)) => (v1::SigningState::Above, height),

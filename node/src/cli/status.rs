@@ -85,6 +85,7 @@ fn signing_text(health: &v1::GetHealthResponse) -> String {
     match health.signing() {
         v1::SigningState::Unspecified => "not known yet".to_owned(),
         v1::SigningState::Observer => "nothing: it observes".to_owned(),
+        v1::SigningState::New => "not yet: it is new and has to hear the others first".to_owned(),
         v1::SigningState::Ready => "yes; its watermark is in order".to_owned(),
         v1::SigningState::Above => {
             format!(

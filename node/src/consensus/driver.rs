@@ -8,6 +8,7 @@ mod accuse;
 mod barrier;
 pub mod health;
 mod height;
+mod newcomer;
 mod pace;
 mod propose;
 mod receive;
@@ -220,7 +221,7 @@ impl Driver {
         // The first watermark exists before anything is signed, so that a later loss of it is noticed. And what a
         // crash left in the log above the watermark is covered before it is sent again.
         let uncovered = driver.watermark_sequence == 0 || driver.signer.mark != mark;
-        if uncovered && matches!(driver.signing, SigningState::Ready | SigningState::Above(_)) {
+        if uncovered && matches!(driver.signing, SigningState::New | SigningState::Ready | SigningState::Above(_)) {
             driver.persist(Vec::new(), None);
         }
         driver.begin_idle();
@@ -309,6 +310,9 @@ impl Driver {
 
     /// Gives the core all it may get now.
     fn pump(&mut self) {
+        if self.halted.is_none() {
+            self.settle_newcomer();
+        }
         while self.halted.is_none() && matches!(self.flight, Flight::None) && self.turn() {}
         if self.halted.is_none() {
             self.want_supported_bodies();

@@ -161,6 +161,8 @@ impl core::fmt::Display for SilentReason {
 pub enum SigningState {
     /// It has no key.
     Observer,
+    /// Nothing yet: it never signed, or lost all that says so, and has to learn first where the chain stands.
+    New,
     /// Everything after the watermark.
     Ready,
     /// Only heights above this one: the log ends below the watermark, or the watermark was reset.
@@ -174,7 +176,7 @@ impl SigningState {
     #[must_use]
     pub fn allows(&self, height: Height) -> bool {
         match self {
-            Self::Observer | Self::Silent(_) => false,
+            Self::Observer | Self::New | Self::Silent(_) => false,
             Self::Ready => true,
             Self::Above(above) => height > *above,
         }
@@ -200,13 +202,16 @@ pub fn judge(network: NetworkId, address: Address, found: &Found<'_>) -> (Signin
         let torn = found.slots.iter().flatten().count();
         // A first write that was torn leaves one bad slot and nothing signed: the log would be there otherwise.
         return match (found.pristine, torn) {
-            (true, 0 | 1) => (SigningState::Ready, None),
+            (true, 0 | 1) => (SigningState::New, None),
             (_, 0) => (SigningState::Silent(SilentReason::Missing), None),
             _ => (SigningState::Silent(SilentReason::Damaged), None),
         };
     };
     if newest.network != network || newest.address != address {
         return (SigningState::Silent(SilentReason::Foreign), None);
+    }
+    if found.pristine && newest.mark == Mark::NOTHING {
+        return (SigningState::New, Some(newest));
     }
     if found.log_end < newest.log_position || newest.mark.is_of_reset() {
         return (SigningState::Above(newest.mark.height), Some(newest));
@@ -280,8 +285,8 @@ mod tests {
     fn missing_foreign_and_damaged_are_silent() {
         let (_, good) = mark(5, 11, 60).slot();
         let bad = vec![0xff; SLOT_BYTES];
-        assert_eq!(check([None, None], true, 0).0, SigningState::Ready);
-        assert_eq!(check([Some(&bad), None], true, 0).0, SigningState::Ready);
+        assert_eq!(check([None, None], true, 0).0, SigningState::New);
+        assert_eq!(check([Some(&bad), None], true, 0).0, SigningState::New);
         assert_eq!(check([None, None], false, 3).0, SigningState::Silent(SilentReason::Missing));
         assert_eq!(check([Some(&bad), Some(&bad)], true, 0).0, SigningState::Silent(SilentReason::Damaged));
         assert_eq!(check([Some(&bad), Some(&bad)], false, 9).0, SigningState::Silent(SilentReason::Damaged));

@@ -132,6 +132,7 @@ fn watermark(setup: &Setup, recovered: &Recovered) -> Finding {
     let (state, _) = judge(setup.genesis.network, Address::of(&key.verifying_key()), &found);
     match state {
         SigningState::Ready | SigningState::Observer => Finding::ok("watermark", "", "in order; the node will sign"),
+        SigningState::New => Finding::ok("watermark", "", "none yet; the node will sign once it has heard the others"),
         SigningState::Above(height) if height <= recovered.tip.header.height => {
             Finding::ok("watermark", "", "in order; the node will sign")
         }

@@ -97,6 +97,16 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
     match health.signing() {
         v1::SigningState::Ready => Finding::ok("watermark", "", "in order; the node signs"),
         v1::SigningState::Observer => Finding::ok("watermark", "", "not needed: the node observes and signs nothing"),
+        v1::SigningState::New => {
+            let text = "the node is new and signs nothing before it has heard the others and caught up with them";
+            Finding::new(
+                "watermark",
+                "",
+                Level::Warn,
+                text,
+                "make the other validators reachable, and run doctor again",
+            )
+        }
         v1::SigningState::Above => {
             let height = health.signing_above_height;
             let text =

@@ -137,12 +137,13 @@ impl Gauges {
         }
         let signing = state.signing.map(|signing| match signing {
             SigningState::Observer => "observer",
+            SigningState::New => "new",
             SigningState::Ready => "ready",
             SigningState::Above(height) if height > tip.header.height => "above",
             SigningState::Above(_) => "ready",
             SigningState::Silent(_) => "silent",
         });
-        for name in ["observer", "ready", "above", "silent"] {
+        for name in ["observer", "new", "ready", "above", "silent"] {
             self.signing.get_or_create(&StateLabel { state: name }).set(i64::from(signing == Some(name)));
         }
         self.failures_left.set(i64::from(state.quorum_margin));

@@ -205,6 +205,7 @@ impl Driver {
         self.flight = Flight::None;
         self.tip = tip;
         self.tip_since_ms = self.now_ms;
+        self.sync_committed();
         self.finish_transactions(finals);
         self.accusations.committed(self.tip.height(), finals);
         self.pool.forget_evidence_of_peers();

@@ -1,10 +1,12 @@
 //! Block sync: decided heights are fetched with their certificates, checked
 //! and committed outside of the core. One request at a time, another peer
-//! after a timeout. Heights of peers are hearsay; certificates are not.
+//! after a timeout; the next one is sent while what came is still being
+//! committed. Heights of peers are hearsay; certificates are not.
 
 use std::collections::VecDeque;
 
 use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::ids::Height;
 use laufzettel_chain::vote::{Signed, Vote, VoteType};
 
 use super::{Driver, Flight};
@@ -17,6 +19,9 @@ use crate::consensus::peers::Peer;
 const ANSWER_MS: u64 = 1_000;
 /// One height behind is normal for a moment: its own votes may still be on their way.
 const PATIENCE_MS: u64 = 150;
+
+/// More are asked for once fewer than these wait to be committed.
+const WAITING_FEW: usize = 16;
 
 /// Blocks of unasked help that are taken: the next one, and what came with it.
 const HELP_ENTRIES: u64 = 2;
@@ -45,29 +50,40 @@ impl Sync {
 impl Driver {
     /// Asks a peer for the blocks this node lacks, if it knows of any.
     pub(super) fn sync_if_behind(&mut self) {
-        let tip = self.tip.height();
-        let waits = self.sync.asked.is_some() || !self.sync.entries.is_empty();
-        if waits || matches!(self.flight, Flight::Commit { .. }) || self.peers.best() <= tip {
+        let has = self.has_height();
+        let busy = matches!(self.flight, Flight::Commit { .. }) && self.sync.committing.is_none();
+        let enough = self.sync.asked.is_some() || self.sync.entries.len() >= WAITING_FEW;
+        if busy || enough || self.peers.best() <= has {
             return;
         }
         let due_ms = self.tip_since_ms.saturating_add(PATIENCE_MS);
-        if self.peers.best() == tip.saturating_add(1) && self.now_ms < due_ms {
+        if self.peers.best() == has.saturating_add(1) && self.now_ms < due_ms {
             if self.timers.get(&TimerKey::Sync).is_none_or(|at_ms| *at_ms > due_ms) {
                 self.set_timer(TimerKey::Sync, due_ms);
             }
             return;
         }
-        let peer = self.peers.above(tip, self.sync.last.as_ref());
-        self.join_if_pruned(peer.is_some());
+        let peer = self.peers.above(has, self.sync.last.as_ref());
+        if has == self.tip.height() {
+            self.join_if_pruned(peer.is_some());
+        }
         let Some(peer) = peer else { return };
         self.sync.pruned_since_ms = None;
-        let from = tip.saturating_add(1);
+        let from = has.saturating_add(1);
         self.sync.asked = Some(peer.clone());
         self.sync.last = Some(peer.clone());
         self.send(&peer, Message::SyncRequest { from });
         self.note_syncing(from, peer);
         let at_ms = self.now_ms.saturating_add(ANSWER_MS);
         self.set_timer(TimerKey::Sync, at_ms);
+    }
+
+    /// Up to where this node has blocks: committed, being committed, or waiting for it.
+    fn has_height(&self) -> Height {
+        let tip = self.tip.height();
+        let committing = if self.sync.committing.is_some() { tip.saturating_add(1) } else { tip };
+        let waiting = self.sync.entries.iter().map(|(_, entry)| entry.block.header.height).max();
+        committing.max(waiting.unwrap_or(0))
     }
 
     pub(super) fn on_sync_timer(&mut self) {
@@ -126,6 +142,10 @@ impl Driver {
             };
             self.compare_vote(&Signed { message, signature: *signature });
         }
+    }
+    /// No block of a peer's is being committed any more.
+    pub(super) fn sync_committed(&mut self) {
+        self.sync.committing = None;
     }
     pub(super) fn synced_waiting(&self) -> usize {
         self.sync.entries.len()

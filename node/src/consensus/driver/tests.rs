@@ -11,6 +11,7 @@ use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::validators::{Validator, ValidatorSet};
 use laufzettel_chain::vote::{Beat, Signed, Vote, VoteType};
 
+use crate::consensus::watermark::SigningState;
 use crate::consensus::{
     Action, AdmittedInfo, BuildOutcome, Diagnostic, Driver, DriverConfig, Input, Message, Peer, Recovered,
     RefusalReason, Reply, SignedTransaction, Timeouts, Tip, gate,
@@ -96,18 +97,54 @@ fn vote(of: u8, value: Option<u8>) -> Signed<Vote> {
     Signed::new(message, &key(of, 0))
 }
 
-#[test]
-fn a_beat_counts_only_with_the_signature_of_its_node() {
-    let beat = |height| Beat {
+/// The driver once its first watermark is durable.
+fn started() -> Driver {
+    let mut driver = driver();
+    driver.step(NOW_MS, Input::Persisted { ticket: 1 });
+    driver
+}
+
+fn beat_of(of: u8, height: u64) -> Beat {
+    Beat {
         network: NETWORK,
         incarnation: 0,
-        authority: name(2),
+        authority: name(of),
         sequence: 9,
         time_ms: NOW_MS,
         height,
         block: BlockId::default(),
         oldest_pending_lock_ms: 0,
-    };
+    }
+}
+
+#[test]
+fn a_newcomer_signs_once_a_quorum_is_as_new_as_it_is() {
+    let mut driver = started();
+    assert_eq!(driver.health().signing, SigningState::New);
+    for (of, signing) in [(2, SigningState::New), (3, SigningState::Ready)] {
+        hears(&mut driver, of, Message::Beat(Signed::new(beat_of(of, 0), &key(of, 1))));
+        assert_eq!(driver.health().signing, signing, "after node {of}");
+    }
+}
+
+#[test]
+fn a_newcomer_signs_nothing_before_it_has_the_blocks_of_the_others() {
+    let mut driver = started();
+    for of in [1, 2, 3] {
+        driver.step(NOW_MS + 1, Input::PeerConnected(Peer(name(of))));
+        hears(&mut driver, of, Message::Beat(Signed::new(beat_of(of, 7), &key(of, 1))));
+    }
+    assert_eq!(driver.health().signing, SigningState::New);
+    // Whoever claims blocks and has none is believed no more.
+    for of in [1, 2, 3] {
+        hears(&mut driver, of, Message::SyncResponse(Vec::new()));
+    }
+    assert_eq!(driver.health().signing, SigningState::Ready);
+}
+
+#[test]
+fn a_beat_counts_only_with_the_signature_of_its_node() {
+    let beat = |height| beat_of(2, height);
     let mut driver = driver();
     let height = |driver: &Driver| driver.health().peers.iter().map(|peer| peer.height).max().unwrap_or(0);
     for forged in [Signed::new(beat(77), &key(2, 0)), Signed::new(beat(77), &key(1, 1))] {
