@@ -51,3 +51,13 @@ pub const EVENTS_MAX: usize = 4_096;
 pub const OCCURRED_AHEAD_MS_MAX: i64 = 24 * 3_600_000;
 /// How far ahead of block time an effective day may begin: ten years, of which at most three have a leap day.
 pub const EFFECTIVE_AHEAD_MS_MAX: i64 = (10 * 365 + 3) * 24 * 3_600_000;
+
+/// Bytes of one expression.
+pub const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// How deep parentheses, `!`, calls and lists of an expression may lie in one another.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// What one expression may cost, in steps of its evaluation (formats A.7).
+pub const EXPRESSION_COST_MAX: u32 = 1_000;
+/// What asking the case something costs (`has`, `has_ever`, `count`, `last`, `open`): a search in an ordered map of at
+/// most some hundred names, where every other part of an expression costs one step.
+pub const EXPRESSION_FACT_COST: u32 = 5;
