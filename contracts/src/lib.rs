@@ -1,8 +1,9 @@
 //! The process of the ledger: what may be reported of a case, by whom, and what a case's reports add up to.
 //!
 //! Read `definition` first (what a process is), then `check` (how a text becomes one), `report` and `when` (what is
-//! reported), `fold` (what the reports give) and `accept` (what is not even recorded). `legal` counts periods by law.
-//! `definitions/` and `calendars/` hold the texts this project ships.
+//! reported), `fold` (what the reports give) and `accept` (what is not even recorded); `expression` is the language of
+//! the conditions in a definition; `legal` counts periods by law. `definitions/` and `calendars/` hold the texts this
+//! project ships.
 //!
 //! This crate knows no block, signature, storage or wire format, and no clock, randomness or input and output. All
 //! validators must compute the same from the same reports: integers only, ordered collections only, every bound named
@@ -19,6 +20,7 @@
 mod accept;
 mod check;
 mod definition;
+pub mod expression;
 mod finding;
 mod fold;
 mod legal;

@@ -39,6 +39,22 @@ impl When {
             Self::Instant(ms) => i64::try_from(ms).unwrap_or(i64::MAX),
         }
     }
+
+    /// The calendar day in Berlin, as days since 1970-01-01; one beyond the range is its last.
+    pub fn day(self) -> i32 {
+        match self {
+            Self::Day(day) => day,
+            Self::Instant(ms) => day_of(i64::try_from(ms).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+/// The calendar day in Berlin of an instant. Berlin is ahead of UTC by less than a day, so it is that of UTC or the next.
+fn day_of(ms: i64) -> i32 {
+    let utc = ms.div_euclid(DAY_MS);
+    let next = utc.saturating_add(1);
+    let day = if midnight_ms(next) <= ms { next } else { utc };
+    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
 }
 
 /// 00:00 of a day in Berlin as UTC. The clock changes at 01:00 UTC of the switching Sunday, after its midnight: so that
