@@ -2,6 +2,7 @@
 //! comes from a proposal of any member, so it is read with limits and must never cause a panic.
 
 mod attribute;
+mod calendars;
 mod classes;
 mod document;
 mod order;
@@ -10,6 +11,7 @@ mod status;
 
 use crate::definition::Definition;
 use crate::finding::{Finding, Findings};
+use crate::legal::Calendars;
 use crate::limits::TEXT_BYTES_MAX;
 use document::Profile;
 use section::Section;
@@ -25,30 +27,48 @@ pub struct Checked {
     pub notes: Vec<Finding>,
 }
 
+/// A calendars' text that passed, with what its author should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedCalendars {
+    /// The calendars.
+    pub calendars: Calendars,
+    /// What is not wrong but worth knowing.
+    pub notes: Vec<Finding>,
+}
+
 impl Definition {
     /// Checks a text and makes a definition of it.
     ///
     /// # Errors
     /// All that is wrong with the text, in its order. A text that is no TOML is told its syntax errors only.
     pub fn check(text: &str) -> Result<Checked, Vec<Finding>> {
-        let mut findings = Findings::default();
-        if text.len() > TEXT_BYTES_MAX {
-            let message = format!("the text has {} bytes, more than {TEXT_BYTES_MAX}", text.len());
-            findings.error(0, message, "shorten it");
-            return Err(findings.into_errors(text));
-        }
-        let (document, syntax) = DeTable::parse_recoverable(text);
-        for error in &syntax {
-            let at = error.span().map_or(text.len(), |span| span.start);
-            findings.error(at, format!("not TOML: {}", error.message()), "see https://toml.io");
-        }
-        let top = Section::new(document.get_ref(), 0, String::new());
-        let definition = if syntax.is_empty() { read(top, &mut findings) } else { None };
+        let (definition, findings) = parse(text, read)?;
         match definition {
             Some(definition) if !findings.has_errors() => Ok(Checked { definition, notes: findings.into_notes(text) }),
             Some(_) | None => Err(findings.into_errors(text)),
         }
     }
+}
+
+/// Parses a text and has it read, unless it is too long or no TOML; then nothing is read.
+fn parse<T>(
+    text: &str,
+    read: impl FnOnce(Section<'_>, &mut Findings) -> Option<T>,
+) -> Result<(Option<T>, Findings), Vec<Finding>> {
+    let mut findings = Findings::default();
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("the text has {} bytes, more than {TEXT_BYTES_MAX}", text.len());
+        findings.error(0, message, "shorten it");
+        return Err(findings.into_errors(text));
+    }
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    for error in &syntax {
+        let at = error.span().map_or(text.len(), |span| span.start);
+        findings.error(at, format!("not TOML: {}", error.message()), "see https://toml.io");
+    }
+    let top = Section::new(document.get_ref(), 0, String::new());
+    let value = if syntax.is_empty() { read(top, &mut findings) } else { None };
+    Ok((value, findings))
 }
 
 fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Definition> {

@@ -58,19 +58,22 @@ pub(super) fn read_process(top: &mut Section<'_>, findings: &mut Findings) -> Op
         return None;
     };
     let id = read_id(&mut section, findings);
-    if section.place("version").is_none() {
-        section.missing("version", findings);
-    }
-    let version = section.integer("version", findings).and_then(|version| {
-        let number = u32::try_from(version.value).ok().filter(|number| *number > 0);
-        if number.is_none() {
-            findings.error(version.at, "`version` is out of range", "count versions from 1");
-        }
-        number
-    });
+    let version = read_version(&mut section, findings);
     let labels = read_labels(&mut section, findings);
     section.finish(findings);
     Some(Process { id: id?, version: version?, labels: labels? })
+}
+
+pub(super) fn read_version(section: &mut Section<'_>, findings: &mut Findings) -> Option<u32> {
+    if section.place("version").is_none() {
+        section.missing("version", findings);
+    }
+    let version = section.integer("version", findings)?;
+    let number = u32::try_from(version.value).ok().filter(|number| *number > 0);
+    if number.is_none() {
+        findings.error(version.at, "`version` is out of range", "count versions from 1");
+    }
+    number
 }
 
 pub(super) fn read_profile(top: &mut Section<'_>, findings: &mut Findings) -> Option<Profile> {
@@ -190,7 +193,7 @@ pub(super) fn refuse_surplus(
     }
 }
 
-fn read_id(section: &mut Section<'_>, findings: &mut Findings) -> Option<String> {
+pub(super) fn read_id(section: &mut Section<'_>, findings: &mut Findings) -> Option<String> {
     if section.place("id").is_none() {
         section.missing("id", findings);
     }
