@@ -52,6 +52,16 @@ pub const OCCURRED_AHEAD_MS_MAX: i64 = 24 * 3_600_000;
 /// How far ahead of block time an effective day may begin: ten years, of which at most three have a leap day.
 pub const EFFECTIVE_AHEAD_MS_MAX: i64 = (10 * 365 + 3) * 24 * 3_600_000;
 
+/// Bytes of one expression.
+pub const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// How deep parentheses, `!`, calls and lists of an expression may lie in one another.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// What one expression may cost, in steps of its evaluation (formats A.7).
+pub const EXPRESSION_COST_MAX: u32 = 1_000;
+/// What asking the case something costs (`has`, `has_ever`, `count`, `last`, `open`): a search in an ordered map of at
+/// most some hundred names, where every other part of an expression costs one step.
+pub const EXPRESSION_FACT_COST: u32 = 5;
+
 /// First and last year whose days a period may start on.
 pub const LEGAL_YEARS: std::ops::RangeInclusive<i32> = 1_900..=2_999;
 /// Areas of a calendars text.
@@ -78,13 +88,3 @@ pub const LENGTH_MONTHS_MAX: u32 = 1_200;
 pub const LENGTH_YEARS_MAX: u32 = 100;
 /// Hours of a length by the clock: 366 days.
 pub const LENGTH_HOURS_MAX: u32 = 8_784;
-
-/// Bytes of one expression.
-pub const EXPRESSION_BYTES_MAX: usize = 4_096;
-/// How deep parentheses, `!`, calls and lists of an expression may lie in one another.
-pub const EXPRESSION_DEPTH_MAX: usize = 32;
-/// What one expression may cost, in steps of its evaluation (formats A.7).
-pub const EXPRESSION_COST_MAX: u32 = 1_000;
-/// What asking the case something costs (`has`, `has_ever`, `count`, `last`, `open`): a search in an ordered map of at
-/// most some hundred names, where every other part of an expression costs one step.
-pub const EXPRESSION_FACT_COST: u32 = 5;
