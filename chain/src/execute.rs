@@ -2,11 +2,11 @@
 //! receipts and root on every node. Nothing is written here; the writes come
 //! back as a batch that the commit makes durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use laufzettel_contracts::Code as ProcessCode;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
+use rayon::prelude::*;
 
 use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
@@ -151,6 +151,30 @@ impl<'a> Execution<'a> {
         }
         Ok(cost)
     }
+    /// Gets the cases that transactions name, on all cores, before they are run one by one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn preload(&mut self, transactions: &[Arc<Transaction>]) -> Result<(), StoreError> {
+        let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
+        let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
+        let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
+        let (read, registry, cache) = (self.read, self.registry, self.cache);
+        // What is cached will most likely change, so it is cloned here and not one by one.
+        let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
+            Some(case) => Ok(Some(OpenCase::clone(&case))),
+            None => OpenCase::load(read, registry, id),
+        };
+        let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
+            let case = load(id)?;
+            Ok(case.map(|case| (*id, standing_of(&case), Arc::new(case))))
+        });
+        for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
+            self.before.insert(id, standing);
+            self.cases.insert(id, case);
+        }
+        Ok(())
+    }
     fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
         if !self.cases.contains_key(id) {
             let case = match self.cache.and_then(|cache| cache.get(id)) {
@@ -160,7 +184,7 @@ impl<'a> Execution<'a> {
                     None => return Ok(None),
                 },
             };
-            self.before.insert(*id, index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision()));
+            self.before.insert(*id, standing_of(&case));
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))
@@ -229,9 +253,6 @@ impl<'a> Execution<'a> {
         self.evidence.insert(address, (previous, records));
         Ok(Ok(0))
     }
-    fn roles(&self, authority: &AuthorityId) -> &'a [ProcessCode] {
-        self.registry.authorities.get(authority.as_str()).map_or(&[], |authority| authority.roles.as_slice())
-    }
     fn open(
         &mut self,
         (id, item): (CaseId, &Item),
@@ -239,13 +260,10 @@ impl<'a> Execution<'a> {
         version: u32,
         origin: &Origin<'_>,
     ) -> Result<Result<u64, Code>, StoreError> {
-        let Some(definition) = self.registry.definition(definition, version).cloned() else {
-            return Ok(Err(Code::DefinitionUnknown));
+        let definition = match self.registry.may_open(origin.authority.as_str(), definition, version) {
+            Ok(definition) => definition.clone(),
+            Err(code) => return Ok(Err(code)),
         };
-        let entitled = self.roles(origin.authority).iter().any(|role| definition.role(role.as_str()).is_some());
-        if !entitled {
-            return Ok(Err(Code::RoleNotEntitled));
-        }
         if self.case(&id)?.is_some() {
             return Ok(Err(Code::CaseExists));
         }
@@ -259,7 +277,8 @@ impl<'a> Execution<'a> {
         Ok(Ok(revision))
     }
     fn event(&mut self, (id, item): (CaseId, &Item), origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
-        let (roles, time_ms) = (self.roles(origin.authority), self.place.time_ms);
+        let registry = self.registry;
+        let (roles, time_ms) = (registry.roles(origin.authority.as_str()), self.place.time_ms);
         let Some(case) = self.case(&id)? else { return Ok(Err(Code::CaseUnknown)) };
         if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
             return Ok(Err(Code::TooManyEvents));
@@ -359,6 +378,10 @@ impl<'a> Execution<'a> {
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
     }
+}
+
+fn standing_of(case: &OpenCase) -> index::Standing {
+    index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision())
 }
 
 /// Cases closed at the end of a block, with the rows and tree values they leave.
