@@ -361,7 +361,7 @@ proptest! {
     #[test]
     fn answers_for_any_day(start: i32, instant: u64, long in any_length(), before in any_length(), at in any_area()) {
         for start in [When::Day(start), When::Day(start % 400_000), When::Instant(instant), When::Instant(instant % (1 << 45))] {
-            for choice in [Choice::Unmoved, Choice::Area(at.clone())] {
+            for choice in [Choice::Unmoved, Choice::Area(at.clone()), Choice::Latest, Choice::Earliest] {
                 if let Ok(found) = due(&CALENDARS, long, start, &choice) {
                     prop_assert!(found.elapses_ms() > start.start_ms());
                     prop_assert!(!found.words(Language::German).is_empty());

@@ -68,6 +68,33 @@ fn every_land_has_its_holidays_of_2026() {
     assert_eq!(lands, FURTHER_2026.len());
 }
 
+/// Fifty years of 16 Länder and Augsburg as another program, by other authors, computes them.
+#[test]
+fn another_program_finds_the_same_holidays() {
+    let golden = include_str!("golden/holidays-de.txt");
+    let mut expected: BTreeSet<(String, String)> = BTreeSet::new();
+    let areas = || FURTHER_2026.iter().map(|(at, _)| *at).chain(["DE-BY-augsburg"]);
+    for line in golden.lines().filter(|line| !line.starts_with('#')) {
+        let (day, names) = line.split_once(' ').expect("a day and areas");
+        for at in areas() {
+            let name = if at == "DE-BY-augsburg" { "Augsburg" } else { at.trim_start_matches("DE-") };
+            if names == "all" || names.split(' ').any(|given| given == name) {
+                expected.insert((at.to_owned(), day.to_owned()));
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    for at in areas() {
+        for year in 1991..=2040 {
+            found.extend(holidays(at, year).into_iter().map(|day| (at.to_owned(), format!("{year}-{day}"))));
+        }
+    }
+    let only_here: Vec<_> = found.difference(&expected).collect();
+    let only_there: Vec<_> = expected.difference(&found).collect();
+    assert!(only_here.is_empty() && only_there.is_empty(), "only here {only_here:?}, only there {only_there:?}");
+    assert!(found.len() > 17 * 50 * 9);
+}
+
 /// The list of 2019 in a test of another project (SmartDataInnovationLab/holide-library, holiday_data.py).
 #[test]
 fn three_laender_have_their_holidays_of_2019() {
