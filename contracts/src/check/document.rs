@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::name::{Code, check_id};
 use std::collections::BTreeMap;
 
-/// The latest version of the language of definitions.
+/// The latest version of the language of definitions. That of calendars counts apart.
 pub(super) const LANGUAGE: u32 = 2;
 
 /// `[process]`.
