@@ -32,8 +32,9 @@ mod when;
 pub use accept::{Refusal, accept, accept_correction, accept_retraction};
 pub use check::{Checked, CheckedCalendars};
 pub use definition::{
-    After, Attribute, AttributeType, Definition, Kind, Labels, Language, Outcome, OutcomeList, Precision, Role, Status,
-    Track,
+    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, Marker, Notice,
+    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track,
+    Trigger, UnknownSeat,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};

@@ -29,6 +29,34 @@ pub const LABEL_CHARACTERS_MAX: usize = 200;
 /// Characters of a legal basis.
 pub const BASIS_CHARACTERS_MAX: usize = 500;
 
+/// Regimes of a definition.
+pub const REGIMES_MAX: usize = 8;
+/// Deadlines of a definition.
+pub const DEADLINES_MAX: usize = 256;
+/// Tasks of a definition.
+pub const TASKS_MAX: usize = 256;
+/// Notices of a definition.
+pub const NOTICES_MAX: usize = 256;
+/// Locks of a definition.
+pub const LOCKS_MAX: usize = 64;
+/// Markers of a definition.
+pub const MARKERS_MAX: usize = 256;
+/// Rules of a definition.
+pub const RULES_MAX: usize = 512;
+/// Guards that warn, and as many that block, of a status.
+pub const GUARDS_MAX: usize = 16;
+/// Reason codes of a guard, and outcomes of a task.
+pub const REASONS_MAX: usize = 16;
+/// Names in one list of a rule's actions: as many as there are deadlines, since the rule of a closing report ends all.
+pub const ACTIONS_MAX: usize = 256;
+/// What one report, or one end of a deadline, may cost: all guards and conditions it has judged, and all actions of
+/// its rules, in steps of an expression.
+pub const CAUSE_COST_MAX: u32 = 10_000;
+/// Cycles of rules told at once.
+pub const CYCLES_TOLD_MAX: usize = 16;
+/// How many effects may follow from one report in the end: those of its rules, of what comes due by them, and so on.
+pub const CASCADE_MAX: u64 = 1_000;
+
 /// Characters of a code (status, role, track, outcome, attribute).
 pub const CODE_LENGTH_MAX: usize = 48;
 /// Characters of an authority, process or profile id, at least.
