@@ -14,6 +14,9 @@ use crate::name::{AuthorityId, Code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The one version of the language of calendars.
+const LANGUAGE: u32 = 1;
+
 /// The words for `rule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
@@ -45,7 +48,7 @@ impl Calendars {
 }
 
 fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Calendars> {
-    read_language(&mut top, findings);
+    read_language(&mut top, LANGUAGE, findings);
     let head = read_head(&mut top, findings);
     let areas = read_areas(&mut top, findings);
     let holidays = read_holidays(&mut top, &areas, findings);

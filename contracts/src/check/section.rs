@@ -1,6 +1,8 @@
 //! Reads one table of a definition's text: every key is asked for by name and type, and what was not asked for is a
 //! finding. Must never decide what a value means; that is for the files beside this one.
 
+mod typed;
+
 use crate::finding::{Findings, quoted};
 use crate::name::Code;
 use std::collections::BTreeSet;
@@ -210,11 +212,11 @@ impl<'t> Section<'t> {
         self.find(key).map(|(name, _)| name.span().start)
     }
 
-    /// Says that a key this language does not know yet is not in it, if it is there.
+    /// Says that a key is not in language 1, if it is there.
     pub(super) fn refuse(&mut self, key: &'static str, shown: &str, findings: &mut Findings) {
         if let Some(at) = self.place(key) {
             let message = format!("`{shown}` is not in language version 1");
-            findings.error(at, message, "take it out until the language has it");
+            findings.error(at, message, "write language = 2 at the top");
         }
     }
 
