@@ -1,0 +1,6 @@
+//! What follows from reports: the rules one by one, and the fold against a slow reference.
+#![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
+#![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
+
+mod stories;
+mod world;
