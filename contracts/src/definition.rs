@@ -1,8 +1,15 @@
 //! A checked process definition, as the ledger, the fold and the API read it. A value of this type has passed the
 //! checker: every name in it resolves. Must never be made by anything but `Definition::check`.
 
+use crate::legal::Length;
 use crate::name::Code;
 use std::collections::BTreeMap;
+
+mod rules;
+
+pub use rules::{
+    Deadline, Guard, Lock, Marker, Notice, Opening, Regime, Rule, Rules, Sending, StartDay, Task, Trigger, UnknownSeat,
+};
 
 /// A language of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +191,14 @@ pub struct Status {
     pub attributes: Vec<Attribute>,
     /// Whether its reports go first in the mempool.
     pub urgent: bool,
+    /// Conditions under which a report is recorded as a deviation. This and what follows is empty in language 1.
+    pub warn_if: Vec<Guard>,
+    /// Conditions under which an announcement is refused, and a fact recorded as a grave deviation.
+    pub block_if: Vec<Guard>,
+    /// Roles of the case that a report gives to an authority, each with the attribute that names it.
+    pub assigns: Vec<(Code, Code)>,
+    /// How long after the case was closed its reports are kept; none: as long as the case.
+    pub retention: Option<Length>,
 }
 
 impl Status {
@@ -196,6 +211,7 @@ impl Status {
 /// A checked process definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
+    pub(crate) language: u32,
     pub(crate) id: String,
     pub(crate) version: u32,
     pub(crate) labels: Labels,
@@ -206,12 +222,23 @@ pub struct Definition {
     pub(crate) statuses: Vec<Status>,
     /// Index into `statuses`, so that a fold does not search the list for every report.
     pub(crate) ranks: BTreeMap<Code, u16>,
+    pub(crate) rules: Rules,
 }
 
 impl Definition {
     /// The process id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The version of the language its text is written in, from 1.
+    pub fn language(&self) -> u32 {
+        self.language
+    }
+
+    /// What language 2 adds; empty for a definition in language 1.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The version of the definition.

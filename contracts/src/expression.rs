@@ -181,7 +181,6 @@ impl Reads {
 /// Where the content of a TOML string begins, so that a finding can point into it: the offset of its quotes and what
 /// the string holds are known, the text decides. `None` if the string holds escapes or a folded line, whose places
 /// would be wrong; such an expression is to be refused ("write it in single quotes").
-#[allow(dead_code, reason = "for the checker, as soon as it reads the conditions of statuses and rules")]
 pub(crate) fn content_at(text: &str, quotes_at: usize, content: &str) -> Option<usize> {
     let rest = text.get(quotes_at..)?;
     let opening = ["'''\r\n", "'''\n", "\"\"\"\r\n", "\"\"\"\n", "'''", "\"\"\"", "'", "\""]

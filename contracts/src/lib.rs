@@ -23,23 +23,32 @@ mod definition;
 pub mod expression;
 mod finding;
 mod fold;
+mod legal;
 pub mod limits;
 mod name;
 mod report;
 mod when;
 
 pub use accept::{Refusal, accept, accept_correction, accept_retraction};
-pub use check::Checked;
+pub use check::{Checked, CheckedCalendars};
 pub use definition::{
-    After, Attribute, AttributeType, Definition, Kind, Labels, Language, Outcome, OutcomeList, Precision, Role, Status,
-    Track,
+    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, Marker, Notice,
+    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track, Trigger,
+    UnknownSeat,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};
 pub use fold::{CaseFold, cost, fold};
+pub use legal::{
+    Area, AreaCode, AreaError, Calendars, Choice, Civil, Counting, DayOff, Due, DueError, Holiday, HolidayRule, Length,
+    LengthError, Step, Unit, Weekday, berlin_day, due, easter,
+};
 pub use name::{AuthorityId, Code, NameError};
 pub use report::{Entry, Position, Report, Sealed, Slot, Value};
 pub use when::When;
 
 /// The text of the shipped definition: the German asylum procedure, profile `flora-1`.
 pub const ASYL_DE: &str = include_str!("../definitions/asyl-de.toml");
+
+/// The text of the shipped calendars: the public holidays of the 16 Länder, and where authorities sit.
+pub const CALENDARS_DE: &str = include_str!("../calendars/de.toml");

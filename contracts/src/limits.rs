@@ -29,6 +29,32 @@ pub const LABEL_CHARACTERS_MAX: usize = 200;
 /// Characters of a legal basis.
 pub const BASIS_CHARACTERS_MAX: usize = 500;
 
+/// Regimes of a definition.
+pub const REGIMES_MAX: usize = 8;
+/// Deadlines of a definition.
+pub const DEADLINES_MAX: usize = 256;
+/// Tasks of a definition.
+pub const TASKS_MAX: usize = 256;
+/// Notices of a definition.
+pub const NOTICES_MAX: usize = 256;
+/// Locks of a definition.
+pub const LOCKS_MAX: usize = 64;
+/// Markers of a definition.
+pub const MARKERS_MAX: usize = 256;
+/// Rules of a definition.
+pub const RULES_MAX: usize = 512;
+/// Guards that warn, and as many that block, of a status.
+pub const GUARDS_MAX: usize = 16;
+/// Reason codes of a guard, and outcomes of a task.
+pub const REASONS_MAX: usize = 16;
+/// Names in one list of a rule's actions.
+pub const ACTIONS_MAX: usize = 32;
+/// What one report, or one end of a deadline, may cost: all guards and conditions it has judged, and all actions of
+/// its rules, in steps of an expression.
+pub const CAUSE_COST_MAX: u32 = 10_000;
+/// How many effects may follow from one report in the end: those of its rules, of what comes due by them, and so on.
+pub const CASCADE_MAX: u64 = 1_000;
+
 /// Characters of a code (status, role, track, outcome, attribute).
 pub const CODE_LENGTH_MAX: usize = 48;
 /// Characters of an authority, process or profile id, at least.
@@ -61,3 +87,30 @@ pub const EXPRESSION_COST_MAX: u32 = 1_000;
 /// What asking the case something costs (`has`, `has_ever`, `count`, `last`, `open`): a search in an ordered map of at
 /// most some hundred names, where every other part of an expression costs one step.
 pub const EXPRESSION_FACT_COST: u32 = 5;
+
+/// First and last year whose days a period may start on.
+pub const LEGAL_YEARS: std::ops::RangeInclusive<i32> = 1_900..=2_999;
+/// Areas of a calendars text.
+pub const AREAS_MAX: usize = 256;
+/// Characters of an area code.
+pub const AREA_LENGTH_MAX: usize = 48;
+/// Holidays of a calendars text.
+pub const HOLIDAYS_MAX: usize = 256;
+/// Seats of a calendars text.
+pub const SEATS_MAX: usize = 1_024;
+/// Days from Easter to a holiday: all of them stay within Easter's year.
+pub const EASTER_DISTANCE_DAYS: std::ops::RangeInclusive<i64> = -80..=250;
+/// Days looked through for a working day before a calendar is called unusable.
+pub const DAYS_OFF_MAX: i32 = 366;
+/// Days of a length.
+pub const LENGTH_DAYS_MAX: u32 = 36_600;
+/// Working days of a length: each of them is looked at, for every area if the seat is unknown.
+pub const LENGTH_WORKING_DAYS_MAX: u32 = 366;
+/// Weeks of a length.
+pub const LENGTH_WEEKS_MAX: u32 = 5_200;
+/// Months of a length.
+pub const LENGTH_MONTHS_MAX: u32 = 1_200;
+/// Years of a length.
+pub const LENGTH_YEARS_MAX: u32 = 100;
+/// Hours of a length by the clock: 366 days.
+pub const LENGTH_HOURS_MAX: u32 = 8_784;

@@ -2,14 +2,14 @@
 //! end in Europe/Berlin. The rule of the European Union is computed in integers, so that every node on every system
 //! gets the same order. Must never ask the system for a zone, a clock or a calendar.
 
+use crate::legal::civil::{new_year, year_of};
+
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// From 31 March to the next new year's day; no leap day lies between.
 const MARCH_END_TO_NEW_YEAR_DAYS: i64 = 276;
 /// From 31 October to the next new year's day.
 const OCTOBER_END_TO_NEW_YEAR_DAYS: i64 = 62;
-/// Days of 400 Gregorian years.
-const ERA_DAYS: i64 = 146_097;
 
 /// A day, or an instant where the status says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,18 +74,7 @@ fn sunday_until(day: i64) -> i64 {
 
 /// The day number of 1 January of the year after the one a day lies in.
 fn next_new_year(day: i64) -> i64 {
-    // The mean length of a year puts the guess at most one year off.
-    let guess = day.saturating_mul(400).div_euclid(ERA_DAYS).saturating_add(1970);
-    let candidates = [guess, guess.saturating_add(1)].map(new_year);
-    candidates.into_iter().find(|start| *start > day).unwrap_or_else(|| new_year(guess.saturating_add(2)))
-}
-
-/// The day number of 1 January of a year.
-fn new_year(year: i64) -> i64 {
-    let before = year.saturating_sub(1);
-    let leap_days = before.div_euclid(4).saturating_sub(before.div_euclid(100)).saturating_add(before.div_euclid(400));
-    // 719,162 = 365 * 1969 + 477 leap days: from 0001-01-01 to 1970-01-01.
-    before.saturating_mul(365).saturating_add(leap_days).saturating_sub(719_162)
+    new_year(year_of(day).saturating_add(1))
 }
 
 #[cfg(test)]

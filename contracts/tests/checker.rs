@@ -109,7 +109,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("two syntax errors", "version = 3\nlabel_de = \"Klein\"", "version = \nlabel_de = \"Klein"),
     ("a key twice", "number = 16", "number = 16\nnumber = 18"),
     ("no language", "language = 1\n", ""),
-    ("another language", "language = 1", "language = 2"),
+    ("another language", "language = 1", "language = 3"),
     ("language is a text", "language = 1", "language = \"1\""),
     ("no process", "[process]\nid = \"small\"\nversion = 3\nlabel_de = \"Klein\"\nlabel_en = \"Small\"\n", ""),
     (

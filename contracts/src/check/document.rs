@@ -5,14 +5,14 @@ use super::section::{Located, Section, code_at};
 use crate::definition::{Labels, Outcome, OutcomeList, Role, Track};
 use crate::finding::{Findings, quoted};
 use crate::limits::{
-    CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX, TRACK_NUMBER_MIN,
+    BASIS_CHARACTERS_MAX, CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX, TRACK_NUMBER_MIN,
     TRACKS_MAX,
 };
 use crate::name::{Code, check_id};
 use std::collections::BTreeMap;
 
-/// The one version of the language this checker knows.
-const LANGUAGE: i64 = 1;
+/// The latest version of the language of definitions.
+pub(super) const LANGUAGE: u32 = 2;
 
 /// `[process]`.
 #[derive(Debug)]
@@ -29,24 +29,43 @@ pub(super) struct Profile {
     pub(super) outside: Vec<Located<Code>>,
 }
 
-pub(super) fn read_language(top: &mut Section<'_>, findings: &mut Findings) {
-    let wrong = match top.integer("language", findings) {
-        Some(language) if language.value == LANGUAGE => None,
-        Some(language) => Some(language),
-        None if top.place("language").is_none() => return top.missing("language", findings),
-        None => None,
+/// The language a text is written in, at most `latest`; that where it says nothing known, so that less is told twice.
+pub(super) fn read_language(top: &mut Section<'_>, latest: u32, findings: &mut Findings) -> u32 {
+    if top.place("language").is_none() {
+        top.missing("language", findings);
+    }
+    let Some(Located { at, value }) = top.integer("language", findings) else {
+        return latest;
     };
-    if let Some(Located { at, value }) = wrong {
-        findings.error(at, format!("language {value} is not known"), format!("write language = {LANGUAGE}"));
+    match u32::try_from(value).ok().filter(|language| (1..=latest).contains(language)) {
+        Some(language) => language,
+        None => {
+            findings.error(at, format!("language {value} is not known"), format!("write language = {latest}"));
+            latest
+        }
     }
 }
 
-/// Parts of the language that design.md plans and version 1 does not have.
-pub(super) fn refuse_later_parts(top: &mut Section<'_>, findings: &mut Findings) {
-    let parts =
-        [("rule", "[[rule]]"), ("deadline", "[deadline.*]"), ("regime", "[regime.*]"), ("calendar", "[calendar.*]")];
-    for (key, shown) in parts {
+/// Parts that are in no language, or not in that of the text.
+pub(super) fn refuse_other_parts(top: &mut Section<'_>, language: u32, findings: &mut Findings) {
+    let parts = [
+        ("rule", "[[rule]]"),
+        ("deadline", "[deadline.*]"),
+        ("regimes", "[regimes]"),
+        ("regime", "[regime.*]"),
+        ("task", "[task.*]"),
+        ("notice", "[notice.*]"),
+        ("lock", "[lock.*]"),
+        ("marker", "[marker.*]"),
+    ];
+    for (key, shown) in parts.into_iter().filter(|_| language < 2) {
         top.refuse(key, shown, findings);
+    }
+    for key in ["calendar", "calendars"] {
+        if let Some(at) = top.place(key) {
+            let message = format!("`[{key}]` is not part of a definition");
+            findings.error(at, message, "holidays and seats are a text of their own; take it out");
+        }
     }
 }
 
@@ -58,19 +77,22 @@ pub(super) fn read_process(top: &mut Section<'_>, findings: &mut Findings) -> Op
         return None;
     };
     let id = read_id(&mut section, findings);
-    if section.place("version").is_none() {
-        section.missing("version", findings);
-    }
-    let version = section.integer("version", findings).and_then(|version| {
-        let number = u32::try_from(version.value).ok().filter(|number| *number > 0);
-        if number.is_none() {
-            findings.error(version.at, "`version` is out of range", "count versions from 1");
-        }
-        number
-    });
+    let version = read_version(&mut section, findings);
     let labels = read_labels(&mut section, findings);
     section.finish(findings);
     Some(Process { id: id?, version: version?, labels: labels? })
+}
+
+pub(super) fn read_version(section: &mut Section<'_>, findings: &mut Findings) -> Option<u32> {
+    if section.place("version").is_none() {
+        section.missing("version", findings);
+    }
+    let version = section.integer("version", findings)?;
+    let number = u32::try_from(version.value).ok().filter(|number| *number > 0);
+    if number.is_none() {
+        findings.error(version.at, "`version` is out of range", "count versions from 1");
+    }
+    number
 }
 
 pub(super) fn read_profile(top: &mut Section<'_>, findings: &mut Findings) -> Option<Profile> {
@@ -173,6 +195,11 @@ pub(super) fn read_labels(section: &mut Section<'_>, findings: &mut Findings) ->
     Some(Labels { de: de?.value, en: en?.value })
 }
 
+/// The legal basis, which must be there.
+pub(super) fn read_basis(section: &mut Section<'_>, findings: &mut Findings) -> String {
+    section.required_text("basis", BASIS_CHARACTERS_MAX, findings).map_or_else(String::new, |basis| basis.value)
+}
+
 /// Stands in for labels whose fault has been told; no definition is made of it.
 pub(super) fn blank_labels() -> Labels {
     Labels { de: String::new(), en: String::new() }
@@ -190,7 +217,7 @@ pub(super) fn refuse_surplus(
     }
 }
 
-fn read_id(section: &mut Section<'_>, findings: &mut Findings) -> Option<String> {
+pub(super) fn read_id(section: &mut Section<'_>, findings: &mut Findings) -> Option<String> {
     if section.place("id").is_none() {
         section.missing("id", findings);
     }

@@ -1,6 +1,8 @@
 //! Reads one table of a definition's text: every key is asked for by name and type, and what was not asked for is a
 //! finding. Must never decide what a value means; that is for the files beside this one.
 
+mod typed;
+
 use crate::finding::{Findings, quoted};
 use crate::name::Code;
 use std::collections::BTreeSet;
@@ -52,8 +54,7 @@ impl<'t> Section<'t> {
 
     /// Every member of this table as a section of its own.
     pub(super) fn members(&self, findings: &mut Findings) -> Vec<(Located<Code>, Section<'t>)> {
-        let mut members: Vec<Member<'t>> = self.table.iter().collect();
-        members.sort_by_key(|(name, _)| name.span().start);
+        let members = self.sorted();
         let mut sections = Vec::with_capacity(members.len());
         for (name, value) in members {
             let at = name.span().start;
@@ -64,6 +65,38 @@ impl<'t> Section<'t> {
             }
         }
         sections
+    }
+
+    /// Every member of this table as a section of its own, whatever its name.
+    pub(super) fn any_members(&self, findings: &mut Findings) -> Vec<(Located<String>, Section<'t>)> {
+        let mut sections = Vec::new();
+        for (name, value) in self.sorted() {
+            let at = name.span().start;
+            if let Some(section) = open(at, self.below(&quoted(name.get_ref())), value, findings) {
+                sections.push((Located { at, value: name.get_ref().to_string() }, section));
+            }
+        }
+        sections
+    }
+
+    /// Every member of this table as a name with a text.
+    pub(super) fn text_members(&self, findings: &mut Findings) -> Vec<(Located<String>, Located<String>)> {
+        let mut texts = Vec::new();
+        for (name, value) in self.sorted() {
+            let key = Located { at: name.span().start, value: name.get_ref().to_string() };
+            match value.get_ref().as_str() {
+                Some(text) => texts.push((key, Located { at: value.span().start, value: text.to_owned() })),
+                None => drop(self.wrong_type::<()>(&quoted(&key.value), "a text in quotes", value, findings)),
+            }
+        }
+        texts
+    }
+
+    /// The members in the order of the text.
+    fn sorted(&self) -> Vec<Member<'t>> {
+        let mut members: Vec<Member<'t>> = self.table.iter().collect();
+        members.sort_by_key(|(name, _)| name.span().start);
+        members
     }
 
     /// A text, if the key is there.
@@ -179,11 +212,11 @@ impl<'t> Section<'t> {
         self.find(key).map(|(name, _)| name.span().start)
     }
 
-    /// Says that a key this language does not know yet is not in it, if it is there.
+    /// Says that a key is not in language 1, if it is there.
     pub(super) fn refuse(&mut self, key: &'static str, shown: &str, findings: &mut Findings) {
         if let Some(at) = self.place(key) {
             let message = format!("`{shown}` is not in language version 1");
-            findings.error(at, message, "take it out until the language has it");
+            findings.error(at, message, "write language = 2 at the top");
         }
     }
 

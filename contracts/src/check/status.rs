@@ -2,17 +2,21 @@
 //! Must never compare one status with another, except for knowing which names exist.
 
 use super::attribute::read_attributes;
-use super::document::{blank_labels, read_labels, refuse_surplus};
+use super::document::{blank_labels, read_basis, read_labels, refuse_surplus};
+use super::guards::{ADDITIONS, RawGuards, read_additions};
 use super::section::{Located, Section, code_at};
 use crate::definition::{After, Kind, OutcomeList, Precision, Role, Status, Track};
 use crate::finding::Findings;
-use crate::limits::{BASIS_CHARACTERS_MAX, ROLES_MAX, STATUSES_MAX};
+use crate::limits::{ROLES_MAX, STATUSES_MAX};
 use crate::name::Code;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names a status may use.
 #[derive(Debug, Default)]
 pub(super) struct Known<'k> {
+    /// The whole text, into which places in conditions point.
+    pub(super) whole: &'k str,
+    pub(super) language: u32,
     pub(super) tracks: &'k [Track],
     pub(super) roles: &'k [Role],
     pub(super) outcome_lists: &'k [OutcomeList],
@@ -26,6 +30,8 @@ pub(super) struct Known<'k> {
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) status: Status,
+    /// The guards, whose conditions are read when all names are known.
+    pub(super) guards: RawGuards,
     pub(super) at: usize,
     pub(super) after_at: Option<usize>,
     pub(super) reported_by_at: usize,
@@ -67,7 +73,7 @@ fn read_status(
     let after = read_after(&mut section, known, findings);
     let outcomes = read_outcomes(&mut section, known, findings);
     let ledger_as = section.text("ledger_as", findings).and_then(|class| code_at(class.at, &class.value, findings));
-    let status = Status {
+    let mut status = Status {
         labels,
         rank,
         track,
@@ -84,19 +90,27 @@ fn read_status(
         recipients: read_role_list(&mut section, "recipients", known, findings),
         ledger_as: ledger_as.as_ref().map(|class| class.value.clone()),
         class: section.flag("class", findings),
-        basis: section
-            .required_text("basis", BASIS_CHARACTERS_MAX, findings)
-            .map_or_else(String::new, |text| text.value),
+        basis: read_basis(&mut section, findings),
         attributes: read_attributes(&mut section, findings),
         urgent: section.flag("urgent", findings),
+        warn_if: Vec::new(),
+        block_if: Vec::new(),
+        assigns: Vec::new(),
+        retention: None,
         code: code.value,
     };
-    for key in ["warn_if", "block_if"] {
-        section.refuse(key, key, findings);
-    }
+    let guards = if known.language < 2 {
+        for key in ADDITIONS {
+            section.refuse(key, key, findings);
+        }
+        RawGuards::default()
+    } else {
+        read_additions(&mut section, &mut status, known, findings)
+    };
     section.finish(findings);
     Draft {
         status,
+        guards,
         at: code.at,
         after_at: after.at,
         reported_by_at,

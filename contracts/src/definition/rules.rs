@@ -5,6 +5,7 @@ use super::Labels;
 use crate::expression::Expression;
 use crate::legal::Length;
 use crate::name::Code;
+use std::collections::BTreeMap;
 
 /// A law that proceedings are under, by the day of one status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Regime {
     pub labels: Labels,
     /// The first day, days since 1970-01-01; none for the first regime.
     pub from: Option<i32>,
+    /// Its legal basis.
+    pub basis: String,
 }
 
 /// A condition on a report of a status.
@@ -34,7 +37,7 @@ pub struct Guard {
 
 /// Which day of the report that starts a deadline begins it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum StartDay {
     /// The day it occurred.
     Occurred,
     /// The day it takes effect, where it has one.
@@ -60,7 +63,7 @@ pub struct Deadline {
     /// Its length by regime, in the order of the regimes; a definition without regimes has one.
     pub lengths: Vec<Length>,
     /// From which day.
-    pub from: From,
+    pub from: StartDay,
     /// The role whose seat gives the calendar; none: the country's own holidays only.
     pub seat: Option<Code>,
     /// Which day counts where that seat is not known.
@@ -222,4 +225,81 @@ pub struct Rules {
     pub markers: Vec<Marker>,
     /// Rules.
     pub rules: Vec<Rule>,
+    /// Where to find all that by name; made by `indexed`.
+    pub(crate) index: Index,
+}
+
+/// Places in the lists of `Rules`, so that nobody searches them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    deadlines: BTreeMap<Code, usize>,
+    tasks: BTreeMap<Code, usize>,
+    notices: BTreeMap<Code, usize>,
+    locks: BTreeMap<Code, usize>,
+    markers: BTreeMap<Code, usize>,
+    causes: BTreeMap<Trigger, Vec<usize>>,
+}
+
+impl Rules {
+    /// With the index of what the lists hold; without it nothing is found by name.
+    #[must_use]
+    pub(crate) fn indexed(mut self) -> Self {
+        fn places<T>(all: &[T], code: impl Fn(&T) -> &Code) -> BTreeMap<Code, usize> {
+            all.iter().enumerate().map(|(place, one)| (code(one).clone(), place)).collect()
+        }
+        let mut causes: BTreeMap<Trigger, Vec<usize>> = BTreeMap::new();
+        for (place, rule) in self.rules.iter().enumerate() {
+            causes.entry(rule.on.clone()).or_default().push(place);
+        }
+        self.index = Index {
+            deadlines: places(&self.deadlines, |one| &one.code),
+            tasks: places(&self.tasks, |one| &one.code),
+            notices: places(&self.notices, |one| &one.code),
+            locks: places(&self.locks, |one| &one.code),
+            markers: places(&self.markers, |one| &one.code),
+            causes,
+        };
+        self
+    }
+
+    /// The deadline of a name.
+    pub fn deadline(&self, code: &str) -> Option<&Deadline> {
+        self.deadlines.get(*self.index.deadlines.get(code)?)
+    }
+
+    /// The task of a name.
+    pub fn task(&self, code: &str) -> Option<&Task> {
+        self.tasks.get(*self.index.tasks.get(code)?)
+    }
+
+    /// The notice of a name.
+    pub fn notice(&self, code: &str) -> Option<&Notice> {
+        self.notices.get(*self.index.notices.get(code)?)
+    }
+
+    /// The lock of a name.
+    pub fn lock(&self, code: &str) -> Option<&Lock> {
+        self.locks.get(*self.index.locks.get(code)?)
+    }
+
+    /// The marker of a name.
+    pub fn marker(&self, code: &str) -> Option<&Marker> {
+        self.markers.get(*self.index.markers.get(code)?)
+    }
+
+    /// The rules that run by this, in the order of the text.
+    pub fn caused_by(&self, trigger: &Trigger) -> impl Iterator<Item = &Rule> {
+        let places = self.index.causes.get(trigger).into_iter().flatten();
+        places.filter_map(|place| self.rules.get(*place))
+    }
+
+    /// Everything that makes rules run, in the order of their type.
+    pub fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.index.causes.keys()
+    }
+
+    /// The place of the regime a day falls under, in the order of `regimes`; nothing where there are none.
+    pub fn regime_on(&self, day: i32) -> Option<usize> {
+        self.regimes.iter().rposition(|regime| regime.from.is_none_or(|from| from <= day))
+    }
 }
