@@ -28,6 +28,8 @@ pub struct CaseFold {
     /// Retracted slots with their authors: a slot never comes back.
     retracted: BTreeMap<Slot, AuthorityId>,
     progress: Progress,
+    /// How often it was folded anew: while this stays the same, reports were added at the end only.
+    refolds: u64,
 }
 
 impl CaseFold {
@@ -40,7 +42,7 @@ impl CaseFold {
     pub fn restore(def: &Definition, mut entries: Vec<Entry>, retracted: BTreeMap<Slot, AuthorityId>) -> Self {
         entries.sort_by_cached_key(|entry| key(def, entry));
         let progress = Progress::of(def, entries.iter());
-        Self { entries, retracted, progress }
+        Self { entries, retracted, progress, refolds: 0 }
     }
 
     /// The slots retracted so far, with their authors.
@@ -90,6 +92,16 @@ impl CaseFold {
     /// [`state::TrackState::effective_lies_ahead`].
     pub fn state(&self) -> &CaseState {
         self.progress.state()
+    }
+
+    /// By place in fold order, the proceeding each report counts to.
+    pub(crate) fn proceedings(&self) -> &[u32] {
+        self.progress.proceedings()
+    }
+
+    /// How often it was folded anew.
+    pub(crate) fn refolds(&self) -> u64 {
+        self.refolds
     }
 
     /// The standing report of a slot.
@@ -145,6 +157,7 @@ impl CaseFold {
 
     fn refold(&mut self, def: &Definition) {
         self.progress = Progress::of(def, self.entries.iter());
+        self.refolds = self.refolds.saturating_add(1);
     }
 }
 

@@ -20,6 +20,7 @@
 mod accept;
 mod check;
 mod definition;
+pub mod effect;
 pub mod expression;
 mod finding;
 mod fold;
@@ -33,8 +34,8 @@ pub use accept::{Refusal, accept, accept_correction, accept_retraction};
 pub use check::{Checked, CheckedCalendars};
 pub use definition::{
     After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, Marker, Notice,
-    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track, Trigger,
-    UnknownSeat,
+    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track,
+    Trigger, UnknownSeat,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};

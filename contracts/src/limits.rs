@@ -114,3 +114,16 @@ pub const LENGTH_MONTHS_MAX: u32 = 1_200;
 pub const LENGTH_YEARS_MAX: u32 = 100;
 /// Hours of a length by the clock: 366 days.
 pub const LENGTH_HOURS_MAX: u32 = 8_784;
+
+/// Deadlines of a case that run at once (formats A.7, as the next two).
+pub const DEADLINES_RUNNING_MAX: usize = 256;
+/// Tasks of a case that are open at once.
+pub const TASKS_OPEN_MAX: usize = 256;
+/// Locks of a case that stand at once.
+pub const LOCKS_STANDING_MAX: usize = 64;
+/// Effects that a case's reports may give, over ones included, and effects of a case that the ledger remembers.
+pub const EFFECTS_MAX: usize = 4_096;
+/// How many of these only locks and urgent notices may use.
+pub const EFFECTS_RESERVED: usize = 512;
+/// Departures of a case's reports from guards and locks that are told.
+pub const EFFECT_DEVIATIONS_MAX: usize = 4_096;

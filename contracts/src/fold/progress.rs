@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub(super) struct Progress {
     state: CaseState,
     proceedings: Vec<ProceedingSoFar>,
+    /// By place in fold order, the proceeding a report counts to.
+    counts_to: Vec<u32>,
 }
 
 /// What was reported in one proceeding.
@@ -45,6 +47,10 @@ impl Progress {
         &self.state
     }
 
+    pub(super) fn proceedings(&self) -> &[u32] {
+        &self.counts_to
+    }
+
     pub(super) fn into_state(self) -> CaseState {
         self.state
     }
@@ -53,6 +59,7 @@ impl Progress {
     pub(super) fn step(&mut self, def: &Definition, entry: &Entry) {
         let status = def.status(entry.report.status.as_str());
         let place = self.place(status, entry);
+        self.counts_to.push(place.number);
         let mut kinds = BTreeSet::from_iter(place.fault);
         match status {
             Some(status) => {

@@ -1,0 +1,379 @@
+//! What the ledger keeps of a case's effects: since when it knows each, who was told, who acknowledged, who completed.
+//! It outlives a fold: what a fold no longer gives is withdrawn here, once, and goes on here if it returns. Must never
+//! hold what a fold can give.
+
+use super::World;
+use super::given::{Addressee, Cause, EffectId, EffectKind, Effects, Origin, TaskState};
+use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
+use crate::name::{AuthorityId, Code};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// That a task was completed by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// By whom.
+    pub by: AuthorityId,
+    /// How: one of the task's outcomes.
+    pub outcome: Code,
+    /// When, in milliseconds of block time.
+    pub at_ms: u64,
+}
+
+/// What is kept of one effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// What it is.
+    pub kind: EffectKind,
+    /// Its name in the definition.
+    pub name: Code,
+    /// The rule that made it.
+    pub rule: Code,
+    /// Why that rule ran.
+    pub cause: Cause,
+    /// Its place among what the rule makes for one cause.
+    pub occurrence: u32,
+    /// Block time in milliseconds at which it first arose. It does not change if the effect goes and comes back.
+    pub first_seen_ms: u64,
+    /// Since when it is withdrawn.
+    pub withdrawn_ms: Option<u64>,
+    /// Whether it was not over yet when last seen: a lock stood, a task was open, a deadline ran, a marker was set.
+    pub stood: bool,
+    /// Whether it is told before all else: locks and urgent notices.
+    pub urgent: bool,
+    /// Everybody to whom it was shown.
+    pub told: BTreeSet<Addressee>,
+    /// By authority, when it acknowledged: a notice, or the withdrawal of a lock that stood.
+    pub acknowledged: BTreeMap<AuthorityId, u64>,
+    /// Of a task, how it was completed.
+    pub completion: Option<Completion>,
+}
+
+/// An effect that came, went or is shown to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub id: EffectId,
+    /// What it is.
+    pub kind: EffectKind,
+    /// Its name in the definition.
+    pub name: Code,
+    /// Who is to be told of the change: for one that arose or returned, those it is for; for one withdrawn, all who had
+    /// been told of it; for one readdressed, those who had not been.
+    pub told: Vec<Addressee>,
+    /// Whether that goes before all else.
+    pub urgent: bool,
+    /// Whether they have to acknowledge the change.
+    pub acknowledge: bool,
+}
+
+/// What one fold changed. Each list has locks first, then notices, tasks, deadlines, markers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Never there before.
+    pub arose: Vec<Change>,
+    /// Given no longer. That a lock which stood is gone without having been released is urgent and to be acknowledged.
+    pub withdrawn: Vec<Change>,
+    /// Given again.
+    pub returned: Vec<Change>,
+    /// Shown to more than before, since who holds a role has become known or has changed.
+    pub readdressed: Vec<Change>,
+    /// How many effects are not remembered, and so not told, since the history is full.
+    pub dropped: u32,
+}
+
+/// Why an acknowledgement or a completion is not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HistoryRefusal {
+    /// The case has no such effect.
+    EffectUnknown,
+    /// It is no notice that demands an acknowledgement, and no withdrawal of a lock that does.
+    NothingToAcknowledge,
+    /// The authority is none of those it was sent to.
+    NotRecipient,
+    /// It has acknowledged before.
+    AlreadyAcknowledged,
+    /// It is no task.
+    NotATask,
+    /// The task is done, closed or withdrawn.
+    TaskNotOpen,
+    /// The task is another authority's, or for a role that the authority does not hold.
+    NotOwner,
+    /// The task has no such outcome.
+    OutcomeUnknown,
+}
+
+impl HistoryRefusal {
+    /// Its stable name.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::EffectUnknown => "EFFECT_UNKNOWN",
+            Self::NothingToAcknowledge => "NOTHING_TO_ACKNOWLEDGE",
+            Self::NotRecipient => "NOT_RECIPIENT",
+            Self::AlreadyAcknowledged => "ALREADY_ACKNOWLEDGED",
+            Self::NotATask => "NOT_A_TASK",
+            Self::TaskNotOpen => "TASK_NOT_OPEN",
+            Self::NotOwner => "NOT_OWNER",
+            Self::OutcomeUnknown => "TASK_OUTCOME_UNKNOWN",
+        }
+    }
+}
+
+impl fmt::Display for HistoryRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for HistoryRefusal {}
+
+/// What the ledger keeps of one case's effects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    past: BTreeMap<EffectId, Past>,
+    /// How often an acknowledgement or a completion was added.
+    revision: u64,
+}
+
+/// An effect as a fold gives it, with what a history keeps.
+struct Present<'e> {
+    origin: &'e Origin,
+    kind: EffectKind,
+    name: &'e Code,
+    stands: bool,
+    urgent: bool,
+    acknowledge: bool,
+    told: BTreeSet<Addressee>,
+}
+
+impl History {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A history as it was kept.
+    pub fn restore(past: BTreeMap<EffectId, Past>) -> Self {
+        Self { past, revision: 0 }
+    }
+
+    /// All that is kept, by name.
+    pub fn past(&self) -> &BTreeMap<EffectId, Past> {
+        &self.past
+    }
+
+    /// When an effect first arose.
+    pub fn first_seen_ms(&self, id: &EffectId) -> Option<u64> {
+        self.past.get(id).map(|past| past.first_seen_ms)
+    }
+
+    /// How a task was completed.
+    pub fn completion(&self, id: &EffectId) -> Option<&Completion> {
+        self.past.get(id)?.completion.as_ref()
+    }
+
+    /// Who acknowledged, and when.
+    pub fn acknowledgements(&self, id: &EffectId) -> impl Iterator<Item = (&AuthorityId, u64)> {
+        let all = self.past.get(id).map(|past| &past.acknowledged);
+        all.into_iter().flatten().map(|(authority, at_ms)| (authority, *at_ms))
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes what a fold gives as of its instant, and says what has changed since the last time, each change once.
+    pub fn advance(&mut self, world: &World<'_>, effects: &Effects) -> Changes {
+        let now_ms = effects.as_of_ms;
+        let mut changes = Changes::default();
+        let mut there = BTreeSet::new();
+        for present in present(world, effects) {
+            there.insert(present.origin.id);
+            self.see(present, now_ms, &mut changes);
+        }
+        let mut gone = Vec::new();
+        for (id, past) in &mut self.past {
+            if past.withdrawn_ms.is_some() || there.contains(id) {
+                continue;
+            }
+            past.withdrawn_ms = Some(now_ms);
+            let acknowledge = past.kind == EffectKind::Lock && past.stood;
+            let told = past.told.iter().cloned().collect();
+            let urgent = past.urgent && (past.stood || past.kind == EffectKind::Notice);
+            gone.push(Change { id: *id, kind: past.kind, name: past.name.clone(), told, urgent, acknowledge });
+        }
+        gone.sort_by_key(|change| change.kind);
+        changes.withdrawn = gone;
+        changes
+    }
+
+    fn see(&mut self, present: Present<'_>, now_ms: u64, changes: &mut Changes) {
+        let Present { origin, kind, name, stands, urgent, acknowledge, told } = present;
+        let id = origin.id;
+        let change = |told: Vec<Addressee>| Change { id, kind, name: name.clone(), told, urgent, acknowledge };
+        let count = self.past.len();
+        let Some(past) = self.past.get_mut(&id) else {
+            let most = if urgent { EFFECTS_MAX } else { EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED) };
+            if count >= most {
+                changes.dropped = changes.dropped.saturating_add(1);
+                return;
+            }
+            changes.arose.push(change(told.iter().cloned().collect()));
+            let past = Past {
+                kind,
+                name: name.clone(),
+                rule: origin.rule.clone(),
+                cause: origin.cause,
+                occurrence: origin.occurrence,
+                first_seen_ms: now_ms,
+                withdrawn_ms: None,
+                stood: stands,
+                urgent,
+                told,
+                acknowledged: BTreeMap::new(),
+                completion: None,
+            };
+            self.past.insert(id, past);
+            return;
+        };
+        past.stood = stands;
+        if past.withdrawn_ms.take().is_some() {
+            if kind == EffectKind::Lock {
+                // What was acknowledged was that it had gone.
+                past.acknowledged.clear();
+            }
+            changes.returned.push(change(told.iter().cloned().collect()));
+            past.told.extend(told);
+            return;
+        }
+        let new: Vec<Addressee> = told.difference(&past.told).cloned().collect();
+        if stands && !new.is_empty() {
+            past.told.extend(new.iter().cloned());
+            changes.readdressed.push(change(new));
+        }
+    }
+
+    /// Records that an authority acknowledged a notice, or the withdrawal of a lock that stood. `effects` are those of
+    /// the case as of now.
+    ///
+    /// # Errors
+    /// The reason against it.
+    pub fn acknowledge(
+        &mut self,
+        world: &World<'_>,
+        effects: &Effects,
+        id: &EffectId,
+        authority: &AuthorityId,
+        now_ms: u64,
+    ) -> Result<(), HistoryRefusal> {
+        let past = self.past.get_mut(id).ok_or(HistoryRefusal::EffectUnknown)?;
+        let recipients: Vec<&Addressee> = match (past.kind, past.withdrawn_ms) {
+            (EffectKind::Lock, Some(_)) if past.stood => past.told.iter().collect(),
+            (EffectKind::Notice, None) => {
+                let notice = effects.notices.iter().find(|notice| notice.origin.id == *id);
+                let notice = notice.filter(|notice| notice.acknowledge_until_ms.is_some());
+                notice.ok_or(HistoryRefusal::NothingToAcknowledge)?.recipients.iter().collect()
+            }
+            (_, _) => return Err(HistoryRefusal::NothingToAcknowledge),
+        };
+        if !recipients.into_iter().any(|recipient| meant(world, recipient, authority)) {
+            return Err(HistoryRefusal::NotRecipient);
+        }
+        if past.acknowledged.contains_key(authority) {
+            return Err(HistoryRefusal::AlreadyAcknowledged);
+        }
+        past.acknowledged.insert(authority.clone(), now_ms);
+        self.revision = self.revision.saturating_add(1);
+        Ok(())
+    }
+
+    /// Records that an authority completed a task by hand. `effects` are those of the case as of now.
+    ///
+    /// # Errors
+    /// The reason against it.
+    pub fn complete(
+        &mut self,
+        world: &World<'_>,
+        effects: &Effects,
+        id: &EffectId,
+        completion: Completion,
+    ) -> Result<(), HistoryRefusal> {
+        let past = self.past.get_mut(id).ok_or(HistoryRefusal::EffectUnknown)?;
+        if past.kind != EffectKind::Task {
+            return Err(HistoryRefusal::NotATask);
+        }
+        let task = effects.tasks.iter().find(|task| task.origin.id == *id && task.state == TaskState::Open);
+        let task = task.ok_or(HistoryRefusal::TaskNotOpen)?;
+        if past.completion.is_some() {
+            return Err(HistoryRefusal::TaskNotOpen);
+        }
+        if !meant(world, &task.addressee, &completion.by) {
+            return Err(HistoryRefusal::NotOwner);
+        }
+        let rule = world.definition.rules().task(task.task.as_str());
+        if !rule.is_some_and(|rule| rule.outcomes.contains(&completion.outcome)) {
+            return Err(HistoryRefusal::OutcomeUnknown);
+        }
+        past.completion = Some(completion);
+        self.revision = self.revision.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// Whether an authority is the one addressed; while nobody is known, whether it holds the role.
+fn meant(world: &World<'_>, addressee: &Addressee, authority: &AuthorityId) -> bool {
+    match &addressee.authority {
+        Some(known) => known == authority,
+        None => world.directory.holds(&addressee.role, authority),
+    }
+}
+
+fn present<'e>(world: &World<'e>, effects: &'e Effects) -> impl Iterator<Item = Present<'e>> {
+    let rules = world.definition.rules();
+    let addressee = |role: &Code| {
+        let authority = effects.participants.get(role).map(|participant| participant.authority().clone());
+        Addressee { role: role.clone(), authority }
+    };
+    let all = move |roles: Option<&Vec<Code>>| -> BTreeSet<Addressee> {
+        roles.into_iter().flatten().map(addressee).collect()
+    };
+    let definition = world.definition;
+    let locks = effects.locks.iter().map(move |lock| {
+        // Who may announce or report what it stops has to know of it.
+        let found = rules.lock(lock.lock.as_str());
+        let statuses = found.into_iter().flat_map(|lock| lock.stops.iter().chain(&lock.alarms));
+        let watchers = statuses.filter_map(|code| definition.status(code.as_str()));
+        let told = watchers.flat_map(|status| &status.reported_by).map(addressee).collect();
+        let stands = lock.released_by.is_none();
+        Present { urgent: true, acknowledge: false, ..of(&lock.origin, EffectKind::Lock, &lock.lock, stands, told) }
+    });
+    let notices = effects.notices.iter().map(|notice| {
+        let told = notice.recipients.iter().cloned().collect();
+        let acknowledge = notice.acknowledge_until_ms.is_some();
+        let plain = of(&notice.origin, EffectKind::Notice, &notice.notice, true, told);
+        Present { urgent: notice.urgent, acknowledge, ..plain }
+    });
+    let tasks = effects.tasks.iter().map(|task| {
+        let open = task.state == TaskState::Open;
+        of(&task.origin, EffectKind::Task, &task.task, open, BTreeSet::from([task.addressee.clone()]))
+    });
+    let deadlines = effects.deadlines.iter().map(move |deadline| {
+        let watched_by = rules.deadline(deadline.deadline.as_str()).map(|rule| &rule.watched_by);
+        of(&deadline.origin, EffectKind::Deadline, &deadline.deadline, deadline.state.runs(), all(watched_by))
+    });
+    let markers = effects.markers.iter().map(move |marker| {
+        let audience = rules.marker(marker.marker.as_str()).map(|rule| &rule.audience);
+        of(&marker.origin, EffectKind::Marker, &marker.marker, marker.cleared_by.is_none(), all(audience))
+    });
+    locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
+}
+
+fn of<'e>(
+    origin: &'e Origin,
+    kind: EffectKind,
+    name: &'e Code,
+    stands: bool,
+    told: BTreeSet<Addressee>,
+) -> Present<'e> {
+    Present { origin, kind, name, stands, urgent: false, acknowledge: false, told }
+}
