@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 /// What one line lets happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     /// A report.
     Report(Said),
     /// A report in the place of an earlier one.
@@ -50,7 +50,7 @@ pub enum Act {
 
 /// A report as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     /// When it occurred, days since 1970-01-01.
     pub day: i32,
     /// Who says so; empty in a correction.
@@ -63,7 +63,7 @@ pub struct Said {
 
 /// One step of a story.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// The line as it is written.
     pub line: String,
     /// Comments that stand before it.
@@ -80,7 +80,7 @@ pub struct Step {
 
 /// A whole story.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub(crate) struct Story {
     /// Everything before the first step, as written.
     pub head: Vec<String>,
     /// Who takes part, with roles.
@@ -95,7 +95,7 @@ pub struct Story {
 ///
 /// # Errors
 /// The first line that is none, by number.
-pub fn read(text: &str) -> Result<Story, String> {
+pub(crate) fn read(text: &str) -> Result<Story, String> {
     let mut story = Story { head: Vec::new(), authorities: BTreeMap::new(), steps: Vec::new(), tail: Vec::new() };
     let mut comments: Vec<String> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -137,7 +137,7 @@ pub fn read(text: &str) -> Result<Story, String> {
 
 impl Story {
     /// The story as a text, with what its steps show.
-    pub fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let mut lines = self.head.clone();
         for step in &self.steps {
             lines.extend(step.before.iter().cloned());
@@ -181,7 +181,7 @@ fn said(date: &str, author: &str, status: &str, fields: &[&str]) -> Option<Said>
 }
 
 /// Days since 1970-01-01 of `2026-06-12`, by counting the years and months one by one.
-pub fn day(text: &str) -> Option<i32> {
+pub(crate) fn day(text: &str) -> Option<i32> {
     let parts: Vec<i32> = text.split('-').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let [year @ 1970..=2200, month @ 1..=12, day @ 1..=31] = parts.as_slice() else { return None };
     let years: i32 = (1970..*year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
@@ -190,7 +190,7 @@ pub fn day(text: &str) -> Option<i32> {
 }
 
 /// The other way round.
-pub fn written(mut days: i32) -> String {
+pub(crate) fn written(mut days: i32) -> String {
     let mut year = 1970;
     while days >= if is_leap(year) { 366 } else { 365 } {
         days -= if is_leap(year) { 366 } else { 365 };
