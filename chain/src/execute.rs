@@ -2,11 +2,12 @@
 //! receipts and root on every node. Nothing is written here; the writes come
 //! back as a batch that the commit makes durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_contracts::Code as ProcessCode;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
+use rayon::prelude::*;
 
 use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
@@ -151,6 +152,30 @@ impl<'a> Execution<'a> {
         }
         Ok(cost)
     }
+    /// Gets the cases that transactions name, on all cores, before they are run one by one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn preload(&mut self, transactions: &[Arc<Transaction>]) -> Result<(), StoreError> {
+        let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
+        let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
+        let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
+        let (read, registry, cache) = (self.read, self.registry, self.cache);
+        // What is cached will most likely change, so it is cloned here and not one by one.
+        let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
+            Some(case) => Ok(Some(OpenCase::clone(&case))),
+            None => OpenCase::load(read, registry, id),
+        };
+        let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
+            let case = load(id)?;
+            Ok(case.map(|case| (*id, standing_of(&case), Arc::new(case))))
+        });
+        for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
+            self.before.insert(id, standing);
+            self.cases.insert(id, case);
+        }
+        Ok(())
+    }
     fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
         if !self.cases.contains_key(id) {
             let case = match self.cache.and_then(|cache| cache.get(id)) {
@@ -160,7 +185,7 @@ impl<'a> Execution<'a> {
                     None => return Ok(None),
                 },
             };
-            self.before.insert(*id, index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision()));
+            self.before.insert(*id, standing_of(&case));
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))
@@ -359,6 +384,10 @@ impl<'a> Execution<'a> {
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
     }
+}
+
+fn standing_of(case: &OpenCase) -> index::Standing {
+    index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision())
 }
 
 /// Cases closed at the end of a block, with the rows and tree values they leave.

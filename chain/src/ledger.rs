@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::block::{Block, Body};
@@ -32,6 +33,9 @@ pub(crate) use open::{epoch_bytes, genesis_values, put_identity, put_unfinished}
 pub use stored::stored_tip;
 
 use self::prune::Pruned;
+
+/// Transactions that one core checks alone: fewer are not worth the way to another.
+const CHECKED_ALONE: usize = 16;
 
 /// Protocol version of this program's rules.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -314,10 +318,13 @@ impl Ledger {
         if place.height != judge.height {
             return Err(InvalidBlock::Header("height").into());
         }
+        let checked = body.transactions.par_iter().enumerate().with_min_len(CHECKED_ALONE);
+        let checked: Vec<_> = checked.map(|(index, signed)| check_at(&judge, index, signed, verify)).collect();
+        let transactions = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut execution = self.execution(place);
+        execution.preload(&transactions)?;
         let mut seen: BTreeSet<(String, TransactionId)> = BTreeSet::new();
-        for (index, signed) in body.transactions.iter().enumerate() {
-            let transaction = check_at(&judge, index, signed, verify)?;
+        for (index, (signed, transaction)) in body.transactions.iter().zip(&transactions).enumerate() {
             let payload = &transaction.payload;
             if !seen.insert((payload.authority.clone(), payload.id)) {
                 let refusal = Refusal::IdTaken { id: payload.id, height: place.height };

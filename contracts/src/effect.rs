@@ -14,7 +14,7 @@ mod step;
 mod timers;
 mod who;
 
-pub use admit::{Stop, admit};
+pub use admit::{Candidate, Stop, admit};
 pub use given::{
     Addressee, Cause, DeadlineEffect, DeadlineState, Dropped, EffectDeviation, EffectDeviationKind, EffectId,
     EffectKind, Effects, LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect,

@@ -14,6 +14,7 @@ mod length;
 mod words;
 
 pub use area::{AreaCode, AreaError};
+pub(crate) use calendars::Parts;
 pub use calendars::{Area, Calendars, DayOff, Holiday, HolidayRule};
 pub use civil::{Civil, Weekday, berlin_day, easter};
 pub use due::{Choice, Counting, Due, DueError, Step, due};

@@ -95,7 +95,7 @@ pub const AREAS_MAX: usize = 256;
 /// Characters of an area code.
 pub const AREA_LENGTH_MAX: usize = 48;
 /// Holidays of a calendars text.
-pub const HOLIDAYS_MAX: usize = 256;
+pub const HOLIDAYS_MAX: usize = 128;
 /// Seats of a calendars text.
 pub const SEATS_MAX: usize = 1_024;
 /// Days from Easter to a holiday: all of them stay within Easter's year.

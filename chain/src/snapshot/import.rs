@@ -11,7 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use self::blocks::Chain;
-use self::cases::Cases;
+use self::cases::{Cases, Known};
 use super::entry;
 use super::manifest::{ChunkInfo, ChunkKind, Manifest, ManifestError};
 use crate::codec::{CodecError, Reader, decode, encode};
@@ -228,6 +228,7 @@ impl Import {
     ) -> Result<(), Fault> {
         let mut input = Reader::new(bytes);
         let (mut before, mut count): (Option<&[u8]>, u32) = (None, 0);
+        let mut cases = Vec::new();
         while !input.is_empty() {
             let (key, value) = entry::next(&mut input)?;
             if before.is_none() && key != info.first || before.is_some_and(|before| before >= key) {
@@ -237,14 +238,14 @@ impl Import {
             match info.kind {
                 ChunkKind::Values => progress.values.take(key, value)?,
                 ChunkKind::Blocks => progress.chain.take(key, value, batch)?,
-                ChunkKind::Cases => {
-                    progress.cases.take(self.store.as_ref(), &self.genesis.registry, key, value, batch)?;
-                }
+                ChunkKind::Cases => cases.push((key, value)),
             }
         }
         if count != info.count || before != Some(info.last.as_slice()) {
             return Err(because("its last key or its count is not the one listed"));
         }
+        let (read, registry) = (self.store.as_ref(), &self.genesis.registry);
+        progress.cases.take(&Known { read, registry }, &cases, batch)?;
         match info.kind {
             ChunkKind::Values => {
                 let first_hour = progress.values.buckets.keys().next().copied();

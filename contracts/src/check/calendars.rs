@@ -1,21 +1,18 @@
 //! From a calendars' text to `Calendars`, or to everything that is wrong with the text. The text comes from a proposal
 //! of any member, so it is read with limits and must never cause a panic.
 
-use super::document::{blank_labels, read_id, read_labels, read_language, read_version};
+use super::document::{blank_labels, read_id, read_labels, read_version};
 use super::section::{Located, Section};
 use super::{CheckedCalendars, parse};
 use crate::definition::Labels;
 use crate::finding::{Finding, Findings, quoted};
-use crate::legal::{Area, AreaCode, Calendars, Civil, Holiday, HolidayRule};
+use crate::legal::{Area, AreaCode, Calendars, Civil, Holiday, HolidayRule, Parts};
 use crate::limits::{
     AREAS_MAX, BASIS_CHARACTERS_MAX, EASTER_DISTANCE_DAYS, HOLIDAYS_MAX, LABEL_CHARACTERS_MAX, SEATS_MAX,
 };
 use crate::name::{AuthorityId, Code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The one version of the language of calendars.
-const LANGUAGE: u32 = 1;
 
 /// The words for `rule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +24,9 @@ enum Word {
 
 const WORDS: [(&str, Word); 3] =
     [("fixed", Word::Fixed), ("easter", Word::Easter), ("wednesday_before", Word::WednesdayBefore)];
+
+/// The one version of the calendars' language. It counts apart from that of definitions.
+const LANGUAGE: i64 = 1;
 
 /// A leap year: what no date of it is, is none of any year.
 const LEAP_YEAR: i32 = 2000;
@@ -48,14 +48,23 @@ impl Calendars {
 }
 
 fn read(mut top: Section<'_>, findings: &mut Findings) -> Option<Calendars> {
-    read_language(&mut top, LANGUAGE, findings);
+    read_language(&mut top, findings);
     let head = read_head(&mut top, findings);
     let areas = read_areas(&mut top, findings);
     let holidays = read_holidays(&mut top, &areas, findings);
-    let seats = read_seats(&mut top, &areas, findings);
+    let seats = read_seats(&mut top, &areas, &holidays, findings);
     top.finish(findings);
     let (id, version, labels) = head?;
-    Some(Calendars { id, version, labels, areas, holidays, seats })
+    Some(Calendars::of(Parts { id, version, labels, areas, holidays, seats }))
+}
+
+fn read_language(top: &mut Section<'_>, findings: &mut Findings) {
+    if top.place("language").is_none() {
+        return top.missing("language", findings);
+    }
+    if let Some(Located { at, value }) = top.integer("language", findings).filter(|found| found.value != LANGUAGE) {
+        findings.error(at, format!("language {value} is not known"), format!("write language = {LANGUAGE}"));
+    }
 }
 
 fn read_head(top: &mut Section<'_>, findings: &mut Findings) -> Option<(String, u32, Labels)> {
@@ -126,6 +135,9 @@ fn read_holiday(code: Code, mut section: Section<'_>, areas: &[Area], findings: 
     }
     let basis = section.required_text("basis", BASIS_CHARACTERS_MAX, findings);
     let verified = section.choice("verified", &[("V", true), ("M", false)], findings);
+    if verified == Some(false) {
+        findings.note(section.at, format!("[{}] is from memory", section.path), "check it in its act");
+    }
     section.finish(findings);
     Some(Holiday {
         code,
@@ -232,7 +244,12 @@ fn read_year(section: &mut Section<'_>, key: &'static str, findings: &mut Findin
     year.map(|value| Located { at, value })
 }
 
-fn read_seats(top: &mut Section<'_>, areas: &[Area], findings: &mut Findings) -> BTreeMap<AuthorityId, AreaCode> {
+fn read_seats(
+    top: &mut Section<'_>,
+    areas: &[Area],
+    holidays: &[Arc<Holiday>],
+    findings: &mut Findings,
+) -> BTreeMap<AuthorityId, AreaCode> {
     let pairs = match top.section("seat", findings) {
         Some(section) => section.text_members(findings),
         None => Vec::new(),
@@ -250,7 +267,18 @@ fn read_seats(top: &mut Section<'_>, areas: &[Area], findings: &mut Findings) ->
         let (Ok(authority), Some(code)) = (authority, code) else {
             continue;
         };
+        if code.is_country() {
+            let message = format!("`{code}` is a country, and nobody's seat");
+            findings.error(area.at, message, "name the Land or the municipality");
+            continue;
+        }
         if areas.iter().any(|known| known.code == code) {
+            // A Land is no sure answer where its municipalities differ.
+            let differs = |holds: &&AreaCode| **holds != code && code.covers(holds);
+            if let Some(part) = holidays.iter().flat_map(|holiday| &holiday.areas).find(differs) {
+                let message = format!("`{code}` has parts with more holidays, such as `{part}`");
+                findings.note(area.at, message, "name the municipality");
+            }
             seats.insert(authority, code);
         } else {
             findings.unknown(area.at, "area", &area.value, areas.iter().map(|area| area.code.as_str()));

@@ -42,9 +42,21 @@ impl Stop {
     }
 }
 
+/// A report that asks to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'c> {
+    /// What it says.
+    pub report: &'c Report,
+    /// Who says it.
+    pub author: &'c AuthorityId,
+    /// The slot whose report it replaces, if it is a correction.
+    pub corrects: Option<&'c Slot>,
+    /// The reason code with which a second person overrides what blocks it.
+    pub reason: Option<&'c Code>,
+}
+
 /// Judges a report by the locks that stand now (`effects` are those of the case as of now) and by the guards at its
-/// place in the fold order; gives the guards that are overridden. `corrects` is the slot whose report it replaces, and
-/// `reason` the reason code with which a second person overrides what blocks it.
+/// place in the fold order; gives the guards that are overridden. Whether the second person is one is for the ledger.
 ///
 /// # Errors
 /// The oldest lock that stops it, else the first guard that blocks it.
@@ -53,11 +65,9 @@ pub fn admit(
     case: &CaseFold,
     effects: &Effects,
     known: &Known<'_>,
-    report: &Report,
-    author: &AuthorityId,
-    corrects: Option<&Slot>,
-    reason: Option<&Code>,
+    candidate: &Candidate<'_>,
 ) -> Result<Vec<Code>, Stop> {
+    let Candidate { report, reason, .. } = candidate;
     let status = world.definition.status(report.status.as_str());
     let Some(status) = status.filter(|status| status.kind == Kind::Announces) else {
         return Ok(Vec::new());
@@ -73,7 +83,7 @@ pub fn admit(
         return Ok(Vec::new());
     }
     let mut overridden = Vec::new();
-    for guard in blocking(world, case, known, report, author, corrects) {
+    for guard in blocking(world, case, known, candidate) {
         let Some(guard) = status.block_if.get(guard) else { continue };
         match reason {
             None => return Err(Stop::Blocked { guard: guard.name.clone() }),
@@ -85,22 +95,15 @@ pub fn admit(
 }
 
 /// The places of the guards that hold if the report is taken at its place in the order.
-fn blocking(
-    world: &World<'_>,
-    case: &CaseFold,
-    known: &Known<'_>,
-    report: &Report,
-    author: &AuthorityId,
-    corrects: Option<&Slot>,
-) -> Vec<usize> {
-    let (with, slot) = with_report(world, case, report, author, corrects);
+fn blocking(world: &World<'_>, case: &CaseFold, known: &Known<'_>, candidate: &Candidate<'_>) -> Vec<usize> {
+    let (with, slot) = with_report(world, case, candidate);
     let Some(place) = with.entries().iter().position(|entry| entry.slot == slot) else {
         return Vec::new();
     };
     let (Some(entry), Some(proceeding)) = (with.entries().get(place), with.proceedings().get(place)) else {
         return Vec::new();
     };
-    let Some(status) = world.definition.status(report.status.as_str()) else {
+    let Some(status) = world.definition.status(candidate.report.status.as_str()) else {
         return Vec::new();
     };
     let mut machine = Machine::default();
@@ -114,13 +117,8 @@ fn blocking(
 }
 
 /// The case as it would be, and the slot of the report in it.
-fn with_report(
-    world: &World<'_>,
-    case: &CaseFold,
-    report: &Report,
-    author: &AuthorityId,
-    corrects: Option<&Slot>,
-) -> (CaseFold, Slot) {
+fn with_report(world: &World<'_>, case: &CaseFold, candidate: &Candidate<'_>) -> (CaseFold, Slot) {
+    let Candidate { report, author, corrects, .. } = *candidate;
     let mut with = case.clone();
     if let Some(slot) = corrects
         && with.correct(world.definition, *slot, report.clone()).is_ok()

@@ -104,17 +104,37 @@ pub enum DayOff {
 /// Checked calendars; only [`Calendars::check`] makes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendars {
+    id: String,
+    version: u32,
+    labels: Labels,
+    areas: Vec<Area>,
+    /// The holidays of each area.
+    held: Vec<Vec<Arc<Holiday>>>,
+    holidays: Vec<Arc<Holiday>>,
+    seats: BTreeMap<AuthorityId, AreaCode>,
+}
+
+/// What calendars are made of.
+pub(crate) struct Parts {
     pub(crate) id: String,
     pub(crate) version: u32,
     pub(crate) labels: Labels,
-    /// In the order of the text.
+    /// At least one, in the order of the text.
     pub(crate) areas: Vec<Area>,
     /// In the order of the text.
     pub(crate) holidays: Vec<Arc<Holiday>>,
+    /// In areas that are among `areas`.
     pub(crate) seats: BTreeMap<AuthorityId, AreaCode>,
 }
 
 impl Calendars {
+    /// Only for the checker.
+    pub(crate) fn of(Parts { id, version, labels, areas, holidays, seats }: Parts) -> Self {
+        let held = |area: &Area| holidays.iter().filter(|holiday| holiday.holds_at(&area.code)).cloned().collect();
+        let held = areas.iter().map(held).collect();
+        Self { id, version, labels, areas, held, holidays, seats }
+    }
+
     /// The id, such as `de`.
     pub fn id(&self) -> &str {
         &self.id
@@ -150,42 +170,66 @@ impl Calendars {
         self.seats.get(authority)
     }
 
-    /// The days of an area.
-    pub(super) fn place<'c>(&'c self, area: &'c Area) -> Place<'c> {
-        let holidays = self.holidays.iter().filter(|holiday| holiday.holds_at(&area.code)).collect();
-        Place { area, holidays, year: None, days: BTreeMap::new() }
+    /// The days of an area, if it is known.
+    pub(super) fn place(&self, code: &AreaCode) -> Option<Place<'_>> {
+        self.places().find(|place| place.area.code == *code)
+    }
+
+    /// The days of all areas.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        self.areas.iter().zip(&self.held).map(|(area, holidays)| Place { area, holidays, easter: None })
     }
 
     /// Why a day is off in an area; nothing if it is a working day or the area is not in the calendars.
     pub fn day_off(&self, code: &AreaCode, day: i32) -> Option<DayOff> {
-        self.place(self.area(code)?).day_off(day)
+        let mut place = self.place(code)?;
+        place.off(day).map(|off| place.tell(off))
     }
 }
 
-/// One area with the holidays that hold there. Remembers those of one year, since days are asked for in order.
-pub(super) struct Place<'c> {
-    pub(super) area: &'c Area,
-    holidays: Vec<&'c Arc<Holiday>>,
-    year: Option<i32>,
-    days: BTreeMap<i32, &'c Arc<Holiday>>,
+/// Why a day is off, borrowed: most of these are not told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Off<'c> {
+    Saturday,
+    Sunday,
+    Holiday(&'c Arc<Holiday>),
 }
 
-impl Place<'_> {
+/// One area with the holidays that hold there. Remembers Easter of one year, since days are asked for in order.
+pub(super) struct Place<'c> {
+    pub(super) area: &'c Area,
+    holidays: &'c [Arc<Holiday>],
+    easter: Option<(i32, i32)>,
+}
+
+impl<'c> Place<'c> {
     /// Why a day is off; nothing if it is a working day.
-    pub(super) fn day_off(&mut self, day: i32) -> Option<DayOff> {
+    pub(super) fn off(&mut self, day: i32) -> Option<Off<'c>> {
         match Weekday::of(day) {
-            Weekday::Saturday => return Some(DayOff::Saturday),
-            Weekday::Sunday => return Some(DayOff::Sunday),
+            Weekday::Saturday => return Some(Off::Saturday),
+            Weekday::Sunday => return Some(Off::Sunday),
             Weekday::Monday | Weekday::Tuesday | Weekday::Wednesday | Weekday::Thursday | Weekday::Friday => {}
         }
-        let year = Civil::of(day).year();
-        if self.year != Some(year) {
-            self.year = Some(year);
-            let holding = self.holidays.iter().rev().filter(|holiday| holiday.holds_in(year));
-            // Reversed, so that of two on one day the first in the text is named.
-            self.days = holding.filter_map(|holiday| Some((holiday.day_in(year)?, *holiday))).collect();
+        let date = Civil::of(day);
+        let year = date.year();
+        if self.easter.is_none_or(|(known, _)| known != year) {
+            self.easter = easter(year).map(|easter| (year, easter));
         }
-        let holiday = self.days.get(&day)?;
-        Some(DayOff::Holiday { holiday: Arc::clone(holiday), area: self.area.clone() })
+        let easter = self.easter.map(|(_, easter)| easter);
+        let falls = |holiday: &Holiday| match holiday.rule {
+            HolidayRule::Fixed { month, day } => (month, day) == (date.month(), date.day()),
+            HolidayRule::Easter { days } => easter.and_then(|easter| easter.checked_add(days)) == Some(day),
+            HolidayRule::WednesdayBefore { .. } => holiday.day_in(year) == Some(day),
+        };
+        self.holidays.iter().find(|holiday| holiday.holds_in(year) && falls(holiday)).map(Off::Holiday)
+    }
+
+    /// The same to keep.
+    pub(super) fn tell(&self, off: Off<'_>) -> DayOff {
+        match off {
+            Off::Saturday => DayOff::Saturday,
+            Off::Sunday => DayOff::Sunday,
+            Off::Holiday(holiday) => DayOff::Holiday { holiday: Arc::clone(holiday), area: self.area.clone() },
+        }
     }
 }

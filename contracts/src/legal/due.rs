@@ -2,7 +2,7 @@
 //! and never look at anything but its arguments.
 
 use super::area::AreaCode;
-use super::calendars::{Area, Calendars, DayOff, Place};
+use super::calendars::{Area, Calendars, DayOff, Off, Place};
 use super::civil::{Civil, berlin_day};
 use super::length::{Length, Unit};
 use crate::limits::{DAYS_OFF_MAX, LEGAL_YEARS};
@@ -184,26 +184,38 @@ pub fn due(calendars: &Calendars, length: Length, start: When, choice: &Choice) 
         When::Instant(_) => berlin_day(start.start_ms()).ok_or(DueError::OutOfRange)?,
     };
     in_years(day)?;
-    let (latest, areas) = match choice {
+    let latest = match choice {
         Choice::Unmoved => return due_unmoved(length, day),
         Choice::Area(code) => {
-            let area = calendars.area(code).ok_or_else(|| DueError::UnknownArea(code.clone()))?;
-            return due_at(&mut calendars.place(area), length, day, Step::Seat { area: area.clone() });
+            let place = calendars.place(code).ok_or_else(|| DueError::UnknownArea(code.clone()))?;
+            let seat = Step::Seat { area: place.area.clone() };
+            return due_at(place, length, day, seat);
         }
-        Choice::Latest => (true, calendars.areas()),
-        Choice::Earliest => (false, calendars.areas()),
+        Choice::Latest => true,
+        Choice::Earliest => false,
     };
-    let mut best: Option<Due> = None;
-    for area in areas {
-        let step = Step::SeatUnknown { latest, areas: areas.len(), area: area.clone() };
-        let here = due_at(&mut calendars.place(area), length, day, step)?;
-        let better = best.as_ref().is_none_or(|best| if latest { here.day > best.day } else { here.day < best.day });
-        if better {
-            best = Some(here);
+    let mut best: Option<(i32, &Area)> = None;
+    for mut place in calendars.places() {
+        let end = end_at(&mut place, length, day, &mut Trail(None))?;
+        if best.is_none_or(|(best, _)| if latest { end > best } else { end < best }) {
+            best = Some((end, place.area));
         }
     }
     // Checked calendars have an area.
-    best.ok_or(DueError::WorkingDaysWithoutSeat)
+    let (_, area) = best.ok_or(DueError::WorkingDaysWithoutSeat)?;
+    let place = calendars.place(&area.code).ok_or_else(|| DueError::UnknownArea(area.code.clone()))?;
+    due_at(place, length, day, Step::SeatUnknown { latest, areas: calendars.areas().len(), area: area.clone() })
+}
+
+/// The steps, if they are wanted.
+struct Trail(Option<Vec<Step>>);
+
+impl Trail {
+    fn add(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(steps) = &mut self.0 {
+            steps.push(step());
+        }
+    }
 }
 
 fn due_by_clock(length: Length, start_ms: i64, length_ms: i64) -> Result<Due, DueError> {
@@ -224,44 +236,45 @@ fn due_unmoved(length: Length, start: i32) -> Result<Due, DueError> {
     Ok(finish(vec![Step::Start { day: start }, Step::Counted { length, rule, end }], end))
 }
 
-fn due_at(place: &mut Place<'_>, length: Length, start: i32, seat: Step) -> Result<Due, DueError> {
-    let mut steps = vec![Step::Start { day: start }, seat];
-    let (mut end, rule) = match count(length, start)? {
+fn due_at(mut place: Place<'_>, length: Length, start: i32, seat: Step) -> Result<Due, DueError> {
+    let mut trail = Trail(Some(vec![Step::Start { day: start }, seat]));
+    let end = end_at(&mut place, length, start, &mut trail)?;
+    Ok(finish(trail.0.unwrap_or_default(), end))
+}
+
+/// The last day of a period at a place.
+fn end_at(place: &mut Place<'_>, length: Length, start: i32, trail: &mut Trail) -> Result<i32, DueError> {
+    let (raw, rule) = match count(length, start)? {
         Some(counted) => counted,
-        None => (count_working_days(place, length, start, &mut steps)?, Counting::WorkingDays),
+        None => (count_working_days(place, length, start, trail)?, Counting::WorkingDays),
     };
-    steps.push(Step::Counted { length, rule, end });
-    let raw = end;
-    while let Some(reason) = place.day_off(end) {
+    trail.add(|| Step::Counted { length, rule, end: raw });
+    let mut end = raw;
+    while let Some(off) = place.off(end) {
         if end.saturating_sub(raw) >= DAYS_OFF_MAX {
             return Err(DueError::NoWorkingDay(place.area.code.clone()));
         }
-        steps.push(Step::Moved { from: end, reason });
+        trail.add(|| Step::Moved { from: end, reason: place.tell(off) });
         end = plus_days(end, 1)?;
     }
-    Ok(finish(steps, end))
+    Ok(end)
 }
 
 /// The last of so many working days after the start.
-fn count_working_days(
-    place: &mut Place<'_>,
-    length: Length,
-    start: i32,
-    steps: &mut Vec<Step>,
-) -> Result<i32, DueError> {
+fn count_working_days(place: &mut Place<'_>, length: Length, start: i32, trail: &mut Trail) -> Result<i32, DueError> {
     let mut day = start;
     let mut off_in_a_row: i32 = 0;
     let mut left = length.count();
     while left > 0 {
         day = plus_days(day, 1)?;
-        match place.day_off(day) {
+        match place.off(day) {
             None => {
                 left = left.saturating_sub(1);
                 off_in_a_row = 0;
                 continue;
             }
-            Some(DayOff::Saturday | DayOff::Sunday) => {}
-            Some(reason @ DayOff::Holiday { .. }) => steps.push(Step::Skipped { day, reason }),
+            Some(Off::Saturday | Off::Sunday) => {}
+            Some(off @ Off::Holiday(_)) => trail.add(|| Step::Skipped { day, reason: place.tell(off) }),
         }
         off_in_a_row = off_in_a_row.saturating_add(1);
         if off_in_a_row > DAYS_OFF_MAX {

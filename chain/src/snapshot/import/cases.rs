@@ -3,6 +3,7 @@
 
 use laufzettel_contracts::Position;
 use laufzettel_contracts::limits::EVENTS_MAX;
+use rayon::prelude::*;
 
 use super::super::entry::{self, CaseEntry, Signer, Step};
 use super::blocks::opening_mark;
@@ -17,6 +18,23 @@ use crate::registry::Registry;
 use crate::state::case::{OpenCase, Origin};
 use crate::storage::{Batch, Family, Read};
 use crate::tree::{self, StateKey};
+
+/// Cases that one core makes anew alone: fewer are not worth the way to another.
+const ALONE: usize = 32;
+
+/// What the import knows already: the blocks with their marks of openings, and the members.
+pub(super) struct Known<'a> {
+    pub(super) read: &'a dyn Read,
+    pub(super) registry: &'a Registry,
+}
+
+/// An entry of a chunk: its key and its value.
+type Part<'a> = (&'a [u8], &'a [u8]);
+
+fn same_case(a: &[u8], b: &[u8]) -> bool {
+    let case = |key: &[u8]| entry::case_of_key(key).map(|(case, _)| case);
+    case(a).is_some() && case(a) == case(b)
+}
 
 /// The case whose parts come in.
 #[derive(Debug, Clone)]
@@ -57,36 +75,52 @@ impl Cases {
     pub(super) fn count(&self) -> u64 {
         self.count
     }
+    /// Takes a chunk's entries. Cases are made anew on all cores; the first one may go on from the chunk before, the last
+    /// one in the next.
+    pub(super) fn take(&mut self, known: &Known<'_>, entries: &[Part<'_>], batch: &mut Batch) -> Result<(), Fault> {
+        let cases: Vec<&[Part<'_>]> = entries.chunk_by(|(a, _), (b, _)| same_case(a, b)).collect();
+        let (Some((first, rest)), true) = (cases.split_first(), cases.len() > 2) else {
+            return entries.iter().try_for_each(|part| self.part(known, part, batch));
+        };
+        first.iter().try_for_each(|part| self.part(known, part, batch))?;
+        self.finish(batch)?;
+        let (last, whole) = rest.split_last().unwrap_or((first, &[]));
+        let made = whole.par_chunks(ALONE).map(|cases| {
+            let (mut made, mut batch) = (Self::default(), Batch::default());
+            cases.iter().copied().flatten().try_for_each(|part| made.part(known, part, &mut batch))?;
+            made.finish(&mut batch)?;
+            Ok((made.count, batch))
+        });
+        // The first fault in the order of the chunk is the one that is told.
+        for made in made.collect::<Vec<Result<(u64, Batch), Fault>>>() {
+            let (count, rows) = made?;
+            self.count = self.count.saturating_add(count);
+            batch.append(rows);
+        }
+        last.iter().try_for_each(|part| self.part(known, part, batch))
+    }
     /// Takes a case, or the next part of the last one.
-    pub(super) fn take(
-        &mut self,
-        read: &dyn Read,
-        registry: &Registry,
-        key: &[u8],
-        value: &[u8],
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
+    fn part(&mut self, known: &Known<'_>, (key, value): &Part<'_>, batch: &mut Batch) -> Result<(), Fault> {
         let (id, revision) = entry::case_of_key(key).ok_or_else(|| because("a key is none of a case"))?;
         let continued = self.current.as_ref().is_some_and(|current| current.id == id);
         if !continued {
             self.finish(batch)?;
         }
-        let known = self.current.as_ref().map_or(0, |current| current.case.revision());
-        if revision != known.saturating_add(1) {
-            return Err(because(format!("a case goes on at revision {revision} after {known}")));
+        let before = self.current.as_ref().map_or(0, |current| current.case.revision());
+        if revision != before.saturating_add(1) {
+            return Err(because(format!("a case goes on at revision {revision} after {before}")));
         }
         let part: CaseEntry = decode(value)?;
         for step in &part.steps {
             let signer = part.signers.get(usize::from(step.signer));
             let signer = signer.ok_or_else(|| because("a transaction names a signer that is not listed"))?;
-            self.step(read, registry, id, (step, signer), batch)?;
+            self.step(known, id, (step, signer), batch)?;
         }
         Ok(())
     }
     fn step(
         &mut self,
-        read: &dyn Read,
-        registry: &Registry,
+        known: &Known<'_>,
         id: CaseId,
         (step, signer): (&Step, &Signer),
         batch: &mut Batch,
@@ -101,10 +135,10 @@ impl Cases {
             let origin = Origin { position, payload: step.payload, authority: &signer.authority, keys: &signer.keys };
             match (&item.action, &mut self.current) {
                 (Action::OpenCase { definition, version }, None) => {
-                    if read.get(Family::Items, &row)?.as_deref() != Some(mark_of(&item, &origin).as_slice()) {
+                    if known.read.get(Family::Items, &row)?.as_deref() != Some(mark_of(&item, &origin).as_slice()) {
                         return Err(because("a case was not opened where it says"));
                     }
-                    let definition = registry.definition(definition, *version).cloned();
+                    let definition = known.registry.definition(definition, *version).cloned();
                     let definition = definition.ok_or_else(|| because("a case is of an unknown definition"))?;
                     self.current = Some(Current { id, case: OpenCase::new(definition, step.height), last: position });
                     self.count = self.count.saturating_add(1);

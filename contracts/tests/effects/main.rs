@@ -1,0 +1,10 @@
+//! What follows from reports: the rules one by one, and the fold against a slow reference.
+#![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
+#![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
+
+mod world;
+
+#[test]
+fn the_definition_is_sound() {
+    world::Setting::new();
+}
