@@ -4,7 +4,7 @@
 use crate::script::{Act, Said, Step, Story, day};
 use crate::view::{Shown, show};
 use laufzettel_contracts::effect::{
-    Cause, Completion, Directory, EffectId, Effects, History, Known, TaskState, World, admit, effects,
+    Candidate, Cause, Completion, Directory, EffectId, Effects, History, Known, TaskState, World, admit, effects,
 };
 use laufzettel_contracts::{
     AttributeType, AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, Value, When,
@@ -194,7 +194,8 @@ impl<'l> Player<'l> {
         }
         let effects = self.fold(at_ms);
         let known = Known { history: &self.history, name: &name, as_of_ms: at_ms };
-        let stop = admit(&self.world(), &self.case, &effects, &known, report, author, corrects, None).err()?;
+        let candidate = Candidate { report, author, corrects, reason: None };
+        let stop = admit(&self.world(), &self.case, &effects, &known, &candidate).err()?;
         Some(match &stop {
             laufzettel_contracts::effect::Stop::Locked { name, .. } => format!("{} {name}", stop.reason()),
             laufzettel_contracts::effect::Stop::Blocked { guard }
