@@ -70,8 +70,11 @@ pub(crate) fn number(slot: &Slot) -> u64 {
 
 impl<'l> Player<'l> {
     pub(crate) fn new(land: &'l Land, story: &Story) -> Self {
-        let roles: BTreeMap<String, Vec<Code>> =
-            story.authorities.iter().map(|(id, roles)| (id.clone(), roles.iter().map(|role| code(role)).collect())).collect();
+        let roles: BTreeMap<String, Vec<Code>> = story
+            .authorities
+            .iter()
+            .map(|(id, roles)| (id.clone(), roles.iter().map(|role| code(role)).collect()))
+            .collect();
         for role in roles.values().flatten() {
             assert!(land.definition.role(role.as_str()).is_some(), "no role {role}");
         }
@@ -117,7 +120,8 @@ impl<'l> Player<'l> {
         if self.case.entries().is_empty() {
             return;
         }
-        while let Some(due_ms) = self.fold(last_ms.max(self.seen_ms())).next_due_ms.filter(|due_ms| *due_ms <= until_ms) {
+        while let Some(due_ms) = self.fold(last_ms.max(self.seen_ms())).next_due_ms.filter(|due_ms| *due_ms <= until_ms)
+        {
             assert!(due_ms > last_ms, "time goes on");
             last_ms = due_ms;
         }
@@ -125,7 +129,12 @@ impl<'l> Player<'l> {
 
     /// The latest instant the history knows.
     fn seen_ms(&self) -> u64 {
-        self.history.past().values().map(|past| past.first_seen_ms.max(past.withdrawn_ms.unwrap_or(0))).max().unwrap_or(0)
+        self.history
+            .past()
+            .values()
+            .map(|past| past.first_seen_ms.max(past.withdrawn_ms.unwrap_or(0)))
+            .max()
+            .unwrap_or(0)
     }
 
     fn act(&mut self, step: &Step) -> Option<String> {

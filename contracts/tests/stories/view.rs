@@ -60,7 +60,8 @@ pub(crate) fn show(
 }
 
 fn sees(def: &Definition, role: &Code, status: &Code) -> bool {
-    def.status(status.as_str()).is_some_and(|status| status.recipients.contains(role) || status.reported_by.contains(role))
+    def.status(status.as_str())
+        .is_some_and(|status| status.recipients.contains(role) || status.reported_by.contains(role))
 }
 
 fn show_state(def: &Definition, case: &CaseFold, roles: &BTreeSet<Code>, shown: &mut Shown) {
@@ -83,7 +84,10 @@ fn show_state(def: &Definition, case: &CaseFold, roles: &BTreeSet<Code>, shown: 
         let outcome = at.outcome.as_ref().map(|outcome| format!(" {outcome}")).unwrap_or_default();
         let readers: Vec<&str> = roles.iter().filter(|role| sees(def, role, &at.status)).map(Code::as_str).collect();
         let since = written(at.occurred.day());
-        shown.say(true, format!("track {}: {}{outcome} on {since}, seen by {}", track.code, at.status, readers.join(", ")));
+        shown.say(
+            true,
+            format!("track {}: {}{outcome} on {since}, seen by {}", track.code, at.status, readers.join(", ")),
+        );
     }
     if state.closed {
         shown.say(true, "closed".to_owned());
@@ -122,7 +126,8 @@ fn show_effects(def: &Definition, effects: &Effects, history: &History, shown: &
         };
         let watched = def.rules().deadline(deadline.deadline.as_str()).map(|found| found.watched_by.as_slice());
         let watched: Vec<&str> = watched.unwrap_or_default().iter().map(Code::as_str).collect();
-        let text = format!("deadline {} due {} {state}, for {}", deadline.deadline, due(&deadline.due), watched.join(", "));
+        let text =
+            format!("deadline {} due {} {state}, for {}", deadline.deadline, due(&deadline.due), watched.join(", "));
         shown.say(deadline.state.runs(), text);
     }
     for task in &effects.tasks {
