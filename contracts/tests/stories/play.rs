@@ -4,7 +4,8 @@
 use crate::script::{Act, Said, Step, Story, day};
 use crate::view::{Shown, show};
 use laufzettel_contracts::effect::{
-    Candidate, Cause, Completion, Directory, EffectId, Effects, History, Known, TaskState, World, admit, effects,
+    Candidate, Cause, Completion, Directory, EffectFold, EffectId, Effects, History, Known, TaskState, World, admit,
+    effects,
 };
 use laufzettel_contracts::{
     AttributeType, AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, Value, When,
@@ -27,6 +28,8 @@ pub(crate) struct Player<'l> {
     directory: Directory,
     case: CaseFold,
     history: History,
+    /// The effects kept up step by step, as the ledger does; always compared with a fold from nothing.
+    kept: Option<EffectFold>,
     reports: usize,
 }
 
@@ -80,7 +83,7 @@ impl<'l> Player<'l> {
         }
         let pairs = roles.iter().flat_map(|(id, roles)| roles.iter().map(|role| (role.clone(), authority(id))));
         let directory = Directory::new(pairs);
-        Self { land, roles, directory, case: CaseFold::new(), history: History::new(), reports: 0 }
+        Self { land, roles, directory, case: CaseFold::new(), history: History::new(), kept: None, reports: 0 }
     }
 
     /// Plays one step and tells what the case then shows.
@@ -106,6 +109,12 @@ impl<'l> Player<'l> {
             };
             let known = Known { history: &self.history, name: &name, as_of_ms: at_ms };
             let effects = effects(&world, &self.case, &known);
+            match &mut self.kept {
+                Some(kept) => kept.update(&world, &self.case, &known),
+                kept => *kept = Some(EffectFold::of(&world, &self.case, &known)),
+            }
+            let kept = self.kept.as_ref().map(EffectFold::effects);
+            assert_eq!(kept, Some(&effects), "step by step and from nothing");
             let changes = self.history.advance(&world, &effects);
             assert_eq!(changes.dropped, 0, "no story fills a history");
             if changes.arose.is_empty() {
@@ -146,7 +155,7 @@ impl<'l> Player<'l> {
                 let slot = slot(self.reports);
                 let report = self.report(said);
                 let author = authority(&said.author);
-                if let Some(refused) = self.judge(&report, &author, None, at_ms) {
+                if let Some(refused) = self.judge(said, &report, (&author, None), at_ms) {
                     return Some(refused);
                 }
                 let position = Position { height: self.reports as u64, ..Position::default() };
@@ -157,7 +166,7 @@ impl<'l> Player<'l> {
                 let slot = slot(*number);
                 let report = self.report(said);
                 let author = self.case.entry(&slot).unwrap_or_else(|error| panic!("{number}: {error}")).author.clone();
-                if let Some(refused) = self.judge(&report, &author, Some(&slot), at_ms) {
+                if let Some(refused) = self.judge(said, &report, (&author, Some(&slot)), at_ms) {
                     return Some(refused);
                 }
                 self.case.correct(&self.land.definition, slot, report).err().map(|refusal| refusal.to_string())
@@ -191,19 +200,26 @@ impl<'l> Player<'l> {
     }
 
     /// Why it is not recorded, if it is not.
-    fn judge(&mut self, report: &Report, author: &AuthorityId, corrects: Option<&Slot>, at_ms: u64) -> Option<String> {
+    fn judge(
+        &mut self,
+        said: &Said,
+        report: &Report,
+        (author, corrects): (&AuthorityId, Option<&Slot>),
+        at_ms: u64,
+    ) -> Option<String> {
         let definition = &self.land.definition;
         let roles = self.roles.get(author.as_str()).cloned().unwrap_or_default();
-        let said = match corrects {
+        let accepted = match corrects {
             Some(slot) => accept_correction(definition, (author, &roles), slot, report, at_ms, &self.case),
             None => accept(definition, &roles, report, at_ms, &self.case),
         };
-        if let Err(refusal) = said {
+        if let Err(refusal) = accepted {
             return Some(refusal.to_string());
         }
         let effects = self.fold(at_ms);
         let known = Known { history: &self.history, name: &name, as_of_ms: at_ms };
-        let candidate = Candidate { report, author, corrects, reason: None };
+        let reason = said.fields.get("override").map(|reason| code(reason));
+        let candidate = Candidate { report, author, corrects, reason: reason.as_ref() };
         let stop = admit(&self.world(), &self.case, &effects, &known, &candidate).err()?;
         Some(match &stop {
             laufzettel_contracts::effect::Stop::Locked { name, .. } => format!("{} {name}", stop.reason()),
@@ -218,6 +234,8 @@ impl<'l> Player<'l> {
             match field.as_str() {
                 "outcome" => report.outcome = Some(code(value)),
                 "effective" => report.effective = Some(day(value).unwrap_or_else(|| panic!("no day: {value}"))),
+                // Not part of what is reported: the ledger takes it from the second person.
+                "override" => {}
                 "proceeding" => report.proceeding = value.parse().unwrap_or_else(|_| panic!("no number: {value}")),
                 _ => {
                     let value = self.value(&said.status, field, value);

@@ -15,7 +15,8 @@
 //! expect no LINE         it has none
 //!     what is shown      four blanks; written by the program when asked to
 //! ```
-//! Times are UTC. `outcome`, `effective` and `proceeding` are the report's own fields, all other names attributes.
+//! Times are UTC. `outcome`, `effective` and `proceeding` are the report's own fields, `override` is the
+//! reason with which a second person overrides what blocks it, all other names are attributes.
 
 use std::collections::BTreeMap;
 
