@@ -2,9 +2,5 @@
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
+mod stories;
 mod world;
-
-#[test]
-fn the_definition_is_sound() {
-    world::Setting::new();
-}
