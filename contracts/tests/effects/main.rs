@@ -4,5 +4,6 @@
 
 mod random;
 mod reference;
+mod speed;
 mod stories;
 mod world;

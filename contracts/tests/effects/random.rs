@@ -208,10 +208,10 @@ fn timeless(effects: &Effects) -> Effects {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// After each act the incremental fold, the fold from nothing and the reference agree; changes are told once; and
-    /// nothing changes before the instant that is named as the next, but something does then.
+    /// nothing changes before the instant that is named as the next, while something does then.
     #[test]
     fn every_way_of_folding_agrees(acts in acts()) {
         let mut run = Run::new();
@@ -234,7 +234,11 @@ proptest! {
                 Some(next) => {
                     prop_assert!(next > run.now_ms);
                     prop_assert_eq!(later(next - 1), timeless(&found));
-                    prop_assert_ne!(later(next), timeless(&found));
+                    // What becomes due before a report of a day that has not ended may turn out to be the same.
+                    let now_ms = i64::try_from(run.now_ms).expect("small");
+                    if run.case.entries().iter().all(|entry| entry.report.occurred.end_ms() <= now_ms) {
+                        prop_assert_ne!(later(next), timeless(&found));
+                    }
                 }
                 None => prop_assert_eq!(later(run.now_ms + 400 * DAY_MS), timeless(&found)),
             }
