@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use laufzettel_contracts::{CaseFold, Definition, Report};
+use laufzettel_contracts::{CaseFold, Definition};
 use thiserror::Error;
 
 use crate::evidence::Scope;
 use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::Action;
 use crate::limits;
-use crate::registry::{Authority, Registry};
+use crate::receipt::Code;
+use crate::registry::Registry;
 use crate::state;
 use crate::state::case::{CaseRow, OpenCase};
 use crate::state::submissions::{self, Submission};
@@ -149,6 +150,9 @@ pub struct Judge<'a> {
     pub verified: &'a Verified,
 }
 
+/// How a case is looked up: its definition, and of its fold what the question needs.
+type KnownCase<'a> = dyn Fn(&CaseId) -> Result<Option<(Arc<Definition>, CaseFold)>, StoreError> + 'a;
+
 impl Judge<'_> {
     /// Decodes a transaction and checks all that makes it valid in a block.
     ///
@@ -235,52 +239,15 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The store failed.
-    pub fn foretell(
-        &self,
-        signed: &SignedTransaction,
-        transaction: &Transaction,
-    ) -> Result<Option<crate::receipt::Code>, StoreError> {
-        use crate::receipt::Code;
-        let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
-        if self.lacks_purpose(signed, transaction) {
-            return Ok(Some(Code::KeyPurpose));
-        }
-        let opened = |case| self.opened_by(transaction, case);
-        for item in transaction.items.iter().flatten() {
-            let Some(id) = item.case else {
-                if let Some(refused) = self.foretell_evidence(&item.action)? {
-                    return Ok(Some(refused));
-                }
-                continue;
-            };
-            let case = OpenCase::load(self.read, self.registry, &id)?;
-            let refused = match (&item.action, case) {
-                (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
-                (Action::OpenCase { definition, version }, None) => {
-                    match self.registry.definition(definition, *version) {
-                        None => Some(Code::DefinitionUnknown),
-                        Some(definition) => {
-                            let entitled = authority.roles.iter().any(|role| definition.role(role.as_str()).is_some());
-                            (!entitled).then_some(Code::RoleNotEntitled)
-                        }
-                    }
-                }
-                (Action::Report(report), None) if opened(id).is_some() => opened(id)
-                    .and_then(|definition| foretold(definition, authority, report, self.time_ms, &CaseFold::new())),
-                (_, None) => opened(id).is_none().then_some(Code::CaseUnknown),
-                (Action::Report(report), Some(case)) => {
-                    foretold(&case.definition, authority, report, self.time_ms, &case.fold)
-                }
-                _ => None,
-            };
-            if refused.is_some() {
-                return Ok(refused);
-            }
-        }
-        Ok(None)
+    pub fn foretell(&self, signed: &SignedTransaction, transaction: &Transaction) -> Result<Option<Code>, StoreError> {
+        let known = |id: &CaseId| {
+            let case = OpenCase::load(self.read, self.registry, id)?;
+            Ok(case.map(|case| (case.definition, case.fold)))
+        };
+        self.first_refusal(signed, transaction, &known, |_| true)
     }
-    /// The first refusal that stands whatever is committed before ([`crate::receipt::Code::is_lasting`]). Reads of each
-    /// case no more than under which definition it stands.
+    /// The first refusal that stands whatever is committed before ([`Code::is_lasting`]). Reads of each case no more than
+    /// under which definition it stands.
     ///
     /// # Errors
     /// The store failed.
@@ -288,39 +255,61 @@ impl Judge<'_> {
         &self,
         signed: &SignedTransaction,
         transaction: &Transaction,
-    ) -> Result<Option<crate::receipt::Code>, StoreError> {
-        use crate::receipt::Code;
-        let Some(authority) = self.registry.authorities.get(&transaction.payload.authority) else { return Ok(None) };
+    ) -> Result<Option<Code>, StoreError> {
+        let known = |id: &CaseId| {
+            let Some(row) = CaseRow::load(self.read, id)? else { return Ok(None) };
+            // What the case holds is asked last of all, and gives no lasting refusal.
+            Ok(Some((row.definition(self.registry, id)?.clone(), CaseFold::new())))
+        };
+        self.first_refusal(signed, transaction, &known, Code::is_lasting)
+    }
+    fn first_refusal(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+        known: &KnownCase<'_>,
+        counts: fn(Code) -> bool,
+    ) -> Result<Option<Code>, StoreError> {
+        if !self.registry.authorities.contains_key(&transaction.payload.authority) {
+            return Ok(None);
+        }
         if self.lacks_purpose(signed, transaction) {
             return Ok(Some(Code::KeyPurpose));
         }
-        // What the case holds is asked last of all, and gives no lasting refusal.
-        let nothing = CaseFold::new();
         for item in transaction.items.iter().flatten() {
-            let Some(id) = item.case else {
-                if let Some(lasting) = self.foretell_evidence(&item.action)?.filter(|code| code.is_lasting()) {
-                    return Ok(Some(lasting));
-                }
-                continue;
+            let refused = match item.case {
+                None => self.foretell_evidence(&item.action)?,
+                Some(id) => self.foretell_item(transaction, &item.action, id, known(&id)?),
             };
-            let known = CaseRow::load(self.read, &id)?;
-            let named = |row: &CaseRow| self.registry.definition(&row.definition, row.version);
-            let refused = match (&item.action, &known) {
-                (Action::OpenCase { .. }, Some(_)) => Some(Code::CaseExists),
-                (Action::OpenCase { definition, version }, None) => {
-                    self.registry.definition(definition, *version).is_none().then_some(Code::DefinitionUnknown)
-                }
-                (Action::Report(report), known) => {
-                    let definition = known.as_ref().and_then(named).or_else(|| self.opened_by(transaction, id));
-                    definition.and_then(|definition| foretold(definition, authority, report, self.time_ms, &nothing))
-                }
-                _ => None,
-            };
-            if let Some(lasting) = refused.filter(|code| code.is_lasting()) {
-                return Ok(Some(lasting));
+            if let Some(refused) = refused.filter(|code| counts(*code)) {
+                return Ok(Some(refused));
             }
         }
         Ok(None)
+    }
+    fn foretell_item(
+        &self,
+        transaction: &Transaction,
+        action: &Action,
+        id: CaseId,
+        known: Option<(Arc<Definition>, CaseFold)>,
+    ) -> Option<Code> {
+        let author = &transaction.payload.authority;
+        let (definition, fold) = match (action, known) {
+            (Action::OpenCase { .. }, Some(_)) => return Some(Code::CaseExists),
+            (Action::OpenCase { definition, version }, None) => {
+                return self.registry.may_open(author, definition, *version).err();
+            }
+            (_, Some(known)) => known,
+            (_, None) => match self.opened_by(transaction, id) {
+                Some(definition) => (definition.clone(), CaseFold::new()),
+                None => return Some(Code::CaseUnknown),
+            },
+        };
+        let Action::Report(report) = action else { return None };
+        let roles = self.registry.roles(author);
+        let judged = laufzettel_contracts::accept(&definition, roles, report, self.time_ms, &fold);
+        judged.err().map(|refusal| Code::of(&refusal))
     }
     /// Whether the keys that signed may not do what an item does. A dry run may carry any signature: only keys that are
     /// there speak against it.
@@ -339,23 +328,12 @@ impl Judge<'_> {
             _ => None,
         })
     }
-    fn foretell_evidence(&self, action: &Action) -> Result<Option<crate::receipt::Code>, StoreError> {
+    fn foretell_evidence(&self, action: &Action) -> Result<Option<Code>, StoreError> {
         let Action::Evidence(evidence) = action else { return Ok(None) };
         let (_, records) = state::evidence::of_key(self.read, &evidence.place().address)?;
         let scope = Scope { network: self.network, incarnation: self.incarnation, height: self.height };
         Ok(records.judge(evidence, self.registry, &scope).err())
     }
-}
-
-fn foretold(
-    definition: &Definition,
-    authority: &Authority,
-    report: &Report,
-    time_ms: u64,
-    fold: &CaseFold,
-) -> Option<crate::receipt::Code> {
-    let judged = laufzettel_contracts::accept(definition, &authority.roles, report, time_ms, fold);
-    judged.err().map(|refusal| crate::receipt::Code::of(&refusal))
 }
 
 /// What a second submission under a used id is told.

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use laufzettel_contracts::Code as ProcessCode;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
 use rayon::prelude::*;
 
@@ -254,9 +253,6 @@ impl<'a> Execution<'a> {
         self.evidence.insert(address, (previous, records));
         Ok(Ok(0))
     }
-    fn roles(&self, authority: &AuthorityId) -> &'a [ProcessCode] {
-        self.registry.authorities.get(authority.as_str()).map_or(&[], |authority| authority.roles.as_slice())
-    }
     fn open(
         &mut self,
         (id, item): (CaseId, &Item),
@@ -264,13 +260,10 @@ impl<'a> Execution<'a> {
         version: u32,
         origin: &Origin<'_>,
     ) -> Result<Result<u64, Code>, StoreError> {
-        let Some(definition) = self.registry.definition(definition, version).cloned() else {
-            return Ok(Err(Code::DefinitionUnknown));
+        let definition = match self.registry.may_open(origin.authority.as_str(), definition, version) {
+            Ok(definition) => definition.clone(),
+            Err(code) => return Ok(Err(code)),
         };
-        let entitled = self.roles(origin.authority).iter().any(|role| definition.role(role.as_str()).is_some());
-        if !entitled {
-            return Ok(Err(Code::RoleNotEntitled));
-        }
         if self.case(&id)?.is_some() {
             return Ok(Err(Code::CaseExists));
         }
@@ -284,7 +277,8 @@ impl<'a> Execution<'a> {
         Ok(Ok(revision))
     }
     fn event(&mut self, (id, item): (CaseId, &Item), origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
-        let (roles, time_ms) = (self.roles(origin.authority), self.place.time_ms);
+        let registry = self.registry;
+        let (roles, time_ms) = (registry.roles(origin.authority.as_str()), self.place.time_ms);
         let Some(case) = self.case(&id)? else { return Ok(Err(Code::CaseUnknown)) };
         if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
             return Ok(Err(Code::TooManyEvents));

@@ -330,7 +330,7 @@ impl Ledger {
                 let refusal = Refusal::IdTaken { id: payload.id, height: place.height };
                 return Err(InvalidBlock::Transaction { index, refusal }.into());
             }
-            execution.run(signed, &transaction)?;
+            execution.run(signed, transaction)?;
             if execution.work() > limits::BLOCK_WORK_MAX {
                 return Err(InvalidBlock::Limit("the work budget").into());
             }

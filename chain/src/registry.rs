@@ -11,6 +11,7 @@ use crate::codec::Writer;
 use crate::crypto::{self, VerifyingKey};
 use crate::ids::{Height, KeyId};
 use crate::item::Action;
+use crate::receipt;
 use crate::validators::ValidatorSet;
 
 /// What a key may be used for.
@@ -187,6 +188,20 @@ impl Registry {
     #[must_use]
     pub fn key_of(&self, authority: &str, purpose: Purpose) -> Option<(&KeyId, &Key)> {
         self.keys.iter().find(|(_, key)| key.authority == authority && key.purpose == purpose && key.until.is_none())
+    }
+    /// The roles an authority may act in.
+    #[must_use]
+    pub fn roles(&self, authority: &str) -> &[Code] {
+        self.authorities.get(authority).map_or(&[], |authority| authority.roles.as_slice())
+    }
+    /// The definition under which an authority may open a case: one in which it has a role.
+    ///
+    /// # Errors
+    /// There is no such definition, or the authority has no role in it.
+    pub fn may_open(&self, authority: &str, definition: &str, version: u32) -> Result<&Arc<Definition>, receipt::Code> {
+        let definition = self.definition(definition, version).ok_or(receipt::Code::DefinitionUnknown)?;
+        let entitled = self.roles(authority).iter().any(|role| definition.role(role.as_str()).is_some());
+        if entitled { Ok(definition) } else { Err(receipt::Code::RoleNotEntitled) }
     }
     /// Whether one of these keys is for submitting this action: a case system's or a person's. A node reports what it
     /// saw others sign, and nothing else.

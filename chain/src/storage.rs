@@ -84,6 +84,9 @@ pub enum StoreError {
     /// The store itself failed.
     #[error("storage failed: {0}")]
     Failed(String),
+    /// The disk has no space left; nothing that was durable is lost.
+    #[error("the disk is full: {0}")]
+    Full(String),
     /// A row is not what the program wrote.
     #[error("a row of {family} is damaged: {what}")]
     Damaged {

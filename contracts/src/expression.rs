@@ -23,13 +23,14 @@
 //!
 //! **Numbers** have 64 bits, and sums saturate.
 //!
-//! Read `lexer`, `parser`, `types` (with `schema`), `tree`, then `cost`, `verdict` and `eval`. Must never decide what
+//! Read `lexer`, `parser`, `types` and `names` (with `schema`), `tree`, then `cost`, `verdict` and `eval`. Must never decide what
 //! follows from a condition.
 
 mod cost;
 mod day;
 mod eval;
 mod lexer;
+mod names;
 mod parser;
 mod schema;
 mod tree;
@@ -108,6 +109,13 @@ impl Expression {
         let cost = cost::cost(&root);
         if cost > EXPRESSION_COST_MAX {
             let message = format!("the expression costs {cost} steps, more than {EXPRESSION_COST_MAX}");
+            findings.error(at, message, "split it");
+            return None;
+        }
+        // What is kept is shown, signed and read back as canonical text, which has more spaces.
+        let canonical = root.to_string().len();
+        if canonical > EXPRESSION_BYTES_MAX {
+            let message = format!("written out, the expression has {canonical} bytes, more than {EXPRESSION_BYTES_MAX}");
             findings.error(at, message, "split it");
             return None;
         }
@@ -214,7 +222,8 @@ impl Fault {
     reason = "a test stops at the first thing that does not hold"
 )]
 mod tests {
-    use super::content_at;
+    use super::{Expression, Schema, content_at};
+    use crate::finding::Findings;
     use toml::de::DeTable;
 
     /// The parser of TOML says what the string holds and where it stands; the place must be where that text is.
@@ -246,5 +255,18 @@ mod tests {
                 assert_eq!(text.get(at..at + content.len()), Some(content), "{written}");
             }
         }
+    }
+
+    #[test]
+    fn a_finding_points_into_the_definition() {
+        let text = "# Grüße\n[[rule]]\nwhen = '''\n  true &&\n  has(nothing)'''\n";
+        let quotes_at = text.find("'''").expect("the string");
+        let content = "  true &&\n  has(nothing)";
+        let at = content_at(text, quotes_at, content).expect("no escapes");
+        let mut findings = Findings::default();
+        assert_eq!(Expression::parse(content, at, &Schema::default(), None, &mut findings), None);
+        let places: Vec<(u32, u32)> =
+            findings.into_errors(text).iter().map(|finding| (finding.line, finding.column)).collect();
+        assert_eq!(places, [(5, 7)]);
     }
 }

@@ -24,6 +24,62 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// The finding as a compiler shows it: under `word` (`error`, `note`) and the place in `file`, the line of the text
+    /// it was found in, a mark below the place, and what to do. What cannot be printed stands as a replacement sign.
+    pub fn render(&self, word: &str, file: &str, text: &str) -> String {
+        let Self { line, column, message, fix } = self;
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let (shown, indent, width) = self.shown_line(text);
+        let marks = "^".repeat(width);
+        format!(
+            "{word}: {message}\n{margin}--> {file}:{line}:{column}\n{margin} |\n{number} | {shown}\n\
+             {margin} | {}{marks}\n{margin} = help: {fix}\n",
+            " ".repeat(indent)
+        )
+    }
+
+    /// The part of the line that is shown, how many signs come before the place in it, and how many are marked.
+    fn shown_line(&self, text: &str) -> (String, usize, usize) {
+        let line = usize::try_from(self.line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let column = usize::try_from(self.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let line = text.lines().nth(line).unwrap_or_default();
+        let before = column.saturating_sub(SIGNS_BEFORE);
+        let shown: Vec<char> = line.chars().skip(before).take(SIGNS_SHOWN).map(printable).collect();
+        let indent = column.saturating_sub(before).min(shown.len());
+        let rest = shown.get(indent..).unwrap_or_default();
+        let shown: String = shown.iter().collect();
+        (shown.trim_end().to_owned(), indent, token_length(rest).max(1))
+    }
+}
+
+/// Signs of a line that are shown, and how many of them before the place.
+const SIGNS_SHOWN: usize = 100;
+const SIGNS_BEFORE: usize = 60;
+
+/// A sign, or what stands for one that would disturb a terminal.
+fn printable(sign: char) -> char {
+    match sign {
+        '\t' => ' ',
+        '"' | '\'' | '\\' => sign,
+        _ if sign.escape_debug().count() == 1 => sign,
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+/// How many signs the word, or the text in quotes, at the begin of these has.
+fn token_length(signs: &[char]) -> usize {
+    match signs.first() {
+        Some(quote @ ('"' | '\'')) => {
+            let end = signs.iter().skip(1).position(|sign| sign == quote);
+            end.map_or(1, |between| between.saturating_add(2))
+        }
+        Some(_) => signs.iter().take_while(|sign| sign.is_alphanumeric() || matches!(sign, '_' | '-')).count(),
+        None => 0,
+    }
+}
+
 /// A finding whose place is still a byte offset.
 #[derive(Debug)]
 struct Mark {
@@ -177,6 +233,31 @@ fn edits(left: &str, right: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rendered(line: u32, column: u32, text: &str) -> String {
+        Finding { line, column, message: "odd".to_owned(), fix: "even it".to_owned() }.render("error", "a.toml", text)
+    }
+
+    #[test]
+    fn shows_the_line_with_a_mark_below() {
+        let text = "x = 1\nägypten = [\"nil\", \"neil\"]\n";
+        let shown = "error: odd\n --> a.toml:2:19\n  |\n2 | ägypten = [\"nil\", \"neil\"]\n  |                   ^^^^^^\n  = help: even it\n";
+        assert_eq!(rendered(2, 19, text), shown);
+        assert!(rendered(2, 1, text).contains("  | ^^^^^^^\n"));
+        assert!(rendered(2, 11, text).contains("  |           ^\n"));
+    }
+
+    /// Places at and behind the end of a line and of the text, and what no terminal should get.
+    #[test]
+    fn shows_whatever_place_and_line_there_is() {
+        for (line, column) in [(1, 1), (1, 4), (1, 9_999), (9_999, 1), (0, 0), (u32::MAX, u32::MAX)] {
+            assert!(rendered(line, column, "a\u{1b}[31m\u{202e}b").ends_with("^\n  = help: even it\n") || line > 9);
+        }
+        let odd = rendered(1, 3, "a\u{1b}[31m\u{202e}b\tc");
+        assert!(odd.contains("1 | a\u{fffd}[31m\u{fffd}b c\n"), "{odd}");
+        let long = rendered(1, 5_001, &format!("{}word{}", "x ".repeat(2_500), " y".repeat(9_999)));
+        assert!(long.contains("^^^^\n") && long.lines().all(|line| line.chars().count() < 130), "{long}");
+    }
 
     #[test]
     fn counts_edits() {

@@ -47,11 +47,13 @@ pub const RULES_MAX: usize = 512;
 pub const GUARDS_MAX: usize = 16;
 /// Reason codes of a guard, and outcomes of a task.
 pub const REASONS_MAX: usize = 16;
-/// Names in one list of a rule's actions.
-pub const ACTIONS_MAX: usize = 32;
+/// Names in one list of a rule's actions: as many as there are deadlines, since the rule of a closing report ends all.
+pub const ACTIONS_MAX: usize = 256;
 /// What one report, or one end of a deadline, may cost: all guards and conditions it has judged, and all actions of
 /// its rules, in steps of an expression.
 pub const CAUSE_COST_MAX: u32 = 10_000;
+/// Cycles of rules told at once.
+pub const CYCLES_TOLD_MAX: usize = 16;
 /// How many effects may follow from one report in the end: those of its rules, of what comes due by them, and so on.
 pub const CASCADE_MAX: u64 = 1_000;
 

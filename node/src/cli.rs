@@ -10,6 +10,7 @@ mod certificates;
 mod client;
 mod dev;
 mod doctor;
+mod due;
 mod fault;
 mod genesis;
 mod init;

@@ -109,11 +109,12 @@ pub struct Lock {
 
 /// What helps against what the database says.
 fn remedy(source: &StoreError) -> &'static str {
-    if source.to_string().contains("No space left") {
-        "free space on its disk and start again; nothing is lost"
-    } else {
-        "if it is damaged, move the folder away and start again: the node fetches the ledger from its peers (leave the \
-         file `watermark` beside it where it is)"
+    match source {
+        StoreError::Full(_) => "free space on its disk and start again; nothing is lost",
+        StoreError::Failed(_) | StoreError::Damaged { .. } => {
+            "if it is damaged, move the folder away and start again: the node fetches the ledger from its peers (leave \
+             the file `watermark` beside it where it is)"
+        }
     }
 }
 

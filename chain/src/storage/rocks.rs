@@ -26,7 +26,9 @@ pub struct RocksStore {
 }
 
 fn failed(error: &rocksdb::Error) -> StoreError {
-    StoreError::Failed(error.to_string())
+    let text = error.to_string();
+    // RocksDB's kind of error does not tell a full disk from other faults of the system; the system's own words do.
+    if text.contains("No space left on device") { StoreError::Full(text) } else { StoreError::Failed(text) }
 }
 
 fn family_options(cache: &Cache) -> Options {

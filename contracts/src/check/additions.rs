@@ -79,8 +79,7 @@ fn check_shared_names(names: &Names<'_>, findings: &mut Findings) {
     for (part, all) in names.parts.iter().filter(|(part, _)| **part != Part::Notice) {
         for (code, at) in all {
             let Some((other, other_at)) = seen.insert(code, (*part, *at)) else { continue };
-            let (first, second, place) =
-                if other_at < *at { (other, *part, *at) } else { (*part, other, other_at) };
+            let (first, second, place) = if other_at < *at { (other, *part, *at) } else { (*part, other, other_at) };
             let message = format!("`{code}` is the name of a {} and of a {}", first.word(), second.word());
             findings.error(place, message, format!("give it another name: `open({code})` would mean both"));
         }

@@ -6,7 +6,7 @@ use super::rules::RuleDraft;
 use super::status::Draft;
 use crate::definition::{Guard, Trigger};
 use crate::finding::Findings;
-use crate::limits::{CASCADE_MAX, CAUSE_COST_MAX, EXPRESSION_FACT_COST};
+use crate::limits::{CASCADE_MAX, CAUSE_COST_MAX, CYCLES_TOLD_MAX, EXPRESSION_FACT_COST};
 use crate::name::Code;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -97,7 +97,11 @@ impl<'r> Graph<'r> {
                 *done = true;
             }
         }
+        let mut left = CYCLES_TOLD_MAX;
         for cause in 0..self.causes.len() {
+            if left == 0 {
+                break;
+            }
             let cycle = if told.get(cause) == Some(&false) { self.cycle(cause, &told) } else { Vec::new() };
             let Some((_, first)) = cycle.first() else { continue };
             let shown: Vec<String> =
@@ -105,7 +109,12 @@ impl<'r> Graph<'r> {
             let more = cycle.len().saturating_sub(STEPS_SHOWN_MAX);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             let message = format!("rules set one another off for ever: {}{more}", shown.join(", then "));
-            findings.error(first.at, message, "take one of these steps out: what repeats is reported again by a person");
+            findings.error(
+                first.at,
+                message,
+                "take one of these steps out: what repeats is reported again by a person",
+            );
+            left = left.saturating_sub(1);
             for (on, _) in cycle {
                 if let Some(done) = told.get_mut(on) {
                     *done = true;
@@ -163,7 +172,8 @@ impl<'r> Graph<'r> {
                 && self.steps_from(*cause).iter().all(|(next, _)| follow.get(*next) <= Some(&CASCADE_MAX))
                 && let Some((cause, at)) = self.causes.get(*cause).zip(self.first_at(*cause, drafts))
             {
-                let message = format!("{} rules make {total} effects in the end, more than {CASCADE_MAX}", shown(cause));
+                let message =
+                    format!("{} rules make {total} effects in the end, more than {CASCADE_MAX}", shown(cause));
                 findings.error(at, message, "let fewer things follow from one another");
             }
         }

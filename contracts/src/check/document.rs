@@ -5,13 +5,13 @@ use super::section::{Located, Section, code_at};
 use crate::definition::{Labels, Outcome, OutcomeList, Role, Track};
 use crate::finding::{Findings, quoted};
 use crate::limits::{
-    BASIS_CHARACTERS_MAX, CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX, TRACK_NUMBER_MIN,
-    TRACKS_MAX,
+    BASIS_CHARACTERS_MAX, CODES_MAX, LABEL_CHARACTERS_MAX, OUTCOME_LISTS_MAX, OUTSIDE_MAX, ROLES_MAX, TRACK_NUMBER_MAX,
+    TRACK_NUMBER_MIN, TRACKS_MAX,
 };
 use crate::name::{Code, check_id};
 use std::collections::BTreeMap;
 
-/// The latest version of the language of definitions.
+/// The latest version of the language of definitions. That of calendars counts apart.
 pub(super) const LANGUAGE: u32 = 2;
 
 /// `[process]`.

@@ -7,6 +7,7 @@ use super::section::{Located, Section, code_at};
 use super::status::{Draft, Known};
 use crate::definition::{AttributeType, Guard, Kind, Labels, Status};
 use crate::finding::{Findings, quoted};
+use crate::legal::Length;
 use crate::limits::{GUARDS_MAX, REASONS_MAX};
 use crate::name::Code;
 use std::collections::BTreeSet;
@@ -49,19 +50,27 @@ pub(super) fn read_additions(
         return RawGuards::default();
     }
     status.assigns = read_assigns(section, status, known, findings);
-    status.retention = section.length("retention", findings).map(|length| length.value);
+    status.retention = read_retention(section, findings);
     let mut names = BTreeSet::new();
     let mut guards = |key, blocks, findings: &mut Findings| -> Vec<RawGuard> {
         let tables = section.tables(key, GUARDS_MAX, findings);
         tables.into_iter().filter_map(|table| read_guard(table, blocks, known.whole, &mut names, findings)).collect()
     };
-    let raw =
-        RawGuards { warn_if: guards("warn_if", false, findings), block_if: guards("block_if", true, findings) };
+    let raw = RawGuards { warn_if: guards("warn_if", false, findings), block_if: guards("block_if", true, findings) };
     if let (Kind::Reports, [_, ..], Some(at)) = (status.kind, &*raw.block_if, section.place("block_if")) {
         let message = format!("`{}` reports a fact: where `block_if` holds it is recorded all the same", status.code);
         findings.note(at, message, "it is then a grave deviation; use `warn_if` for a plain one");
     }
     raw
+}
+
+fn read_retention(section: &mut Section<'_>, findings: &mut Findings) -> Option<Length> {
+    let length = section.length("retention", findings)?;
+    if length.value.clock_ms().is_some() {
+        let message = format!("`retention` of [{}] is counted by the clock", section.path);
+        findings.error(length.at, message, "write days, weeks, months or years, such as P10Y");
+    }
+    Some(length.value)
 }
 
 fn read_guard(

@@ -106,8 +106,10 @@ impl<'k> Names<'k> {
         for name in names {
             if let Some(named) = self.outside.get_mut(name.value.as_str()) {
                 *named = true;
-                let message =
-                    format!("`{}` in `{key}` of [{}] lies outside profile `{}`", name.value, section.path, self.profile);
+                let message = format!(
+                    "`{}` in `{key}` of [{}] lies outside profile `{}`",
+                    name.value, section.path, self.profile
+                );
                 findings.note(name.at, message, "dropped here");
             } else {
                 statuses.extend(self.status(&name, findings));
@@ -138,12 +140,11 @@ impl<'k> Names<'k> {
 
     /// A part of one kind, or a finding.
     pub(super) fn part(&self, part: Part, name: &Located<String>, findings: &mut Findings) -> Option<Located<Code>> {
-        let declared = |part: Part| self.parts.get(&part).into_iter().flat_map(BTreeMap::keys);
-        let find = |part: Part| declared(part).find(|code| code.as_str() == name.value);
-        if let Some(code) = find(part) {
+        let find = |part: Part| self.parts.get(&part)?.get_key_value(name.value.as_str());
+        if let Some((code, _)) = find(part) {
             return Some(Located { at: name.at, value: code.clone() });
         }
-        let known = declared(part).map(Code::as_str);
+        let known = self.parts.get(&part).into_iter().flat_map(BTreeMap::keys).map(Code::as_str);
         match Part::ALL.into_iter().find(|other| find(*other).is_some()) {
             Some(other) => {
                 let message = format!("`{}` is a {}, not a {}", quoted(&name.value), other.word(), part.word());

@@ -66,7 +66,8 @@ fn read_period_ms(section: &mut Section<'_>, findings: &mut Findings) -> Option<
         let message = format!("`acknowledge_within` of [{}] is counted in days", section.path);
         findings.error(length.at, message, "write hours, minutes or seconds, such as PT24H or PT15M");
     }
-    ms
+    // Zero stands in for a fault that has been told: to rules that wait for silence it is still there.
+    ms.or(Some(0))
 }
 
 pub(super) fn read_locks(sections: Sections<'_>, names: &mut Names<'_>, findings: &mut Findings) -> Vec<Lock> {

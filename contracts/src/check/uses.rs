@@ -105,13 +105,15 @@ fn check_roles(drafts: &[RuleDraft], statuses: &[Draft], findings: &mut Findings
     let reporting = statuses.iter().flat_map(|draft| &draft.status.reported_by);
     let assigned = statuses.iter().flat_map(|draft| draft.status.assigns.iter().map(|(role, _)| role));
     let mut known: BTreeSet<&Code> = reporting.chain(assigned).collect();
-    for draft in drafts {
-        for (opening, at) in draft.rule.open.iter().zip(&draft.open_at) {
-            // Told once for each role.
-            if known.insert(&opening.role) {
-                let message = format!("no report says who is `{}` in a case, and `{}` is for it", opening.role, opening.task);
-                findings.note(*at, message, "it waits, unless one authority of the network alone holds the role");
-            }
+    let openings = drafts.iter().flat_map(|draft| draft.rule.open.iter().zip(&draft.open_at));
+    let sendings = drafts.iter().flat_map(|draft| draft.rule.notify.iter().zip(&draft.notify_at));
+    let openings = openings.map(|(opening, at)| (&opening.role, &opening.task, *at));
+    let sendings = sendings.flat_map(|(sending, at)| sending.to.iter().map(|role| (role, &sending.notice, *at)));
+    for (role, part, at) in openings.chain(sendings) {
+        // Told once for each role.
+        if known.insert(role) {
+            let message = format!("no report says who is `{role}` in a case, and `{part}` is for it");
+            findings.note(at, message, "it waits, unless one authority of the network alone holds the role");
         }
     }
 }

@@ -71,7 +71,10 @@ fn tasks_notices_locks_and_markers() {
     let definition = sound();
     let rules = definition.rules();
     let serve = rules.task("serve").expect("a task");
-    assert_eq!((names(&serve.done_by), names(&serve.outcomes)), (vec!["appealed", "final"], vec!["done", "not_needed"]));
+    assert_eq!(
+        (names(&serve.done_by), names(&serve.outcomes)),
+        (vec!["appealed", "final"], vec!["done", "not_needed"])
+    );
     assert_eq!(serve.within, Some(length("P3D")));
     let phone = rules.task("phone").expect("a task");
     assert_eq!((names(&phone.outcomes), phone.within, phone.done_by.len()), (vec!["done"], None, 0));
@@ -97,7 +100,10 @@ fn rules_by_their_cause() {
     assert_eq!(open, [("serve", "office"), ("phone", "police")]);
     let stop = rules.caused_by(&Trigger::Status(code("appealed"))).next().expect("a rule");
     assert_eq!((names(&stop.clear), names(&stop.lock)), (vec!["presumed_final"], vec!["removal_stop"]));
-    assert_eq!((stop.notify[0].notice.as_str(), names(&stop.notify[0].to)), ("stop_removal", vec!["foreigners", "police"]));
+    assert_eq!(
+        (stop.notify[0].notice.as_str(), names(&stop.notify[0].to)),
+        ("stop_removal", vec!["foreigners", "police"])
+    );
     for (cause, name) in [
         (Trigger::Warned(code("appeal_2w")), "appeal_warned"),
         (Trigger::Elapsed(code("appeal_2w")), "appeal_elapsed"),
@@ -111,15 +117,23 @@ fn rules_by_their_cause() {
     let elapsed = rules.caused_by(&Trigger::Elapsed(code("appeal_2w"))).next().expect("a rule");
     assert_eq!(names(&elapsed.close), ["serve"]);
     assert_eq!(rules.caused_by(&Trigger::Elapsed(code("hearing"))).count(), 0);
-    assert_eq!(rules.triggers().map(|cause| rules.caused_by(cause).count()).sum::<usize>(), SOUND.matches("[[rule]]").count());
-    assert_eq!(names(&rules.caused_by(&Trigger::Status(code("ruled"))).next().expect("a rule").unlock), ["removal_stop"]);
+    assert_eq!(
+        rules.triggers().map(|cause| rules.caused_by(cause).count()).sum::<usize>(),
+        SOUND.matches("[[rule]]").count()
+    );
+    assert_eq!(
+        names(&rules.caused_by(&Trigger::Status(code("ruled"))).next().expect("a rule").unlock),
+        ["removal_stop"]
+    );
 }
 
 /// Two rules of one cause run in the order of the text, whatever stands between them.
 #[test]
 fn rules_of_one_cause_keep_their_order() {
     let labels = "label_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n";
-    let more = format!("\n[[rule]]\nname = \"a_later\"\non = {{ status = \"lodged\" }}\nopen = [{{ task = \"phone\", for = \"office\" }}]\n{labels}");
+    let more = format!(
+        "\n[[rule]]\nname = \"a_later\"\non = {{ status = \"lodged\" }}\nopen = [{{ task = \"phone\", for = \"office\" }}]\n{labels}"
+    );
     let definition = Definition::check(&with("", &more)).expect("a sound text").definition;
     let found: Vec<&str> =
         definition.rules().caused_by(&Trigger::Status(code("lodged"))).map(|rule| rule.name.as_str()).collect();

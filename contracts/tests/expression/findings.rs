@@ -118,6 +118,19 @@ fn length_depth_and_cost_are_bounded() {
 
 /// Each level holds the one below in a comparison and a chain: looking twice at each would take days.
 #[test]
+fn what_is_too_long_once_written_out_is_refused() {
+    // One space on each side of a sign comes in when it is written out: 9 bytes a term instead of 7.
+    let terms = EXPRESSION_BYTES_MAX / 9;
+    let fits = format!("1 < 2{}", "+999999".repeat(terms - 10));
+    let written = Expression::check(&fits, schema(), None).expect("it fits").to_string();
+    assert!(fits.len() < written.len() && Expression::check(&written, schema(), None).is_ok());
+    let long = format!("1 < 2{}", "+999999".repeat(terms + 10));
+    assert!(long.len() < EXPRESSION_BYTES_MAX);
+    let findings = Expression::check(&long, schema(), None).expect_err("too much");
+    assert!(findings.iter().any(|finding| finding.message.contains("written out")), "{findings:?}");
+}
+
+#[test]
 fn the_deepest_nesting_is_judged_at_once() {
     let mut text = "has(care) && open(stop)".to_owned();
     for _ in 2..EXPRESSION_DEPTH_MAX {

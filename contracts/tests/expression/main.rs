@@ -42,6 +42,7 @@ reported_by = ["office"]
 repeatable = true
 basis = "Law 1"
 attribute.pages = { label_de = "s", label_en = "p", type = "integer", min = 0, max = 10 }
+attribute.copies = { label_de = "k", label_en = "c", type = "integer", min = 1, max = 1 }
 attribute.minor = { label_de = "m", label_en = "m", type = "bool" }
 attribute.born = { label_de = "g", label_en = "b", type = "date" }
 attribute.office = { label_de = "a", label_en = "o", type = "authority" }

@@ -1,8 +1,8 @@
 //! What a condition means, first of all where something is absent.
 
 use super::{World, code, entry, read};
-use laufzettel_contracts::expression::Verdict;
-use laufzettel_contracts::{AuthorityId, Value, When};
+use laufzettel_contracts::expression::{Expression, Schema, Verdict};
+use laufzettel_contracts::{ASYL_DE, AuthorityId, Definition, Value, When};
 
 /// 2026-06-12, by GNU date.
 const CUT_OFF: i32 = 20_616;
@@ -153,9 +153,61 @@ fn sees_what_is_always_so() {
         ("regime == pact || regime == old_law", Verdict::Depends),
         ("regime == pact && old_law == regime", Verdict::AlwaysFalse),
         ("(has(applied) || true) == (has(care) && false)", Verdict::AlwaysFalse),
+        // An attribute whose bounds leave one value may still be missing.
+        ("this.copies == 1", Verdict::Depends),
+        ("1 in [this.copies, 2]", Verdict::Depends),
+        ("this.copies != 1", Verdict::AlwaysFalse),
+        ("this.copies in [2, 3]", Verdict::AlwaysFalse),
+        ("1 in [2, proceeding - proceeding + 1, 1]", Verdict::AlwaysTrue),
         ("has(applied)", Verdict::Depends),
     ];
     for (text, verdict) in verdicts {
         assert_eq!(read(text).verdict(), verdict, "{text}");
+    }
+}
+
+/// Written by hand from the precedence in the language's description.
+#[test]
+fn is_shown_with_no_more_brackets_than_it_needs() {
+    let shown = [
+        ("((has(applied))&&(open(stop)))||true", "has(applied) && open(stop) || true"),
+        ("has(applied)&&(open(stop)||true)", "has(applied) && (open(stop) || true)"),
+        ("(true || (has(care) || false)) || true", "true || has(care) || false || true"),
+        ("!(!(has(applied)))", "!!has(applied)"),
+        ("!(1==2)", "!(1 == 2)"),
+        ("(1 - 2) - 3 <  1 - (2 - -3)", "1 - 2 - 3 < 1 - (2 - -3)"),
+        ("(1 < 2) == !true", "(1 < 2) == !true"),
+        ("007 == 7", "7 == 7"),
+        ("this.day\n>= date('2026-06-12')", "this.day >= date(\"2026-06-12\")"),
+        ("last( decided ).outcome in [ rejected,granted ]", "last(decided).outcome in [rejected, granted]"),
+        ("present( this ) && present(this.form)", "present(this) && present(this.form)"),
+    ];
+    for (text, canonical) in shown {
+        assert_eq!(read(text).to_string(), canonical);
+    }
+}
+
+/// What the shipped definition keeps in words only: who has a decision on the merits without a hearing is warned.
+#[test]
+fn the_guards_of_the_asylum_procedure_can_be_said() {
+    let definition = Definition::check(ASYL_DE).expect("the shipped process").definition;
+    let schema = Schema::new(definition.statuses(), definition.outcome_lists(), [], []);
+    let warn_if = "!(this.outcome in [inadmissible_dublin, inadmissible_third_country, withdrawn, discontinued])
+        && present(this.outcome)
+        && !(has(hearing_held) || has(hearing_waived) || has(hearing_missed))";
+    let guard = Expression::check(warn_if, &schema, Some("decision_issued")).expect("a guard");
+    assert_eq!(guard.verdict(), Verdict::Depends);
+    for (outcome, before, warned) in [
+        ("refugee_status", None, true),
+        ("refugee_status", Some("hearing_held"), false),
+        ("refugee_status", Some("hearing_scheduled"), true),
+        ("inadmissible_dublin", None, false),
+    ] {
+        let mut decision = entry("decision_issued", When::Day(CUT_OFF));
+        decision.report.outcome = Some(code(outcome));
+        let mut world = World { this: Some(decision.clone()), proceeding: 1, ..World::default() };
+        world.current.extend(before.map(|status| entry(status, When::Day(CUT_OFF - 30))));
+        world.current.push(decision);
+        assert_eq!(guard.eval(&world), warned, "{outcome} after {before:?}");
     }
 }

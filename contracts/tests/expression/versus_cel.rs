@@ -4,16 +4,18 @@
 
 use super::generator::{Choices, condition, world};
 use super::{Facts, OPENINGS, World, code, read};
-use cel::objects::Value as CelValue;
+use cel::objects::{Key, Map, Value as CelValue};
 use cel::{Context, Program};
 use laufzettel_contracts::{Entry, Value};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 const STATUSES: [&str; 4] = ["applied", "decided", "appealed", "care"];
 
 fn map(pairs: impl IntoIterator<Item = (String, CelValue)>) -> CelValue {
-    pairs.into_iter().collect::<HashMap<String, CelValue>>().into()
+    // Its order is by hash; only keys are ever asked for.
+    let map = pairs.into_iter().map(|(name, value)| (Key::String(name.into()), value)).collect();
+    CelValue::Map(Map { map: Arc::new(map) })
 }
 
 fn text(value: impl ToString) -> CelValue {

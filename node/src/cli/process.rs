@@ -7,6 +7,7 @@ use clap::Subcommand;
 use laufzettel_contracts::{Definition, Finding};
 use serde_json::json;
 
+use super::due::DueOf;
 use super::fault::Fault;
 use super::init::write;
 use super::output::Output;
@@ -21,6 +22,8 @@ pub(super) enum Process {
         /// The definition.
         file: PathBuf,
     },
+    /// Say when a period of law ends, and why then.
+    Due(DueOf),
     /// Derive a definition from a case system's event log (CSV).
     Derive {
         /// The log.
@@ -38,6 +41,7 @@ impl Process {
     pub(super) fn run(&self, output: &Output) -> Result<(), Fault> {
         match self {
             Self::Check { file } => check(file, output),
+            Self::Due(of) => of.run(output),
             Self::Derive { log, id, out } => {
                 let read = EventLog::read(log).map_err(Fault::failed)?;
                 let name = log.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

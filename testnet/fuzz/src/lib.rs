@@ -21,6 +21,8 @@ pub mod seeds;
 mod snapshot;
 
 // The node's files name each other from the root of the node.
+use std::sync::LazyLock;
+
 use node::{consensus, eventlog, process};
 
 use laufzettel_chain::block::Block;
@@ -34,7 +36,8 @@ use laufzettel_chain::limits;
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_chain::tree::{self, StateKey};
 use laufzettel_chain::validators::ValidatorSet;
-use laufzettel_contracts::Definition;
+use laufzettel_contracts::expression::{Expression, Schema};
+use laufzettel_contracts::{ASYL_DE, Calendars, Choice, Code, Definition, Finding, Length, When, due};
 use laufzettel_proto::v1;
 use prost::Message as _;
 
@@ -148,17 +151,61 @@ pub fn genesis(bytes: &[u8]) {
     }
 }
 
+fn explained(findings: &[Finding]) {
+    assert!(!findings.is_empty(), "a refusal says why");
+    for finding in findings {
+        assert!(finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(), "{finding}");
+    }
+}
+
+/// A condition over the shipped definition: what reads, prints, and what was printed is the same condition.
+pub fn expression(bytes: &[u8]) {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+        let checked = Definition::check(ASYL_DE).unwrap();
+        let definition = &checked.definition;
+        let names = ["appeal", "stop"].map(|name| Code::new(name).unwrap());
+        let regimes = ["before", "after"].map(|name| Code::new(name).unwrap());
+        Schema::new(definition.statuses(), definition.outcome_lists(), names, regimes)
+    });
+    let Some((way, bytes)) = bytes.split_first() else { return };
+    let this = (way % 2 == 1).then_some("decision_issued");
+    match Expression::check(&String::from_utf8_lossy(bytes), &SCHEMA, this) {
+        Ok(expression) => {
+            assert!(expression.cost() <= laufzettel_contracts::limits::EXPRESSION_COST_MAX);
+            let _ = expression.verdict();
+            let again = Expression::check(&expression.to_string(), &SCHEMA, this);
+            assert_eq!(again.as_ref(), Ok(&expression), "{expression}");
+        }
+        Err(findings) => explained(&findings),
+    }
+}
+
+/// A calendars text; what reads gives every area's end of a period, and the unknown seat's is the latest of them.
+pub fn calendars(bytes: &[u8]) {
+    let Some((head, bytes)) = bytes.split_first_chunk::<5>() else { return };
+    match Calendars::check(&String::from_utf8_lossy(bytes)) {
+        Ok(checked) => {
+            let [unit, day @ ..] = *head;
+            let (text, day) = (["P14D", "P10WD", "P1M", "P2W"][usize::from(unit % 4)], i32::from_be_bytes(day) % 200_000);
+            let end = |choice: &Choice| {
+                due(&checked.calendars, Length::parse(text).unwrap(), When::Day(day), choice).map(|due| due.day())
+            };
+            let ends = checked.calendars.areas().iter().map(|area| end(&Choice::Area(area.code.clone())));
+            if let Ok(ends) = ends.collect::<Result<Vec<i32>, _>>() {
+                assert_eq!(end(&Choice::Latest).ok(), ends.iter().max().copied());
+                assert_eq!(end(&Choice::Earliest).ok(), ends.iter().min().copied());
+            }
+        }
+        Err(findings) => explained(&findings),
+    }
+}
+
 /// A process definition.
 pub fn definition(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Definition::check(&text) {
         Ok(_) => assert!(text.len() <= laufzettel_contracts::limits::TEXT_BYTES_MAX),
-        Err(findings) => {
-            assert!(!findings.is_empty(), "a refusal says why");
-            for finding in findings {
-                assert!(finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(), "{finding}");
-            }
-        }
+        Err(findings) => explained(&findings),
     }
 }
 

@@ -28,6 +28,12 @@ const KINDS: [(&str, Option<u8>); 16] = [
     ("snapshot", Some(3)),
 ];
 
+const CONDITIONS: [&str; 4] = [
+    "has(hearing_held) && !has_ever(case_closed) || count(hearing_scheduled) >= 2",
+    "this.outcome in [rejected_unfounded, withdrawn] && present(this.effective)",
+    "days_between(last(application_lodged).day, date(\"2026-06-12\")) <= 0 - 7",
+    "open(appeal) && regime == before && proceeding + 1 < 3",
+];
 const EVENTS: &str = "case,activity,time,group\n1,open,2026-01-02T03:04:05Z,a\n1,close,2026-01-03,b\n";
 
 /// Writes the first inputs of a target into its folder, if `LAUFZETTEL_FUZZ_SEEDS` names the folder of all.
@@ -59,6 +65,15 @@ fn write_into(folder: &Path, target: &str) -> Result<(), Box<dyn Error>> {
     match target {
         "definition" => {
             fs::copy(root.join("contracts/definitions/asyl-de.toml"), folder.join("asyl-de"))?;
+        }
+        "expression" => {
+            for (number, text) in CONDITIONS.iter().enumerate() {
+                fs::write(folder.join(number.to_string()), format!("\u{1}{text}"))?;
+            }
+        }
+        "calendars" => {
+            let text = fs::read(root.join("contracts/calendars/de.toml"))?;
+            fs::write(folder.join("de"), [&[0, 0, 0, 0x50, 0][..], &text].concat())?;
         }
         "csv" => fs::write(folder.join("small"), EVENTS)?,
         "genesis" => fs::write(folder.join("head"), "version = 1\nname = \"n\"\ntime_ms = 1\n")?,

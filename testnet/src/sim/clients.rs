@@ -46,17 +46,27 @@ fn bulky() -> Option<Action> {
 pub(super) fn hostile(network: NetworkId, member: &Member) -> Arc<SignedTransaction> {
     let open = Action::OpenCase { definition: "small".to_owned(), version: 1 };
     let items = vec![Item::encode([0xde; 16], HOSTILE_CASE, &open)];
-    let payload = payload(TransactionId([0xde; 16]), network, member, &items);
+    let payload = payload(TransactionId([0xde; 16]), network, member, LONG_MS, &items);
     Arc::new(payload.sign(items, &member.service))
 }
 
-fn payload(id: TransactionId, network: NetworkId, member: &Member, items: &[Vec<u8>]) -> Payload {
+/// Until when transactions are valid that outlive every run.
+const LONG_MS: u64 = START_MS.saturating_add(24 * 3_600_000);
+
+/// What a member signs to submit these items.
+pub(super) fn payload(
+    id: TransactionId,
+    network: NetworkId,
+    member: &Member,
+    valid_until_ms: u64,
+    items: &[Vec<u8>],
+) -> Payload {
     Payload {
         network,
         incarnation: 0,
         id,
         authority: member.id.clone(),
-        valid_until_ms: START_MS.saturating_add(24 * 3_600_000),
+        valid_until_ms,
         source_system: String::new(),
         item_digests: items.iter().map(|item| laufzettel_chain::ids::ItemDigest::of(item)).collect(),
     }
@@ -79,7 +89,7 @@ pub(super) fn client(number: usize, network: NetworkId, members: &[Member], larg
         let action = bulky()?;
         items.extend((0..BULKY_REPORTS).map(|report| Item::encode(bytes(&format!("report {report}")), case, &action)));
     }
-    let payload = payload(TransactionId(bytes("transaction")), network, member, &items);
+    let payload = payload(TransactionId(bytes("transaction")), network, member, LONG_MS, &items);
     let transaction = payload.sign(items, &member.service);
     Some(Client {
         digest: PayloadDigest::of(&transaction.payload),

@@ -27,8 +27,16 @@ impl<'t> Section<'t> {
             let message = format!("`{key}` has more than {count_max} tables");
             findings.error(first.span().start, message, "take some out");
         }
-        let tables = list.iter().take(count_max);
-        tables.filter_map(|item| open(item.span().start, self.below(key), item, findings)).collect()
+        let mut tables = Vec::with_capacity(list.len().min(count_max));
+        for item in list.iter().take(count_max) {
+            if item.get_ref().as_table().is_some() {
+                tables.extend(open(item.span().start, self.below(key), item, findings));
+            } else {
+                let message = format!("`{key}` of [{}] holds something that is no table", self.path);
+                findings.error(item.span().start, message, "write it in braces: { KEY = VALUE, ... }");
+            }
+        }
+        tables
     }
 
     /// A length such as `P14D`, if the key is there.

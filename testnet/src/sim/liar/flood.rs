@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use laufzettel_chain::ids::{CaseId, ItemDigest, TransactionId};
+use laufzettel_chain::ids::{CaseId, TransactionId};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::limits::PART_BYTES;
-use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_chain::vote::{Signed, Vote, VoteType};
 use laufzettel_contracts::{Code, Report, When};
 use laufzettel_node::consensus::Message;
@@ -14,6 +14,7 @@ use laufzettel_node::consensus::message::BlockPart;
 use rand::Rng as _;
 
 use super::{Said, Scene, Strategy, What};
+use crate::sim::clients::payload;
 
 /// Transactions of one interruption.
 const TRANSACTIONS: u64 = 60;
@@ -85,15 +86,7 @@ impl Pools {
         }
         let report = Report::new(Code::new("step").ok()?, When::Day(20_000));
         let items = vec![Item::encode(id, CaseId([0xf1; 16]), &Action::Report(report))];
-        let payload = Payload {
-            network: scene.network,
-            incarnation: 0,
-            id: TransactionId(id),
-            authority: scene.member.id.clone(),
-            valid_until_ms: scene.now_ms + 20_000,
-            source_system: String::new(),
-            item_digests: items.iter().map(|item| ItemDigest::of(item)).collect(),
-        };
+        let payload = payload(TransactionId(id), scene.network, scene.member, scene.now_ms + 20_000, &items);
         Some(Arc::new(payload.sign(items, &scene.member.service)))
     }
 }

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use laufzettel_chain::block::Block;
 use laufzettel_chain::evidence::Evidence;
-use laufzettel_chain::ids::{Address, ItemDigest, NetworkId, TransactionId};
+use laufzettel_chain::ids::{Address, NetworkId, TransactionId};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::query;
-use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_chain::vote::{Signed, Vote, VoteType};
 use laufzettel_node::consensus::Message;
 use rand::Rng as _;
 
 use super::proposals::{built, turn};
 use super::{Said, Scene, Strategy};
+use crate::sim::clients::payload;
 
 /// A precommit that an honest validator really signed, from a certificate.
 fn true_vote(scene: &mut Scene<'_>) -> Option<Signed<Vote>> {
@@ -69,15 +70,7 @@ fn transaction(evidence: &Evidence, scene: &mut Scene<'_>) -> Arc<SignedTransact
     let items = vec![Item::encode([0x0f; 16], None, &Action::Evidence(evidence.clone()))];
     let mut id = [0; 16];
     scene.random.fill(&mut id);
-    let payload = Payload {
-        network: scene.network,
-        incarnation: 0,
-        id: TransactionId(id),
-        authority: scene.member.id.clone(),
-        valid_until_ms: scene.now_ms + 60_000,
-        source_system: String::new(),
-        item_digests: items.iter().map(|item| ItemDigest::of(item)).collect(),
-    };
+    let payload = payload(TransactionId(id), scene.network, scene.member, scene.now_ms + 60_000, &items);
     Arc::new(payload.sign(items, &scene.member.node))
 }
 
