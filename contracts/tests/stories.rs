@@ -128,3 +128,22 @@ fn a_story_reads_as_it_is_written() {
     assert!(script::read("case x\nlook 2026-02-29T10:00\n").is_err());
     assert!(script::read("case x\nlook 2026-03-01T10:00\nlook 2026-02-28T10:00\n").is_err());
 }
+
+/// What the whole procedure costs for a report, in a story from request to closing. Prints; asserts nothing that a busy
+/// machine could break.
+#[test]
+#[ignore = "a measurement"]
+fn costs_of_a_report() {
+    let land = land();
+    let (_, text) = stories().into_iter().next().expect("the first story");
+    let story = script::read(&text).expect("a story");
+    let (mut alone, mut effects, mut events) = (0, 0, 0);
+    for _ in 0..500 {
+        let (more_alone, more_effects) = Player::new(&land, &story).measure(&story);
+        alone += more_alone;
+        effects += more_effects;
+        events += story.steps.iter().filter(|step| matches!(step.act, script::Act::Report(_))).count() as u128;
+    }
+    println!("a report: {} ns folded, {} ns for its effects and their history", alone / events, effects / events);
+    assert!(events > 0);
+}

@@ -86,6 +86,38 @@ impl<'l> Player<'l> {
         Self { land, roles, directory, case: CaseFold::new(), history: History::new(), kept: None, reports: 0 }
     }
 
+    /// Takes the reports of a story, each at its instant and without due instants between: nanoseconds for the reports
+    /// alone, and for what follows from them.
+    pub(crate) fn measure(&mut self, story: &Story) -> (u128, u128) {
+        let (mut alone, mut effects) = (0, 0);
+        for step in &story.steps {
+            let Act::Report(said) = &step.act else { continue };
+            self.reports += 1;
+            let (report, author) = (self.report(said), authority(&said.author));
+            let position = Position { height: self.reports as u64, ..Position::default() };
+            let entry = Entry { slot: slot(self.reports), position, author, report };
+            let start = std::time::Instant::now();
+            self.case.report(&self.land.definition, entry);
+            alone += start.elapsed().as_nanos();
+            let start = std::time::Instant::now();
+            let world = World {
+                definition: &self.land.definition,
+                calendars: &self.land.calendars,
+                directory: &self.directory,
+            };
+            let known = Known { history: &self.history, name: &name, as_of_ms: step.at_ms };
+            match &mut self.kept {
+                Some(kept) => kept.update(&world, &self.case, &known),
+                kept => *kept = Some(EffectFold::of(&world, &self.case, &known)),
+            }
+            if let Some(kept) = &self.kept {
+                self.history.advance(&world, kept.effects());
+            }
+            effects += start.elapsed().as_nanos();
+        }
+        (alone, effects)
+    }
+
     /// Plays one step and tells what the case then shows.
     pub(crate) fn play(&mut self, step: &Step) -> Shown {
         self.wake(step.at_ms);
