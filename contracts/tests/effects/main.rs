@@ -2,5 +2,8 @@
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
+mod random;
+mod reference;
+mod speed;
 mod stories;
 mod world;
