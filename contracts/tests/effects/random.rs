@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// What may happen to a case.
 #[derive(Debug, Clone)]
-enum Act {
+pub(crate) enum Act {
     Report(Said),
     Correct(Index, Said),
     Retract(Index),
@@ -22,7 +22,7 @@ enum Act {
 
 /// A report relative to the time it is made at.
 #[derive(Debug, Clone)]
-struct Said {
+pub(crate) struct Said {
     status: &'static str,
     by: &'static str,
     days_ago: i32,
@@ -83,7 +83,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
+pub(crate) fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
     let pause = prop_oneof![3 => 0..20_u64, 2 => (0..30_u64).prop_map(|hours| hours * 60), 1 => (0..7_u64).prop_map(|days| days * 1440)];
     proptest::collection::vec((pause, act()), 1..16)
 }
@@ -112,12 +112,12 @@ impl Said {
 }
 
 /// A case, folded after each act in the way the ledger does.
-struct Run {
-    setting: Setting,
-    case: CaseFold,
-    history: History,
-    fold: EffectFold,
-    now_ms: u64,
+pub(crate) struct Run {
+    pub(crate) setting: Setting,
+    pub(crate) case: CaseFold,
+    pub(crate) history: History,
+    pub(crate) fold: EffectFold,
+    pub(crate) now_ms: u64,
     /// Effects that were told to be there, and all ever told.
     alive: BTreeSet<EffectId>,
     ever: BTreeSet<EffectId>,
@@ -125,13 +125,16 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let setting = Setting::new();
+        Self::with(Setting::new())
+    }
+
+    pub(crate) fn with(setting: Setting) -> Self {
         let (case, history, now_ms) = (CaseFold::new(), History::new(), at(1, 9));
         let fold = EffectFold::of(&setting.world(), &case, &Known { history: &history, name: &name, as_of_ms: now_ms });
         Self { setting, case, history, fold, now_ms, alive: BTreeSet::new(), ever: BTreeSet::new() }
     }
 
-    fn act(&mut self, number: u8, act: &Act) {
+    pub(crate) fn act(&mut self, number: u8, act: &Act) {
         let definition = &self.setting.definition;
         let world = self.setting.world();
         let effects = self.fold.effects();
@@ -158,12 +161,12 @@ impl Run {
         }
     }
 
-    fn update(&mut self) {
+    pub(crate) fn update(&mut self) {
         self.setting.update(&mut self.fold, &self.case, &self.history, self.now_ms);
     }
 
     /// Each change is told once, and all changes are told.
-    fn told(&mut self, changes: &Changes) {
+    pub(crate) fn told(&mut self, changes: &Changes) {
         for change in &changes.arose {
             assert!(self.ever.insert(change.id), "arises once");
             assert!(self.alive.insert(change.id));
@@ -203,7 +206,7 @@ fn nothing_silences(case: &CaseFold, effects: &Effects) {
 }
 
 /// The same but for the instant asked about, and the next one.
-fn timeless(effects: &Effects) -> Effects {
+pub(crate) fn timeless(effects: &Effects) -> Effects {
     Effects { as_of_ms: 0, next_due_ms: None, ..effects.clone() }
 }
 
@@ -227,6 +230,7 @@ proptest! {
             nothing_silences(&run.case, &found);
             let changes = run.history.advance(&run.setting.world(), &found);
             run.told(&changes);
+            prop_assert_eq!(&History::restore(run.history.past().clone()), &run.history);
             let again = run.history.advance(&run.setting.world(), &found);
             prop_assert_eq!(again, Changes::default());
             let later = |ms| timeless(&run.setting.effects(&run.case, &run.history, ms));
