@@ -2,8 +2,11 @@
 
 use crate::reference::Reference;
 use crate::world::{DAY_MS, HOUR_MS, Setting, at, authority, code, entry, name, slot};
-use laufzettel_contracts::effect::{Cause, Changes, Completion, EffectFold, EffectId, Effects, History, Known};
-use laufzettel_contracts::{CaseFold, Entry, Report, Value, When};
+use laufzettel_contracts::effect::{
+    Candidate, Cause, Changes, Completion, EffectDeviationKind, EffectFold, EffectId, Effects, History, Known, Stop,
+    admit,
+};
+use laufzettel_contracts::{CaseFold, Code, Entry, Report, Slot, Value, When};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
@@ -165,6 +168,14 @@ impl Run {
         self.setting.update(&mut self.fold, &self.case, &self.history, self.now_ms);
     }
 
+    fn admit(&self, said: &Said, corrects: Option<&Slot>) -> Result<Vec<Code>, Stop> {
+        let report = said.report(self.now_ms);
+        let author = authority(said.by);
+        let candidate = Candidate { report: &report, author: &author, corrects, reason: None };
+        let known = Known { history: &self.history, name: &name, as_of_ms: self.now_ms };
+        admit(&self.setting.world(), &self.case, self.fold.effects(), &known, &candidate)
+    }
+
     /// Each change is told once, and all changes are told.
     pub(crate) fn told(&mut self, changes: &Changes) {
         for change in &changes.arose {
@@ -246,6 +257,43 @@ proptest! {
                 }
                 None => prop_assert_eq!(later(run.now_ms + 400 * DAY_MS), timeless(&found)),
             }
+        }
+    }
+
+    /// What a lock stops is refused with it, what a guard blocks is what the fold then shows of it, and no fact is refused.
+    #[test]
+    fn what_is_admitted_is_what_the_fold_shows(acts in acts()) {
+        let mut run = Run::new();
+        for (number, (pause, act)) in (1_u8..).zip(&acts) {
+            run.now_ms += pause * 60_000;
+            run.update();
+            let asked = match act {
+                Act::Report(said) => Some((said, None)),
+                Act::Correct(which, said) if !run.case.entries().is_empty() => {
+                    Some((said, Some(which.get(run.case.entries()).clone())))
+                }
+                _ => None,
+            };
+            let before = run.fold.effects().clone();
+            let admitted = asked.as_ref().map(|(said, corrected)| run.admit(said, corrected.as_ref().map(|entry| &entry.slot)));
+            run.act(number, act);
+            run.update();
+            let changes = run.history.advance(&run.setting.world(), run.fold.effects());
+            run.told(&changes);
+            let (Some((said, corrected)), Some(admitted)) = (asked, admitted) else { continue };
+            let slot = corrected.map_or(slot(number), |entry| entry.slot);
+            let lock = before.locks.iter().find(|lock| lock.released_by.is_none());
+            let after = run.fold.effects().deviations.iter().filter(|found| found.slot == slot);
+            let guard = after.filter_map(|found| match &found.kind {
+                EffectDeviationKind::Overridden(guard) => Some(guard.clone()),
+                _ => None,
+            });
+            let expected = match (said.status, lock, guard.into_iter().next()) {
+                ("scheduled", Some(lock), _) => Err(Stop::Locked { lock: lock.origin.id, name: lock.lock.clone() }),
+                ("scheduled", None, Some(guard)) => Err(Stop::Blocked { guard }),
+                (_, _, _) => Ok(vec![]),
+            };
+            prop_assert_eq!(admitted, expected);
         }
     }
 
