@@ -132,8 +132,11 @@ impl std::error::Error for HistoryRefusal {}
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     past: BTreeMap<EffectId, Past>,
-    /// How often an acknowledgement or a completion was added.
+    /// How many acknowledgements of notices and completions there are: they never become fewer, and a fold that has seen
+    /// as many has seen them all.
     revision: u64,
+    /// How many of those kept are neither locks nor urgent notices.
+    last: usize,
 }
 
 /// An effect as a fold gives it, with what a history keeps.
@@ -196,7 +199,11 @@ impl History {
 
     /// A history as it was kept.
     pub fn restore(past: BTreeMap<EffectId, Past>) -> Self {
-        Self { past, revision: 0 }
+        let last = past.values().filter(|past| !past.urgent).count();
+        let acknowledged = |past: &Past| if past.kind == EffectKind::Notice { past.acknowledged.len() } else { 0 };
+        let of = |past: &Past| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
+        let revision = past.values().fold(0_u64, |sum, past| sum.saturating_add(of(past) as u64));
+        Self { past, revision, last }
     }
 
     /// All that is kept, by name.
@@ -256,8 +263,8 @@ impl History {
         let all = || shown.besides(world, effects, &BTreeSet::new());
         let count = self.past.len();
         let Some(past) = self.past.get_mut(&id) else {
-            let most = if urgent { EFFECTS_MAX } else { EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED) };
-            if count >= most {
+            let kept = EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED);
+            if count >= EFFECTS_MAX || (!urgent && self.last >= kept) {
                 changes.dropped = changes.dropped.saturating_add(1);
                 return;
             }
@@ -277,6 +284,7 @@ impl History {
                 completion: None,
             };
             self.past.insert(id, past);
+            self.last = self.last.saturating_add(usize::from(!urgent));
             changes.arose.push(change(told));
             return;
         };
@@ -328,7 +336,7 @@ impl History {
             return Err(HistoryRefusal::AlreadyAcknowledged);
         }
         past.acknowledged.insert(authority.clone(), now_ms);
-        self.revision = self.revision.saturating_add(1);
+        self.revision = self.revision.saturating_add(u64::from(past.kind == EffectKind::Notice));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
+mod bounds;
 mod random;
 mod reference;
 mod speed;

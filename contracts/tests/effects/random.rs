@@ -2,8 +2,11 @@
 
 use crate::reference::Reference;
 use crate::world::{DAY_MS, HOUR_MS, Setting, at, authority, code, entry, name, slot};
-use laufzettel_contracts::effect::{Cause, Changes, Completion, EffectFold, EffectId, Effects, History, Known};
-use laufzettel_contracts::{CaseFold, Entry, Report, Value, When};
+use laufzettel_contracts::effect::{
+    Candidate, Cause, Changes, Completion, EffectDeviationKind, EffectFold, EffectId, Effects, History, Known, Stop,
+    admit,
+};
+use laufzettel_contracts::{CaseFold, Code, Entry, Report, Slot, Value, When};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
@@ -11,7 +14,7 @@ use std::collections::BTreeSet;
 
 /// What may happen to a case.
 #[derive(Debug, Clone)]
-enum Act {
+pub(crate) enum Act {
     Report(Said),
     Correct(Index, Said),
     Retract(Index),
@@ -22,7 +25,7 @@ enum Act {
 
 /// A report relative to the time it is made at.
 #[derive(Debug, Clone)]
-struct Said {
+pub(crate) struct Said {
     status: &'static str,
     by: &'static str,
     days_ago: i32,
@@ -83,7 +86,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
+pub(crate) fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
     let pause = prop_oneof![3 => 0..20_u64, 2 => (0..30_u64).prop_map(|hours| hours * 60), 1 => (0..7_u64).prop_map(|days| days * 1440)];
     proptest::collection::vec((pause, act()), 1..16)
 }
@@ -112,12 +115,12 @@ impl Said {
 }
 
 /// A case, folded after each act in the way the ledger does.
-struct Run {
-    setting: Setting,
-    case: CaseFold,
-    history: History,
-    fold: EffectFold,
-    now_ms: u64,
+pub(crate) struct Run {
+    pub(crate) setting: Setting,
+    pub(crate) case: CaseFold,
+    pub(crate) history: History,
+    pub(crate) fold: EffectFold,
+    pub(crate) now_ms: u64,
     /// Effects that were told to be there, and all ever told.
     alive: BTreeSet<EffectId>,
     ever: BTreeSet<EffectId>,
@@ -125,13 +128,16 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let setting = Setting::new();
+        Self::with(Setting::new())
+    }
+
+    pub(crate) fn with(setting: Setting) -> Self {
         let (case, history, now_ms) = (CaseFold::new(), History::new(), at(1, 9));
         let fold = EffectFold::of(&setting.world(), &case, &Known { history: &history, name: &name, as_of_ms: now_ms });
         Self { setting, case, history, fold, now_ms, alive: BTreeSet::new(), ever: BTreeSet::new() }
     }
 
-    fn act(&mut self, number: u8, act: &Act) {
+    pub(crate) fn act(&mut self, number: u8, act: &Act) {
         let definition = &self.setting.definition;
         let world = self.setting.world();
         let effects = self.fold.effects();
@@ -158,12 +164,20 @@ impl Run {
         }
     }
 
-    fn update(&mut self) {
+    pub(crate) fn update(&mut self) {
         self.setting.update(&mut self.fold, &self.case, &self.history, self.now_ms);
     }
 
+    fn admit(&self, said: &Said, corrects: Option<&Slot>) -> Result<Vec<Code>, Stop> {
+        let report = said.report(self.now_ms);
+        let author = authority(said.by);
+        let candidate = Candidate { report: &report, author: &author, corrects, reason: None };
+        let known = Known { history: &self.history, name: &name, as_of_ms: self.now_ms };
+        admit(&self.setting.world(), &self.case, self.fold.effects(), &known, &candidate)
+    }
+
     /// Each change is told once, and all changes are told.
-    fn told(&mut self, changes: &Changes) {
+    pub(crate) fn told(&mut self, changes: &Changes) {
         for change in &changes.arose {
             assert!(self.ever.insert(change.id), "arises once");
             assert!(self.alive.insert(change.id));
@@ -203,7 +217,7 @@ fn nothing_silences(case: &CaseFold, effects: &Effects) {
 }
 
 /// The same but for the instant asked about, and the next one.
-fn timeless(effects: &Effects) -> Effects {
+pub(crate) fn timeless(effects: &Effects) -> Effects {
     Effects { as_of_ms: 0, next_due_ms: None, ..effects.clone() }
 }
 
@@ -227,6 +241,7 @@ proptest! {
             nothing_silences(&run.case, &found);
             let changes = run.history.advance(&run.setting.world(), &found);
             run.told(&changes);
+            prop_assert_eq!(&History::restore(run.history.past().clone()), &run.history);
             let again = run.history.advance(&run.setting.world(), &found);
             prop_assert_eq!(again, Changes::default());
             let later = |ms| timeless(&run.setting.effects(&run.case, &run.history, ms));
@@ -242,6 +257,43 @@ proptest! {
                 }
                 None => prop_assert_eq!(later(run.now_ms + 400 * DAY_MS), timeless(&found)),
             }
+        }
+    }
+
+    /// What a lock stops is refused with it, what a guard blocks is what the fold then shows of it, and no fact is refused.
+    #[test]
+    fn what_is_admitted_is_what_the_fold_shows(acts in acts()) {
+        let mut run = Run::new();
+        for (number, (pause, act)) in (1_u8..).zip(&acts) {
+            run.now_ms += pause * 60_000;
+            run.update();
+            let asked = match act {
+                Act::Report(said) => Some((said, None)),
+                Act::Correct(which, said) if !run.case.entries().is_empty() => {
+                    Some((said, Some(which.get(run.case.entries()).clone())))
+                }
+                _ => None,
+            };
+            let before = run.fold.effects().clone();
+            let admitted = asked.as_ref().map(|(said, corrected)| run.admit(said, corrected.as_ref().map(|entry| &entry.slot)));
+            run.act(number, act);
+            run.update();
+            let changes = run.history.advance(&run.setting.world(), run.fold.effects());
+            run.told(&changes);
+            let (Some((said, corrected)), Some(admitted)) = (asked, admitted) else { continue };
+            let slot = corrected.map_or(slot(number), |entry| entry.slot);
+            let lock = before.locks.iter().find(|lock| lock.released_by.is_none());
+            let after = run.fold.effects().deviations.iter().filter(|found| found.slot == slot);
+            let guard = after.filter_map(|found| match &found.kind {
+                EffectDeviationKind::Overridden(guard) => Some(guard.clone()),
+                _ => None,
+            });
+            let expected = match (said.status, lock, guard.into_iter().next()) {
+                ("scheduled", Some(lock), _) => Err(Stop::Locked { lock: lock.origin.id, name: lock.lock.clone() }),
+                ("scheduled", None, Some(guard)) => Err(Stop::Blocked { guard }),
+                (_, _, _) => Ok(vec![]),
+            };
+            prop_assert_eq!(admitted, expected);
         }
     }
 
