@@ -12,6 +12,7 @@
 
 #[path = "stories/play.rs"]
 mod play;
+mod processor;
 #[path = "stories/script.rs"]
 mod script;
 #[path = "stories/view.rs"]

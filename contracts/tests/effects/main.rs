@@ -3,6 +3,8 @@
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
 mod bounds;
+#[path = "../processor/mod.rs"]
+mod processor;
 mod random;
 mod reference;
 mod speed;

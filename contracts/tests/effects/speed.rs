@@ -2,10 +2,10 @@
 //! Measures, does not judge: figures depend on the machine.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+use crate::processor::Began;
 use crate::world::{HOUR_MS, Setting, at, code, entry, instant, moved, name, on, rejected};
 use laufzettel_contracts::effect::{EffectFold, History, Known};
 use laufzettel_contracts::{CALENDARS_DE, Calendars, CaseFold, Entry, Report};
-use std::time::Instant;
 
 /// A case of 25 reports over 24 days: two decisions, a stop, releases, assignments.
 fn reports() -> Vec<Entry> {
@@ -43,8 +43,8 @@ fn speed() {
         let world = setting.world();
         let entries = reports();
         let count = u128::try_from(entries.len()).expect("few");
-        let per_event = |start: Instant| start.elapsed().as_nanos() / (count * rounds);
-        let start = Instant::now();
+        let per_event = |start: Began| start.elapsed_ns() / (count * rounds);
+        let start = Began::now();
         for _ in 0..rounds {
             assert_eq!(setting.case(&entries).state().events, 25);
         }
@@ -58,16 +58,16 @@ fn speed() {
             for entry in &entries {
                 let now = u64::try_from(entry.report.occurred.end_ms()).expect("after 1970") + HOUR_MS;
                 case.report(&setting.definition, entry.clone());
-                let start = Instant::now();
+                let start = Began::now();
                 setting.update(&mut fold, &case, &history, now);
-                incremental += start.elapsed().as_nanos();
-                let start = Instant::now();
+                incremental += start.elapsed_ns();
+                let start = Began::now();
                 history.advance(&world, fold.effects());
-                advancing += start.elapsed().as_nanos();
+                advancing += start.elapsed_ns();
             }
-            let start = Instant::now();
+            let start = Began::now();
             let found = setting.effects(&case, &history, at(26, 0));
-            full += start.elapsed().as_nanos();
+            full += start.elapsed_ns();
             assert!(found.deadlines.len() > 1 && found.locks.iter().all(|lock| lock.lock == code("removal_stop")));
         }
         let each = |sum: u128| sum / (count * rounds);

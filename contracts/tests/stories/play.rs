@@ -96,10 +96,10 @@ impl<'l> Player<'l> {
             let (report, author) = (self.report(said), authority(&said.author));
             let position = Position { height: self.reports as u64, ..Position::default() };
             let entry = Entry { slot: slot(self.reports), position, author, report };
-            let start = std::time::Instant::now();
+            let start = crate::processor::Began::now();
             self.case.report(&self.land.definition, entry);
-            alone += start.elapsed().as_nanos();
-            let start = std::time::Instant::now();
+            alone += start.elapsed_ns();
+            let start = crate::processor::Began::now();
             let world = World {
                 definition: &self.land.definition,
                 calendars: &self.land.calendars,
@@ -113,7 +113,7 @@ impl<'l> Player<'l> {
             if let Some(kept) = &self.kept {
                 self.history.advance(&world, kept.effects());
             }
-            effects += start.elapsed().as_nanos();
+            effects += start.elapsed_ns();
         }
         (alone, effects)
     }
