@@ -1,17 +1,8 @@
 //! Time on a processor, for measurements by hand. From the system's own account, so that nothing in this crate, its
-//! tests included, knows a clock; and on a busy machine only this says something.
-
-use std::sync::OnceLock;
+//! tests included, knows a clock; and on a busy machine only this says something. Asking takes microseconds: measure many steps at once.
 
 /// A moment of this thread.
 pub(crate) struct Began(u128);
-
-/// What asking the system takes of what is measured.
-fn asking_ns() -> u128 {
-    const TIMES: u128 = 10_000;
-    static ASKING_NS: OnceLock<u128> = OnceLock::new();
-    *ASKING_NS.get_or_init(|| (0..TIMES).map(|_| on_processor_ns().abs_diff(on_processor_ns())).sum::<u128>() / TIMES)
-}
 
 fn on_processor_ns() -> u128 {
     let account = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
@@ -24,6 +15,6 @@ impl Began {
     }
     /// Nanoseconds this thread was on a processor since.
     pub(crate) fn elapsed_ns(&self) -> u128 {
-        (on_processor_ns() - self.0).saturating_sub(asking_ns())
+        on_processor_ns() - self.0
     }
 }
