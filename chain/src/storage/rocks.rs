@@ -99,6 +99,8 @@ impl RocksStore {
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         let mut options = Options::default();
         options.set_max_open_files(512);
+        // As for writing: RocksDB crashes where logs are tracked and a reader does not say so.
+        options.set_track_and_verify_wals_in_manifest(true);
         let opened = DB::open_cf_descriptors_read_only(&options, path, families(), false);
         Ok(Self { db: opened.map_err(|error| failed(&error))? })
     }
