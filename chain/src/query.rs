@@ -22,6 +22,9 @@ use crate::state::case::CaseRow;
 use crate::storage::{Family, Read, StoreError};
 use crate::transaction::{Payload, SignedTransaction};
 
+mod effects;
+pub use effects::{CaseEffects, Inbox, InboxRow, effects, inbox};
+
 fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }
 }
