@@ -115,7 +115,8 @@ impl Expression {
         // What is kept is shown, signed and read back as canonical text, which has more spaces.
         let canonical = root.to_string().len();
         if canonical > EXPRESSION_BYTES_MAX {
-            let message = format!("written out, the expression has {canonical} bytes, more than {EXPRESSION_BYTES_MAX}");
+            let message =
+                format!("written out, the expression has {canonical} bytes, more than {EXPRESSION_BYTES_MAX}");
             findings.error(at, message, "split it");
             return None;
         }
