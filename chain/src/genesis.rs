@@ -14,6 +14,9 @@ use crate::limits;
 use crate::registry::{Authority, Key, Parameters, Purpose, Registry};
 use crate::validators::{Validator, ValidatorSet};
 
+/// The newest language of definitions that the ledger runs. A rule that does not run must not look as if it did.
+const LANGUAGE_MAX: u32 = 1;
+
 /// Why a genesis file is refused.
 #[derive(Debug, Error)]
 pub enum GenesisError {
@@ -165,6 +168,14 @@ fn definitions(files: &[FileDefinition]) -> Result<Definitions, GenesisError> {
             value(format!("definition {index} has {} findings, first: {first}", findings.len()))
         })?;
         let key = (checked.definition.id().to_owned(), checked.definition.version());
+        let language = checked.definition.language();
+        if language > LANGUAGE_MAX {
+            return Err(value(format!(
+                "definition {} version {} is in language {language}, whose rules the ledger of protocol version 1 does not run; \
+                 take one in language {LANGUAGE_MAX}",
+                key.0, key.1
+            )));
+        }
         if definitions.insert(key.clone(), Arc::new(checked.definition)).is_some() {
             return Err(value(format!("definition {} version {} is given twice", key.0, key.1)));
         }

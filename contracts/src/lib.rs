@@ -51,5 +51,8 @@ pub use when::When;
 /// The text of the shipped definition: the German asylum procedure, profile `flora-1`.
 pub const ASYL_DE: &str = include_str!("../definitions/asyl-de.toml");
 
+/// The text of the shipped definition, version 2: the whole German asylum procedure with its periods and rules.
+pub const ASYL_DE_2: &str = include_str!("../definitions/asyl-de-2.toml");
+
 /// The text of the shipped calendars: the public holidays of the 16 Länder, and where authorities sit.
 pub const CALENDARS_DE: &str = include_str!("../calendars/de.toml");

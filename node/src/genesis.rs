@@ -387,6 +387,13 @@ mod tests {
     }
 
     #[test]
+    fn a_definition_whose_rules_would_not_run_is_refused() {
+        let mut made = genesis(vec![card("de-bamf", 1)], &["de-bamf"]).unwrap();
+        made.definitions[0].text = laufzettel_contracts::ASYL_DE_2.to_owned();
+        assert!(made.text().unwrap_err().to_string().contains("language 2"));
+    }
+
+    #[test]
     fn a_card_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("card.toml");

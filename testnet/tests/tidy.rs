@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 /// All that the pure crates may be made of: nothing here reads a clock, opens a socket or draws a random number.
 const CONTRACTS_MAY_USE: [&str; 2] = ["thiserror", "toml"];
-const CHAIN_MAY_USE: [&str; 14] = [
+const CHAIN_MAY_USE: [&str; 15] = [
     "laufzettel-contracts",
     "laufzettel-proto",
     "anyhow",
@@ -31,6 +31,8 @@ const CHAIN_MAY_USE: [&str; 14] = [
     "ed25519-dalek",
     "jmt",
     "prost",
+    // Threads of its own, and no other way to ask for them (docs/adr/0008-many-cores.md).
+    "rayon",
     "rocksdb",
     "serde",
     "thiserror",
@@ -239,6 +241,10 @@ fn libraries_stay_behind_their_doors() {
     });
     only_in("RocksDB stops at chain/src/storage/rocks.rs", &["rocksdb::"], |source| {
         source.path == "chain/src/storage/rocks.rs"
+    });
+    let parallel = ["execute.rs", "ledger.rs", "tree/update.rs", "snapshot/import/cases.rs"];
+    only_in("work is spread over cores in chain's execution, tree and import", &["rayon"], |source| {
+        source.path.strip_prefix("chain/src/").is_some_and(|file| parallel.contains(&file))
     });
     only_in("libp2p stops at node/src/network", &["libp2p"], |source| source.is_below(&["node/src/network"]));
     let services = ["_server::", "tonic::async_trait"];

@@ -10,7 +10,7 @@ use crate::finding::{Findings, quoted};
 use crate::legal::Length;
 use crate::limits::{GUARDS_MAX, REASONS_MAX};
 use crate::name::Code;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Keys of a status that language 1 does not have.
 pub(super) const ADDITIONS: [&str; 4] = ["warn_if", "block_if", "assigns", "retention"];
@@ -51,7 +51,7 @@ pub(super) fn read_additions(
     }
     status.assigns = read_assigns(section, status, known, findings);
     status.retention = read_retention(section, findings);
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let mut guards = |key, blocks, findings: &mut Findings| -> Vec<RawGuard> {
         let tables = section.tables(key, GUARDS_MAX, findings);
         tables.into_iter().filter_map(|table| read_guard(table, blocks, known.whole, &mut names, findings)).collect()
@@ -77,7 +77,7 @@ fn read_guard(
     mut section: Section<'_>,
     blocks: bool,
     whole: &str,
-    names: &mut BTreeSet<Code>,
+    names: &mut BTreeMap<Code, usize>,
     findings: &mut Findings,
 ) -> Option<RawGuard> {
     let name = read_name(&mut section, findings);
@@ -98,9 +98,10 @@ fn read_guard(
     let path = section.path.clone();
     section.finish(findings);
     let name = name?;
-    if !names.insert(name.value.clone()) {
+    if let Some(other_at) = names.insert(name.value.clone(), name.at) {
         let message = format!("another guard of this status is called `{}`", name.value);
-        findings.error(name.at, message, "give it another name: deviations are told apart by it");
+        // Those that warn are read first, wherever they stand.
+        findings.error(name.at.max(other_at), message, "give it another name: deviations are told apart by it");
     }
     Some(RawGuard { name: name.value, path, labels, when, overrides, basis })
 }

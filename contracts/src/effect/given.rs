@@ -294,6 +294,7 @@ pub struct Effects {
     pub deviations: Vec<EffectDeviation>,
     /// What a bound left out.
     pub dropped: Dropped,
-    /// The next instant, in milliseconds, at which folding again changes something, if nothing is recorded before.
+    /// The next instant, in milliseconds, at which folding again changes something, if nothing is recorded before. Where
+    /// a report is dated later than the instant asked about (a day counts as its end), it may turn out to be the same.
     pub next_due_ms: Option<u64>,
 }

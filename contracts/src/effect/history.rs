@@ -3,7 +3,8 @@
 //! hold what a fold can give.
 
 use super::World;
-use super::given::{Addressee, Cause, EffectId, EffectKind, Effects, Origin, TaskState};
+use super::given::{Addressee, Cause, EffectId, EffectKind, Effects, Origin, Participant, TaskState};
+use crate::definition::Lock;
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::{AuthorityId, Code};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,8 +132,11 @@ impl std::error::Error for HistoryRefusal {}
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     past: BTreeMap<EffectId, Past>,
-    /// How often an acknowledgement or a completion was added.
+    /// How many acknowledgements of notices and completions there are: they never become fewer, and a fold that has seen
+    /// as many has seen them all.
     revision: u64,
+    /// How many of those kept are neither locks nor urgent notices.
+    last: usize,
 }
 
 /// An effect as a fold gives it, with what a history keeps.
@@ -143,7 +147,48 @@ struct Present<'e> {
     stands: bool,
     urgent: bool,
     acknowledge: bool,
-    told: BTreeSet<Addressee>,
+    shown: Shown<'e>,
+}
+
+/// To whom an effect is shown.
+#[derive(Clone, Copy)]
+enum Shown<'e> {
+    /// To those it was made for.
+    To(&'e [Addressee]),
+    /// To those who hold these roles in the case now.
+    Roles(&'e [Code]),
+    /// To those who may announce or report what this stops or alarms: they have to know.
+    Lock(&'e Lock),
+}
+
+impl Shown<'_> {
+    /// Visits everybody, some more than once.
+    fn visit(self, world: &World<'_>, effects: &Effects, visit: &mut dyn FnMut(&Code, Option<&AuthorityId>)) {
+        let mut role = |role: &Code| {
+            let known = effects.participants.get(role).map(Participant::authority);
+            visit(role, known);
+        };
+        match self {
+            Self::To(all) => all.iter().for_each(|one| visit(&one.role, one.authority.as_ref())),
+            Self::Roles(roles) => roles.iter().for_each(role),
+            Self::Lock(lock) => {
+                let statuses = lock.stops.iter().chain(&lock.alarms);
+                let statuses = statuses.filter_map(|code| world.definition.status(code.as_str()));
+                statuses.flat_map(|status| &status.reported_by).for_each(&mut role);
+            }
+        }
+    }
+
+    /// Everybody who is not among those told already.
+    fn besides(self, world: &World<'_>, effects: &Effects, told: &BTreeSet<Addressee>) -> Vec<Addressee> {
+        let mut more = BTreeSet::new();
+        self.visit(world, effects, &mut |role, authority| {
+            if !told.iter().any(|one| one.role == *role && one.authority.as_ref() == authority) {
+                more.insert(Addressee { role: role.clone(), authority: authority.cloned() });
+            }
+        });
+        more.into_iter().collect()
+    }
 }
 
 impl History {
@@ -154,7 +199,11 @@ impl History {
 
     /// A history as it was kept.
     pub fn restore(past: BTreeMap<EffectId, Past>) -> Self {
-        Self { past, revision: 0 }
+        let last = past.values().filter(|past| !past.urgent).count();
+        let acknowledged = |past: &Past| if past.kind == EffectKind::Notice { past.acknowledged.len() } else { 0 };
+        let of = |past: &Past| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
+        let revision = past.values().fold(0_u64, |sum, past| sum.saturating_add(of(past) as u64));
+        Self { past, revision, last }
     }
 
     /// All that is kept, by name.
@@ -189,7 +238,7 @@ impl History {
         let mut there = BTreeSet::new();
         for present in present(world, effects) {
             there.insert(present.origin.id);
-            self.see(present, now_ms, &mut changes);
+            self.see(world, effects, present, &mut changes);
         }
         let mut gone = Vec::new();
         for (id, past) in &mut self.past {
@@ -207,33 +256,36 @@ impl History {
         changes
     }
 
-    fn see(&mut self, present: Present<'_>, now_ms: u64, changes: &mut Changes) {
-        let Present { origin, kind, name, stands, urgent, acknowledge, told } = present;
+    fn see(&mut self, world: &World<'_>, effects: &Effects, present: Present<'_>, changes: &mut Changes) {
+        let Present { origin, kind, name, stands, urgent, acknowledge, shown } = present;
         let id = origin.id;
         let change = |told: Vec<Addressee>| Change { id, kind, name: name.clone(), told, urgent, acknowledge };
+        let all = || shown.besides(world, effects, &BTreeSet::new());
         let count = self.past.len();
         let Some(past) = self.past.get_mut(&id) else {
-            let most = if urgent { EFFECTS_MAX } else { EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED) };
-            if count >= most {
+            let kept = EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED);
+            if count >= EFFECTS_MAX || (!urgent && self.last >= kept) {
                 changes.dropped = changes.dropped.saturating_add(1);
                 return;
             }
-            changes.arose.push(change(told.iter().cloned().collect()));
+            let told = all();
             let past = Past {
                 kind,
                 name: name.clone(),
                 rule: origin.rule.clone(),
                 cause: origin.cause,
                 occurrence: origin.occurrence,
-                first_seen_ms: now_ms,
+                first_seen_ms: effects.as_of_ms,
                 withdrawn_ms: None,
                 stood: stands,
                 urgent,
-                told,
+                told: told.iter().cloned().collect(),
                 acknowledged: BTreeMap::new(),
                 completion: None,
             };
             self.past.insert(id, past);
+            self.last = self.last.saturating_add(usize::from(!urgent));
+            changes.arose.push(change(told));
             return;
         };
         past.stood = stands;
@@ -242,14 +294,15 @@ impl History {
                 // What was acknowledged was that it had gone.
                 past.acknowledged.clear();
             }
-            changes.returned.push(change(told.iter().cloned().collect()));
-            past.told.extend(told);
-            return;
-        }
-        let new: Vec<Addressee> = told.difference(&past.told).cloned().collect();
-        if stands && !new.is_empty() {
-            past.told.extend(new.iter().cloned());
-            changes.readdressed.push(change(new));
+            let told = all();
+            past.told.extend(told.iter().cloned());
+            changes.returned.push(change(told));
+        } else if stands {
+            let more = shown.besides(world, effects, &past.told);
+            if !more.is_empty() {
+                past.told.extend(more.iter().cloned());
+                changes.readdressed.push(change(more));
+            }
         }
     }
 
@@ -283,7 +336,7 @@ impl History {
             return Err(HistoryRefusal::AlreadyAcknowledged);
         }
         past.acknowledged.insert(authority.clone(), now_ms);
-        self.revision = self.revision.saturating_add(1);
+        self.revision = self.revision.saturating_add(u64::from(past.kind == EffectKind::Notice));
         Ok(())
     }
 
@@ -330,50 +383,32 @@ fn meant(world: &World<'_>, addressee: &Addressee, authority: &AuthorityId) -> b
 
 fn present<'e>(world: &World<'e>, effects: &'e Effects) -> impl Iterator<Item = Present<'e>> {
     let rules = world.definition.rules();
-    let addressee = |role: &Code| {
-        let authority = effects.participants.get(role).map(|participant| participant.authority().clone());
-        Addressee { role: role.clone(), authority }
-    };
-    let all = move |roles: Option<&Vec<Code>>| -> BTreeSet<Addressee> {
-        roles.into_iter().flatten().map(addressee).collect()
-    };
-    let definition = world.definition;
     let locks = effects.locks.iter().map(move |lock| {
-        // Who may announce or report what it stops has to know of it.
-        let found = rules.lock(lock.lock.as_str());
-        let statuses = found.into_iter().flat_map(|lock| lock.stops.iter().chain(&lock.alarms));
-        let watchers = statuses.filter_map(|code| definition.status(code.as_str()));
-        let told = watchers.flat_map(|status| &status.reported_by).map(addressee).collect();
-        let stands = lock.released_by.is_none();
-        Present { urgent: true, acknowledge: false, ..of(&lock.origin, EffectKind::Lock, &lock.lock, stands, told) }
+        let shown = rules.lock(lock.lock.as_str()).map_or(Shown::To(&[]), Shown::Lock);
+        let plain = of(&lock.origin, EffectKind::Lock, &lock.lock, lock.released_by.is_none(), shown);
+        Present { urgent: true, ..plain }
     });
     let notices = effects.notices.iter().map(|notice| {
-        let told = notice.recipients.iter().cloned().collect();
         let acknowledge = notice.acknowledge_until_ms.is_some();
-        let plain = of(&notice.origin, EffectKind::Notice, &notice.notice, true, told);
+        let plain = of(&notice.origin, EffectKind::Notice, &notice.notice, true, Shown::To(&notice.recipients));
         Present { urgent: notice.urgent, acknowledge, ..plain }
     });
     let tasks = effects.tasks.iter().map(|task| {
         let open = task.state == TaskState::Open;
-        of(&task.origin, EffectKind::Task, &task.task, open, BTreeSet::from([task.addressee.clone()]))
+        of(&task.origin, EffectKind::Task, &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
     });
     let deadlines = effects.deadlines.iter().map(move |deadline| {
-        let watched_by = rules.deadline(deadline.deadline.as_str()).map(|rule| &rule.watched_by);
-        of(&deadline.origin, EffectKind::Deadline, &deadline.deadline, deadline.state.runs(), all(watched_by))
+        let roles = rules.deadline(deadline.deadline.as_str()).map_or(&[][..], |rule| &rule.watched_by);
+        let runs = deadline.state.runs();
+        of(&deadline.origin, EffectKind::Deadline, &deadline.deadline, runs, Shown::Roles(roles))
     });
     let markers = effects.markers.iter().map(move |marker| {
-        let audience = rules.marker(marker.marker.as_str()).map(|rule| &rule.audience);
-        of(&marker.origin, EffectKind::Marker, &marker.marker, marker.cleared_by.is_none(), all(audience))
+        let roles = rules.marker(marker.marker.as_str()).map_or(&[][..], |rule| &rule.audience);
+        of(&marker.origin, EffectKind::Marker, &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
     });
     locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
 }
 
-fn of<'e>(
-    origin: &'e Origin,
-    kind: EffectKind,
-    name: &'e Code,
-    stands: bool,
-    told: BTreeSet<Addressee>,
-) -> Present<'e> {
-    Present { origin, kind, name, stands, urgent: false, acknowledge: false, told }
+fn of<'e>(origin: &'e Origin, kind: EffectKind, name: &'e Code, stands: bool, shown: Shown<'e>) -> Present<'e> {
+    Present { origin, kind, name, stands, urgent: false, acknowledge: false, shown }
 }

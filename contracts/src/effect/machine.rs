@@ -84,7 +84,9 @@ pub(super) struct Machine {
     skipped_ms: Option<i64>,
     /// The last instant that was taken after the last report.
     pub(super) drained_ms: Option<i64>,
+    /// How many effects were made, and how many of these are neither locks nor urgent notices.
     made: usize,
+    made_last: usize,
 }
 
 impl Machine {
@@ -182,9 +184,9 @@ impl Machine {
 
     /// Whether one effect more may be made, and counts it. Locks and urgent notices may use what is kept for them.
     pub(super) fn room(&mut self, first: bool) -> bool {
-        let most = if first { EFFECTS_MAX } else { EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED) };
-        let room = self.made < most;
+        let room = self.made < EFFECTS_MAX && (first || self.made_last < EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED));
         self.made = self.made.saturating_add(usize::from(room));
+        self.made_last = self.made_last.saturating_add(usize::from(room && !first));
         room
     }
 

@@ -252,7 +252,9 @@ impl Machine {
         let regime = self.so_far(deadline.origin.proceeding).and_then(|so_far| so_far.regime);
         let by_regime = regime.and_then(|(regime, _)| rule.lengths.get(regime));
         let Some(length) = by_regime.or(rule.lengths.first()).copied() else { return };
-        let seat = rule.seat.as_ref().and_then(|role| self.roles.holder(given.world, role)).cloned();
+        // Once known, the seat stays, whoever holds the role later.
+        let holder = || rule.seat.as_ref().and_then(|role| self.roles.holder(given.world, role));
+        let seat = deadline.seat.as_ref().or_else(holder).cloned();
         // Without a role the end moves only off what is a day off everywhere, which is the earliest end of all areas.
         let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
         let choice = choice(given, seat.as_ref(), unknown);

@@ -11,13 +11,14 @@ use crate::report::Entry;
 /// replaced, retractions have taken out. Each answer is one search in an ordered map, or less: the cost of expressions
 /// counts on it.
 pub trait Facts {
-    /// Whether a report of the status stands in the current proceeding, at or before this point.
+    /// Whether a report of the status stands in the current proceeding, before this point; what is judged or triggers is
+    /// [`Facts::this`] and does not count.
     fn has(&self, status: &Code) -> bool;
     /// The same over all proceedings of the case.
     fn has_ever(&self, status: &Code) -> bool;
-    /// How many reports of the status stand in the current proceeding, at or before this point.
+    /// How many reports of the status stand in the current proceeding, before this point.
     fn count(&self, status: &Code) -> u32;
-    /// The last report of the status in the current proceeding, at or before this point.
+    /// The last report of the status in the current proceeding, before this point.
     fn last(&self, status: &Code) -> Option<&Entry>;
     /// The report that is judged, or that triggered the rule.
     fn this(&self) -> Option<&Entry>;

@@ -130,6 +130,43 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("rule that tells whom nobody knows", "to = [\"foreigners\", \"police\"]", "to = [\"police\", \"police\"]"),
     ("rule that tells no notice", "{ notice = \"news\", to = [\"office\"] }", "{ to = [\"office\"] }"),
     ("rule with an unknown key", "start = [\"hearing\"]", "strat = [\"hearing\"]"),
+    // What must not be said, or said twice.
+    ("role known by its assignment", "{ foreigners = \"to\" }", "{ foreigners = \"to\", police = \"to\" }"),
+    ("role that only gets notices", "{ task = \"phone\", for = \"police\" }", "{ task = \"phone\", for = \"court\" }"),
+    ("a fault hides what follows from it", "on = { status = \"decided\" }", "on = { status = \"decidd\" }"),
+    (
+        "guards of one name that warn and block",
+        "[[status.final.block_if]]\nname = \"too_early\"",
+        "[[status.final.warn_if]]\nname = \"appeal_open\"",
+    ),
+    ("a restricted status is not proposed", "met_by = [\"appealed\", \"elsewhere\"]", "met_by = [\"removl\"]"),
+    (
+        "a regime of one day",
+        "from = 2026-06-12\nbasis = \"Law 0\"",
+        concat!(
+            "from = 2026-06-12\nuntil = 2026-06-12\nbasis = \"Law 0\"\n",
+            "[regime.later]\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\nfrom = 2026-06-13"
+        ),
+    ),
+    ("a regime that ends before it begins", "from = 2026-06-12", "from = 2026-06-12\nuntil = 2026-06-11"),
+    ("warned within working days", "length = \"P1M\"", "length = \"P1WD\"\nwarn = \"P4D\""),
+    ("warned before working days", "length = \"P1M\"", "length = \"P1WD\"\nwarn = \"P5D\""),
+    (
+        "deadline whose warning is awaited",
+        "",
+        concat!(
+            "[deadline.d]\nlength = \"P2D\"\nwarn = \"P1D\"\nfrom = \"occurred\"\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n",
+            "[[rule]]\nname = \"r\"\non = { warned = \"d\" }\nstop = [\"hearing\"]\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n"
+        ),
+    ),
+    (
+        "deadline whose grace is awaited",
+        "",
+        concat!(
+            "[deadline.d]\nlength = \"P2D\"\ngrace = \"P1D\"\nfrom = \"occurred\"\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n",
+            "[[rule]]\nname = \"r\"\non = { grace = \"d\" }\nstop = [\"hearing\"]\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n"
+        ),
+    ),
     // What a definition is not.
     ("calendars", "", "[calendar.saxony]\nholidays = []\n"),
     ("outside and never named", "[\"elsewhere\"]\n\n[track", "[\"elsewhere\", \"nowhere\"]\n\n[track"),

@@ -139,3 +139,21 @@ fn rules_of_one_cause_keep_their_order() {
         definition.rules().caused_by(&Trigger::Status(code("lodged"))).map(|rule| rule.name.as_str()).collect();
     assert_eq!(found, ["hearing_wanted", "a_later"]);
 }
+
+/// Without regimes a deadline has one length, and nothing decides.
+#[test]
+fn a_definition_needs_no_regimes() {
+    let begin = SOUND.find("[regimes]").expect("the regimes");
+    let end = SOUND.find("[status.lodged]").expect("the first status");
+    let text = SOUND
+        .replace(&SOUND[begin..end], "")
+        .replace("{ before_pact = \"P2W\", pact = \"P1W\" }", "\"P2W\"")
+        .replace(" && regime in [before_pact, pact]", "");
+    let definition = Definition::check(&text).expect("a sound text").definition;
+    let rules = definition.rules();
+    assert_eq!((rules.decided_by.as_ref(), rules.regimes.len(), rules.regime_on(0)), (None, 0, None));
+    assert_eq!(rules.deadline("appeal_2w").expect("a deadline").lengths, [length("P2W")]);
+    assert_eq!(rules.deadline("hearing").expect("a deadline").lengths, [length("P1M")]);
+    let asks = Definition::check(&text.replace("!open(removal_stop)", "regime == pact")).expect_err("no regimes");
+    assert!(asks[0].message.contains("no regimes"), "{asks:?}");
+}

@@ -2,7 +2,7 @@
 
 use super::{said_of, with};
 use laufzettel_contracts::Definition;
-use laufzettel_contracts::limits::{CASCADE_MAX, CAUSE_COST_MAX, EXPRESSION_COST_MAX};
+use laufzettel_contracts::limits::{CASCADE_MAX, CAUSE_COST_MAX, CYCLES_TOLD_MAX, EXPRESSION_COST_MAX};
 use proptest::prelude::*;
 
 const LABELS: &str = "label_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n";
@@ -44,6 +44,27 @@ fn a_cycle_through_a_deadline_and_a_silence() {
          the silence about `stop_removal` rule `restarts` starts `hearing`, then at the end of `hearing` rule `returns` \
          starts `appeal_2w`; take one of these steps out: what repeats is reported again by a person"
     );
+}
+
+#[test]
+fn a_cycle_through_each_moment_of_a_deadline() {
+    for moment in ["warned", "elapsed", "grace"] {
+        let text = with("", &rule("again", &format!("on = {{ {moment} = \"appeal_2w\" }}\nstart = [\"appeal_2w\"]")));
+        assert!(first_of(&text).contains("for ever"), "{moment}: {}", said_of(&text));
+    }
+}
+
+#[test]
+fn only_so_many_cycles_are_told() {
+    let own = |place: usize| {
+        deadline(&format!("d{place}"))
+            + &rule(&format!("r{place}"), &format!("on = {{ elapsed = \"d{place}\" }}\nstart = [\"d{place}\"]"))
+    };
+    let cycles = |count: usize| {
+        let text = with("", &(0..count).map(own).collect::<String>());
+        said_of(&text).matches("for ever").count()
+    };
+    assert_eq!((cycles(3), cycles(CYCLES_TOLD_MAX + 4)), (3, CYCLES_TOLD_MAX));
 }
 
 /// A report is not made by a rule: what a status sets off and what reports it are no cycle.
@@ -89,6 +110,66 @@ fn effects_that_multiply_are_refused() {
     );
     assert_eq!(said.lines().count(), 2, "{said}");
     assert!(said_of(&chain(200, 2)).starts_with("fails"));
+}
+
+/// Each recipient may be silent: three times what follows from one silence.
+#[test]
+fn every_recipient_counts() {
+    let opened = vec!["{ task = \"phone\", for = \"court\" }"; 250].join(",");
+    let text = |roles: &str, rules: usize| {
+        let silent = |place: usize| {
+            rule(&format!("r{place}"), &format!("on = {{ unacknowledged = \"stop_removal\" }}\nopen = [{opened}]"))
+        };
+        let told = format!("on = {{ status = \"heard\" }}\nnotify = [{{ notice = \"stop_removal\", to = [{roles}] }}]");
+        with("", &((0..rules).map(silent).collect::<String>() + &rule("told", &told)))
+    };
+    // 250 openings and that of `escalate` for each, and the notice: 1 + 3 * 251, then 1 + 4 * 251.
+    assert!(said_of(&text("\"office\", \"court\", \"police\"", 1)).starts_with("passes"));
+    let said = first_of(&text("\"office\", \"court\", \"police\", \"foreigners\"", 1));
+    assert!(said.contains("at a report of `heard` rules make 1005 effects"), "{said}");
+}
+
+/// 60 locks and 250 markers in four rules are 1,240 effects; what they release and clear is none.
+#[test]
+fn locks_and_markers_are_effects() {
+    let names =
+        |what: &str, count: usize| -> Vec<String> { (0..count).map(|place| format!("{what}{place}")).collect() };
+    let (locks, markers) = (names("l", 60), names("m", 250));
+    let mut parts: String =
+        locks.iter().map(|name| format!("\n[lock.{name}]\nstops = [\"final\"]\n{LABELS}")).collect();
+    parts.extend(markers.iter().map(|name| format!("\n[marker.{name}]\naudience = [\"office\"]\n{LABELS}")));
+    let rules = |set: &str, mark: &str| -> String {
+        let body = format!("on = {{ status = \"heard\" }}\n{set} = {locks:?}\n{mark} = {markers:?}");
+        let rules: String = (0..4).map(|place| rule(&format!("r{place}"), &body)).collect();
+        said_of(&with("", &format!("{parts}{rules}")))
+    };
+    assert!(rules("unlock", "clear").starts_with("passes"));
+    assert!(rules("lock", "clear").starts_with("passes"), "240 effects");
+    assert!(rules("unlock", "mark").starts_with("passes"), "1,000 effects");
+    assert!(rules("lock", "mark").contains("at a report of `heard` rules make 1240 effects"));
+}
+
+#[test]
+fn guards_and_recipients_cost() {
+    let literals = usize::try_from(EXPRESSION_COST_MAX).expect("few") - 11;
+    let dear = vec!["1"; literals].join("+");
+    let guards = |count: usize| -> String {
+        let one = |place: usize| {
+            format!("\n[[status.heard.warn_if]]\nname = \"g{place}\"\nwhen = 'count(lodged) + {dear} > 1000'\n{LABELS}")
+        };
+        said_of(&with("", &(0..count).map(one).collect::<String>()))
+    };
+    assert!(guards(9).starts_with("passes"));
+    assert!(guards(11).contains("at a report of `heard` guards and rules cost 1"), "{}", guards(11));
+    let sent = vec!["{ notice = \"news\", to = [\"office\", \"court\", \"police\", \"foreigners\"] }"; 250].join(",");
+    let rules = |count: usize| -> String {
+        let one =
+            |place: usize| rule(&format!("r{place}"), &format!("on = {{ status = \"heard\" }}\nnotify = [{sent}]"));
+        said_of(&with("", &(0..count).map(one).collect::<String>()))
+    };
+    // A rule is one step, each of its 250 notices and of the 1,000 recipients five.
+    assert!(rules(1).starts_with("passes"));
+    assert!(rules(2).contains("at a report of `heard` guards and rules cost 12502 steps"), "{}", rules(2));
 }
 
 #[test]

@@ -2,5 +2,11 @@
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
+mod bounds;
+#[path = "../processor/mod.rs"]
+mod processor;
+mod random;
+mod reference;
+mod speed;
 mod stories;
 mod world;

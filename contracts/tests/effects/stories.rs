@@ -4,8 +4,8 @@ use crate::world::{
     DAY_MS, HOUR_MS, JUNE, Setting, at, authority, code, entry, instant, moved, name, on, rejected, slot,
 };
 use laufzettel_contracts::effect::{
-    Candidate, Change, Changes, Completion, DeadlineState, EffectDeviationKind, EffectId, EffectKind, Effects, History,
-    HistoryRefusal, Known, Stop, TaskState, admit,
+    Candidate, Change, Changes, Completion, DeadlineState, EffectDeviationKind, EffectFold, EffectId, EffectKind,
+    Effects, History, HistoryRefusal, Known, Stop, TaskState, admit,
 };
 use laufzettel_contracts::{CaseFold, Entry, Report, When};
 
@@ -15,16 +15,22 @@ struct Told {
     case: CaseFold,
     history: History,
     effects: Effects,
+    fold: Option<EffectFold>,
 }
 
 impl Told {
     fn new() -> Self {
         let setting = Setting::new();
-        Self { setting, case: CaseFold::new(), history: History::new(), effects: Effects::default() }
+        Self { setting, case: CaseFold::new(), history: History::new(), effects: Effects::default(), fold: None }
     }
 
     fn fold(&mut self, now_ms: u64) -> Changes {
         self.effects = self.setting.effects(&self.case, &self.history, now_ms);
+        let known = Known { history: &self.history, name: &name, as_of_ms: now_ms };
+        let world = self.setting.world();
+        let fold = self.fold.get_or_insert_with(|| EffectFold::of(&world, &self.case, &known));
+        fold.update(&world, &self.case, &known);
+        assert_eq!(*fold.effects(), self.effects, "kept between, it gives the same");
         self.history.advance(&self.setting.world(), &self.effects)
     }
 
@@ -289,4 +295,62 @@ fn language_1_gives_nothing() {
     let known = Known { history: &History::new(), name: &name, as_of_ms: 400 * 365 * DAY_MS };
     let found = laufzettel_contracts::effect::effects(&world, &case, &known);
     assert_eq!(found, Effects { as_of_ms: 400 * 365 * DAY_MS, ..Effects::default() });
+}
+
+#[test]
+fn an_acknowledgement_counts_before_the_end_of_its_time() {
+    for (late, escalates) in [(0, true), (1, false)] {
+        let mut told = Told::new();
+        let filed = at(2, 10);
+        let id = told.report(1, "court-south", instant("relief", filed), filed).arose[1].id;
+        let until = filed + HOUR_MS / 4;
+        let world = told.setting.world();
+        told.history.acknowledge(&world, &told.effects, &id, &authority("fa-two"), until - late).expect("a recipient");
+        told.fold(until);
+        assert_eq!(told.effects.notices[0].unacknowledged, escalates);
+    }
+}
+
+#[test]
+fn an_instant_is_in_time_before_the_end_and_not_at_it() {
+    // 36 hours from the end of 13 June (22:00 UTC) end on 15 June at 10:00 UTC.
+    for (early, met) in [(0, false), (1, true)] {
+        let mut told = Told::new();
+        told.report(1, "de-bamf", on("registered", 13), at(13, 9));
+        told.report(2, "fa-one", instant("executed", at(15, 10) - early), at(15, 11));
+        assert_eq!(told.effects.deadlines[0].state == DeadlineState::Met(slot(2)), met);
+        assert_eq!(told.effects.deadlines[0].state == DeadlineState::Elapsed { grace_over: false }, !met);
+    }
+}
+
+#[test]
+fn a_seat_once_known_stays() {
+    let mut told = Told::new();
+    told.report(1, "de-bamf", on("registered", 10), at(10, 9));
+    told.report(2, "de-bamf", rejected(12), at(12, 10));
+    told.report(3, "court-south", instant("relief", at(13, 9)), at(13, 10));
+    told.report(4, "court-north", instant("relief", at(14, 9)), at(14, 10));
+    told.report(5, "de-bamf", on("lodged", 15), at(15, 10));
+    assert_eq!(deadline(&told.effects, 0), (DeadlineState::Running, 19, Some("court-south".to_owned())));
+}
+
+#[test]
+fn each_withdrawal_of_a_lock_that_stood_is_acknowledged_anew_and_one_released_needs_it_not() {
+    let mut told = Told::new();
+    let filed = at(2, 10);
+    let lock = told.report(1, "court-south", instant("relief", filed), filed).arose[0].id;
+    for round in 1..3 {
+        told.case.correct(&told.setting.definition, slot(1), on("ruled", 2)).expect("it stands");
+        assert_eq!(shown(&told.fold(filed + round * 10))[0], "-lock removal_stop!?");
+        let world = told.setting.world();
+        let acknowledged = told.history.acknowledge(&world, &told.effects, &lock, &authority("fa-one"), filed + 99);
+        assert_eq!(acknowledged, Ok(()), "round {round}");
+        told.case.correct(&told.setting.definition, slot(1), instant("relief", filed)).expect("it stands");
+        told.fold(filed + round * 10 + 1);
+    }
+    let mut told = Told::new();
+    told.case.report(&told.setting.definition, entry(1, "court-south", instant("relief", filed)));
+    told.report(2, "court-south", on("ruled", 2), filed + 5);
+    told.case.retract(&told.setting.definition, slot(1)).expect("it stands");
+    assert_eq!(shown(&told.fold(filed + 6)), ["-lock removal_stop", "-notice stop_removal!"]);
 }

@@ -2,7 +2,7 @@
 
 use laufzettel_contracts::effect::{Cause, Directory, EffectFold, EffectId, Effects, History, Known, World, effects};
 use laufzettel_contracts::{
-    AuthorityId, CALENDARS_DE, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, Value, When,
+    AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, Value, When,
 };
 
 pub(crate) const HOUR_MS: u64 = 3_600_000;
@@ -20,8 +20,7 @@ impl Setting {
     pub(crate) fn new() -> Self {
         let text = include_str!("process.toml");
         let definition = Definition::check(text).map_err(|all| format!("{all:#?}")).expect("sound").definition;
-        let calendars = CALENDARS_DE.replace("[seat]\n", "[seat]\ncourt-south = \"DE-BY-augsburg\"\n");
-        let calendars = Calendars::check(&calendars).expect("sound").calendars;
+        let calendars = Calendars::check(include_str!("calendars.toml")).expect("sound").calendars;
         // Two that have the same role, and one that has two.
         let holders = [
             ("office", "de-bamf"),

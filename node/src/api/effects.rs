@@ -42,6 +42,11 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Whether a definition is in a language that has rules.
+pub(super) fn has_rules(definition: &Definition) -> bool {
+    definition.language() >= LANGUAGE_OF_RULES
+}
+
 /// A case with what follows from it.
 pub(super) struct Followed {
     pub(super) definition: Arc<Definition>,
@@ -57,7 +62,7 @@ pub(super) fn follow(
 ) -> Result<Option<Followed>, Failure> {
     let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
     let definition = row.definition(registry, id)?.clone();
-    if definition.language() < LANGUAGE_OF_RULES {
+    if !has_rules(&definition) {
         return Ok(None);
     }
     let case = query::effects(read, registry, id, as_of_ms)?;

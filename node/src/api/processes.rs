@@ -15,6 +15,9 @@ use super::effects::{self, Reader};
 use super::reasons::Reason;
 use super::status::Failure;
 
+/// Explanations of one answer. What is urgent comes first.
+const EXPLANATIONS_MAX: usize = 500;
+
 pub(super) struct Processes {
     backend: Arc<Backend>,
 }
@@ -102,6 +105,8 @@ impl v1::process_service_server::ProcessService for Processes {
                 if let Some(followed) = effects::follow(read, registry, &id, tip.header.time_ms)? {
                     let reader = Reader::of(registry, caller.authority());
                     response.explanations = followed.explain(&reader, &case.fold, only.as_ref());
+                    response.more = response.explanations.len() > EXPLANATIONS_MAX;
+                    response.explanations.truncate(EXPLANATIONS_MAX);
                     response.as_of_ms = followed.case.effects.as_of_ms;
                 }
                 if only.is_some() && response.explanations.is_empty() {

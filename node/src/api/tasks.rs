@@ -130,6 +130,20 @@ impl v1::task_service_server::TaskService for Tasks {
         Ok(Response::new(v1::ListDeadlinesResponse { deadlines, next_page_token, position }))
     }
 
+    async fn count_inbox(&self, request: Request<v1::CountInboxRequest>) -> Answer<v1::CountInboxResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let min_height = request.into_inner().min_height;
+        if min_height > 0 {
+            self.backend.reach(min_height, until).await?;
+        }
+        let counted = self.backend.read_long(move |read, tip| {
+            let count = |kind| inbox::count(read, caller.authority(), kind, tip.header.time_ms).map(Some);
+            Ok((count(Inbox::Tasks)?, count(Inbox::Notices)?, count(Inbox::Deadlines)?))
+        });
+        let ((tasks, notices, deadlines), position) = counted.await?;
+        Ok(Response::new(v1::CountInboxResponse { tasks, notices, deadlines, position: Some(position) }))
+    }
+
     type WatchInboxStream = Pin<Box<ReceiverStream<Result<v1::WatchInboxResponse, Status>>>>;
 
     async fn watch_inbox(&self, request: Request<v1::WatchInboxRequest>) -> Answer<Self::WatchInboxStream> {

@@ -2,11 +2,12 @@
 //! and how it answers.
 
 mod answer;
+mod follow;
 
 use clap::{Args, Subcommand};
 use jiff::{Span, Timestamp, tz::TimeZone};
 use laufzettel_proto::v1;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::case::effects::{
     deadline_json, due_text, instant_or_none, label, notice_json, notice_text, state_text, task_json,
@@ -15,7 +16,8 @@ use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
 use super::words::{case_text, when_text};
-use answer::{Acknowledge, Complete};
+use answer::{Acknowledge, Complete, Show};
+use follow::Follow;
 
 /// Most entries of a page.
 const PAGE_MAX: usize = 1_000;
@@ -25,8 +27,14 @@ const PAGE_MAX: usize = 1_000;
 pub(super) enum Tasks {
     /// Open tasks, by due day.
     List(List),
+    /// One task of a case: what it is, until when and why.
+    Show(Show),
+    /// How many tasks, notices and deadlines there are, and how many are overdue.
+    Count,
     /// Complete a task.
     Complete(Complete),
+    /// Follow tasks and notices as they come and go.
+    Watch(Follow),
 }
 
 /// Subcommands of `notices`.
@@ -70,7 +78,10 @@ impl Tasks {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
             Self::List(list) => list.tasks(target, output).await,
+            Self::Show(show) => show.run(target, output).await,
+            Self::Count => count(target, output).await,
             Self::Complete(complete) => complete.run(target, output).await,
+            Self::Watch(follow) => follow.run(target, output).await,
         }
     }
 }
@@ -112,6 +123,7 @@ fn say_more(token: &str, output: &Output) {
     }
 }
 
+/// An entry with its case.
 fn of_case(case: &[u8], mut json: Value) -> Value {
     if let Some(map) = json.as_object_mut() {
         map.insert("case".to_owned(), case_text(case).into());
@@ -175,6 +187,22 @@ impl List {
         say_more(&page_token, output);
         Ok(())
     }
+}
+
+async fn count(target: &Target, output: &Output) -> Result<(), Fault> {
+    let answer = target.tasks().await?.count_inbox(v1::CountInboxRequest { min_height: 0 }).await;
+    let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+    let lists = [("tasks", answer.tasks), ("notices", answer.notices), ("deadlines", answer.deadlines)];
+    let lists = lists.map(|(name, count)| (name, count.unwrap_or_default()));
+    let rows = lists.map(|(name, count)| {
+        let more = if count.more { " or more" } else { "" };
+        (name, format!("{}{more}, {} overdue", count.all, count.overdue))
+    });
+    let json = |count: &v1::InboxCount| json!({ "all": count.all, "overdue": count.overdue, "more": count.more });
+    let json: serde_json::Map<String, Value> =
+        lists.iter().map(|(name, count)| ((*name).to_owned(), json(count))).collect();
+    output.record(&rows, &json.into());
+    Ok(())
 }
 
 async fn notices(to_acknowledge: bool, limit: usize, target: &Target, output: &Output) -> Result<(), Fault> {

@@ -110,7 +110,10 @@ async fn show(text: &str, target: &Target, output: &Output) -> Result<(), Fault>
 fn check(file: &Path, output: &Output) -> Result<(), Fault> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| Fault::failed(format!("cannot read {name}: {error}")))?;
-    let lines = |findings: &[Finding]| findings.iter().map(|found| format!("{name}:{found}")).collect::<Vec<_>>();
+    let file = name.to_string();
+    let shown = |word: &str, findings: &[Finding]| -> Vec<String> {
+        findings.iter().map(|found| found.render(word, &file, &text)).collect()
+    };
     match Definition::check(&text) {
         Ok(checked) => {
             let definition = &checked.definition;
@@ -119,17 +122,20 @@ fn check(file: &Path, output: &Output) -> Result<(), Fault> {
                 ("statuses", definition.statuses().len().to_string()),
                 ("tracks", definition.tracks().len().to_string()),
                 ("roles", definition.roles().len().to_string()),
+                ("language", definition.language().to_string()),
+                ("deadlines", definition.rules().deadlines.len().to_string()),
+                ("rules", definition.rules().rules.len().to_string()),
             ];
-            let notes = lines(&checked.notes);
+            let notes: Vec<String> = checked.notes.iter().map(|note| format!("{name}:{note}")).collect();
             output.record(&rows, &json!({ "id": definition.id(), "version": definition.version(), "notes": notes }));
-            for note in notes {
-                output.say(&format!("note: {note}"));
+            for note in shown("note", &checked.notes) {
+                output.say(&note);
             }
             Ok(())
         }
         Err(findings) => {
             let count = findings.len();
-            Err(Fault::failed(format!("{count} findings in {name}:\n{}", lines(&findings).join("\n"))))
+            Err(Fault::failed(format!("{count} findings in {name}:\n{}", shown("error", &findings).join("\n"))))
         }
     }
 }

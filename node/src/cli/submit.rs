@@ -128,7 +128,8 @@ pub(super) fn print(case: &[u8], id: &[u8], outcome: &v1::Outcome, output: &Outp
         .iter()
         .map(|receipt| {
             json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
-                    "deviation": receipt.deviation, "case_revision": receipt.case_revision })
+                    "deviation": receipt.deviation, "case_revision": receipt.case_revision,
+                    "despite_lock": receipt.despite_lock, "overridden": receipt.overridden, "cause": hex(&receipt.cause) })
         })
         .collect();
     let mut rows = vec![("case", case.clone()), ("transaction", id.clone())];
@@ -155,8 +156,12 @@ fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
     if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
         let entry = crate::api::reasons::Reason::of_name(&refused.reason).map(crate::api::reasons::Reason::entry);
         let (meaning, remedy) = entry.map_or(("", ""), |entry| (entry.meaning, entry.remedy));
+        let cause = match refused.cause.as_slice() {
+            [] => String::new(),
+            cause => format!("\n  because of: {} (`laufzettel case explain` says why it is there)", hex(cause)),
+        };
         return Err(Fault::failed(format!(
-            "refused in the block: {}: {meaning}\n  what to do: {remedy}",
+            "refused in the block: {}: {meaning}{cause}\n  what to do: {remedy}",
             refused.reason
         )));
     }

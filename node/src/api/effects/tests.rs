@@ -213,7 +213,7 @@ fn an_explanation_leads_back_to_the_report() {
     assert_eq!((last.slot.as_slice(), last.authority.as_str()), (&slot(2)[..], "court-north"));
     assert_eq!(task.reasons[0].trigger_labels.as_ref().unwrap().de, "nicht rechtzeitig bestätigt: Abschiebung stoppen");
     let only = EffectId(task.effect_id.as_slice().try_into().unwrap());
-    assert_eq!(followed.explain(&reader, &story.case, Some(&only)), [task.clone()]);
+    assert_eq!(followed.explain(&reader, &story.case, Some(&only)), std::slice::from_ref(task));
 
     // What nobody reports any more is explained by what is left of it.
     story.case.retract(&story.definition, slot(2)).unwrap();

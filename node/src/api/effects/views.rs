@@ -26,12 +26,17 @@ impl Followed {
         case.locks = standing.map(|lock| self.lock(lock)).collect();
         case.deadlines = effects.deadlines.iter().map(|deadline| self.deadline(deadline)).collect();
         case.deadlines.sort_by_key(|deadline| if deadline.due_ms == 0 { u64::MAX } else { deadline.due_ms });
+        // What is over needs no derivation any more; a case that has gone wild must still fit into an answer.
+        let over = case.deadlines.iter_mut().filter(|deadline| !runs(deadline.state()));
+        over.for_each(|deadline| deadline.derivation.clear());
         case.tasks = effects.tasks.iter().map(|task| self.task(task)).collect();
+        let over = case.tasks.iter_mut().filter(|task| task.state() != v1::TaskState::Open);
+        over.for_each(|task| task.derivation.clear());
         case.tasks.sort_by_key(|task| task.state() != v1::TaskState::Open);
         case.notices = effects.notices.iter().map(|notice| self.notice(reader, notice)).collect();
         let gone = self.case.history.past().iter().filter(|(_, past)| asks_acknowledgement(past));
         case.notices.extend(gone.map(|(id, past)| self.withdrawal(reader, id, past)));
-        case.notices.sort_by_key(|notice| (over(notice.state()), !notice.urgent));
+        case.notices.sort_by_key(|notice| (is_over(notice.state()), !notice.urgent));
         case.deviations.extend(effects.deviations.iter().map(|deviation| self.deviation(deviation)));
         let set = effects.markers.iter().filter(|marker| marker.cleared_by.is_none());
         case.markers = set.filter_map(|marker| self.marker(reader, marker)).collect();
@@ -310,7 +315,11 @@ fn asks_acknowledgement(past: &Past) -> bool {
     past.withdrawn_ms.is_some() && past.kind == EffectKind::Lock && past.stood
 }
 
-fn over(state: v1::NoticeState) -> bool {
+fn runs(state: v1::DeadlineState) -> bool {
+    matches!(state, v1::DeadlineState::Running | v1::DeadlineState::Warned)
+}
+
+fn is_over(state: v1::NoticeState) -> bool {
     !matches!(state, v1::NoticeState::Open | v1::NoticeState::Escalated)
 }
 

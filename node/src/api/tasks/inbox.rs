@@ -19,6 +19,9 @@ const BATCH: usize = 512;
 const ROWS_MAX: usize = 50_000;
 /// Cases folded for one page.
 const CASES_MAX: usize = 2_000;
+/// Rows counted at once, and at the most.
+const COUNT_BATCH: usize = 8_192;
+const COUNTED_MAX: u64 = 1_000_000;
 /// Longest cursor of a row taken from a client.
 const CURSOR_MAX: usize = 128;
 
@@ -143,6 +146,26 @@ pub(super) fn page<T>(
         }
         if rows.len() < BATCH {
             return Ok(Page { entries, next: String::new() });
+        }
+    }
+}
+
+/// How much of a list there is, by the index alone.
+pub(super) fn count(read: &dyn Read, authority: &str, kind: Inbox, now_ms: u64) -> Result<v1::InboxCount, Failure> {
+    let mut count = v1::InboxCount::default();
+    let mut after = None;
+    loop {
+        let rows = query::inbox(read, authority, kind, after.as_deref(), COUNT_BATCH)?;
+        for row in &rows {
+            count.all = count.all.saturating_add(1);
+            let overdue = row.due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+            count.overdue = count.overdue.saturating_add(u64::from(overdue));
+        }
+        let full = rows.len() == COUNT_BATCH;
+        after = rows.into_iter().next_back().map(|row| row.cursor);
+        if !full || count.all >= COUNTED_MAX {
+            count.more = full;
+            return Ok(count);
         }
     }
 }

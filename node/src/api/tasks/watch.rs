@@ -10,7 +10,7 @@ use laufzettel_chain::query::{self, Inbox};
 use laufzettel_contracts::effect::EffectId;
 use laufzettel_proto::v1;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -100,6 +100,7 @@ impl InboxFeed {
         let (mut live, mut overfull, mut checkpoint_at) = (false, false, Instant::now());
         loop {
             tip.mark_unchanged();
+            let again_at = Instant::now() + PAUSE;
             let (messages, look_overfull, position) = self.look().await?;
             let changed = !messages.is_empty();
             if look_overfull && !overfull && !send(sender, Message::Overfull(true)).await {
@@ -123,7 +124,7 @@ impl InboxFeed {
                 changed = tip.changed() => changed.map_err(|_| Failure::new(Reason::Stopping))?,
                 () = sleep_until(checkpoint_at) => {}
             }
-            sleep(PAUSE).await;
+            sleep_until(again_at).await;
         }
     }
 

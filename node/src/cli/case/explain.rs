@@ -52,7 +52,7 @@ impl Explain {
         }
         let json: Vec<Value> = answer.explanations.iter().map(explanation_json).collect();
         let head = json!({ "case": case_text(&case.0), "definition": answer.definition,
-                           "version": answer.definition_version, "as_of_ms": answer.as_of_ms, "explanations": json });
+                           "version": answer.definition_version, "as_of_ms": answer.as_of_ms, "more": answer.more, "explanations": json });
         let rows = [
             ("case", case_text(&case.0)),
             ("process", format!("{} version {}", answer.definition, answer.definition_version)),
@@ -61,6 +61,9 @@ impl Explain {
         output.record(&rows, &head);
         if answer.explanations.is_empty() {
             output.say("no rule has made anything of what is reported");
+        }
+        if answer.more {
+            output.say("there are more; name one by its effect id");
         }
         for explanation in &answer.explanations {
             output.say("");

@@ -3,11 +3,12 @@
 use clap::Args;
 use laufzettel_proto::v1;
 
+use crate::cli::case::effects::{instant_or_none, label, state_text, task_json};
 use crate::cli::client::Target;
 use crate::cli::fault::Fault;
 use crate::cli::output::Output;
 use crate::cli::submit::{self, Wait};
-use crate::cli::words::{case_id, effect_id, hex, random_id, uuid};
+use crate::cli::words::{case_id, case_text, effect_id, hex, random_id, uuid, when_text};
 
 /// Arguments of `tasks complete`.
 #[derive(Debug, Args)]
@@ -25,6 +26,15 @@ pub(in crate::cli) struct Complete {
     /// When to end.
     #[arg(long, value_enum, default_value_t = Wait::Final)]
     wait: Wait,
+}
+
+/// Arguments of `tasks show`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Show {
+    /// The case.
+    case: String,
+    /// The task: its code, if the case has one such task, or its effect id.
+    task: String,
 }
 
 /// Arguments of `notices ack`.
@@ -52,7 +62,7 @@ fn one_of<'a, T>(all: &'a [T], text: &str, what: &str, name: fn(&T) -> (&str, &[
         (Some(_), Some(_)) => {
             let ids: Vec<String> = all.iter().filter(fits).map(|one| hex(name(one).1)).collect();
             Err(Fault::usage(format!(
-                "the case has {} {what}s {text}; name one by its id: {}",
+                "the case has {what} {text} {} times; name one by its id: {}",
                 ids.len(),
                 ids.join(", ")
             )))
@@ -60,7 +70,7 @@ fn one_of<'a, T>(all: &'a [T], text: &str, what: &str, name: fn(&T) -> (&str, &[
         (None, _) => {
             let codes: Vec<&str> = all.iter().map(|one| name(one).0).collect();
             let there = if codes.is_empty() { "none".to_owned() } else { codes.join(", ") };
-            Err(Fault::failed(format!("no {what} {text} waits for this authority in the case; there is: {there}")))
+            Err(Fault::failed(format!("the case has no {what} {text}; there is: {there}")))
         }
     }
 }
@@ -78,6 +88,35 @@ async fn case_of(target: &Target, case_id: &[u8]) -> Result<v1::Case, Fault> {
     let request = v1::GetCaseRequest { case_id: case_id.to_vec(), ..v1::GetCaseRequest::default() };
     let answer = target.cases().await?.get_case(request).await.map_err(|status| Fault::refused(&status))?;
     Ok(answer.into_inner().view.unwrap_or_default())
+}
+
+impl Show {
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let case = case_id(&self.case)?.0;
+        let view = case_of(target, &case).await?;
+        let task = one_of(&view.tasks, &self.task, "task", task_name)?;
+        let whom = if task.authority.is_empty() { format!("all {}", task.role) } else { task.authority.clone() };
+        let mut rows = vec![
+            ("case", case_text(&case)),
+            ("task", format!("{}: {}", task.code, label(task.labels.as_ref(), &task.code))),
+            ("effect", hex(&task.effect_id)),
+            ("state", state_text(task.state().as_str_name(), "TASK_STATE_")),
+            ("for", whom),
+            ("due", when_text(task.due_day.as_ref())),
+            ("outcomes", task.outcomes.join(", ")),
+            ("rule", task.rule.clone()),
+            ("basis", task.basis.clone()),
+            ("since", instant_or_none(task.since_ms)),
+        ];
+        if task.done_ms > 0 {
+            rows.push(("done", format!("{} by {}, {}", task.outcome, task.done_by, instant_or_none(task.done_ms))));
+        }
+        output.record(&rows, &super::of_case(&case, task_json(task)));
+        for sentence in &task.derivation {
+            output.say(&sentence.en);
+        }
+        Ok(())
+    }
 }
 
 impl Complete {
@@ -126,7 +165,7 @@ impl Acknowledge {
             Err(_) => {
                 let mut view = case_of(target, &case).await?;
                 view.notices.retain(|notice| notice.to_acknowledge);
-                one_of(&view.notices, &self.notice, "notice", notice_name)?.effect_id.clone()
+                one_of(&view.notices, &self.notice, "notice to be acknowledged", notice_name)?.effect_id.clone()
             }
         };
         let id = self.id.as_deref().map_or_else(|| random_id().map(Vec::from), uuid)?;
