@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use laufzettel_contracts::{CaseFold, Definition};
+use laufzettel_contracts::{AuthorityId, Definition, Position};
 use thiserror::Error;
 
 use crate::evidence::Scope;
+use crate::execute::effects;
 use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
-use crate::item::Action;
+use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::Code;
 use crate::registry::Registry;
 use crate::state;
-use crate::state::case::{CaseRow, OpenCase};
+use crate::state::case::{CaseRow, OpenCase, Origin};
 use crate::state::submissions::{self, Submission};
 use crate::storage::{Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction, TransactionError};
@@ -150,8 +151,8 @@ pub struct Judge<'a> {
     pub verified: &'a Verified,
 }
 
-/// How a case is looked up: its definition, and of its fold what the question needs.
-type KnownCase<'a> = dyn Fn(&CaseId) -> Result<Option<(Arc<Definition>, CaseFold)>, StoreError> + 'a;
+/// How a case is looked up: with as much of it as the question needs.
+type KnownCase<'a> = dyn Fn(&CaseId) -> Result<Option<OpenCase>, StoreError> + 'a;
 
 impl Judge<'_> {
     /// Decodes a transaction and checks all that makes it valid in a block.
@@ -189,7 +190,7 @@ impl Judge<'_> {
     ) -> Result<Arc<Transaction>, CheckError> {
         let (transaction, verified) = match known {
             Some(known) => known,
-            None => (Arc::new(signed.decode().map_err(Refusal::Malformed)?), false),
+            None => (Arc::new(signed.decode_in(self.registry.protocol).map_err(Refusal::Malformed)?), false),
         };
         let verify = verify && !verified;
         let payload = &transaction.payload;
@@ -241,8 +242,11 @@ impl Judge<'_> {
     /// The store failed.
     pub fn foretell(&self, signed: &SignedTransaction, transaction: &Transaction) -> Result<Option<Code>, StoreError> {
         let known = |id: &CaseId| {
-            let case = OpenCase::load(self.read, self.registry, id)?;
-            Ok(case.map(|case| (case.definition, case.fold)))
+            let mut case = OpenCase::load(self.read, self.registry, id)?;
+            if let Some(case) = &mut case {
+                case.bring(self.time_ms);
+            }
+            Ok(case)
         };
         self.first_refusal(signed, transaction, &known, |_| true)
     }
@@ -259,7 +263,7 @@ impl Judge<'_> {
         let known = |id: &CaseId| {
             let Some(row) = CaseRow::load(self.read, id)? else { return Ok(None) };
             // What the case holds is asked last of all, and gives no lasting refusal.
-            Ok(Some((row.definition(self.registry, id)?.clone(), CaseFold::new())))
+            Ok(Some(OpenCase::new(row.definition(self.registry, id)?.clone(), row.opened)))
         };
         self.first_refusal(signed, transaction, &known, Code::is_lasting)
     }
@@ -279,7 +283,7 @@ impl Judge<'_> {
         for item in transaction.items.iter().flatten() {
             let refused = match item.case {
                 None => self.foretell_evidence(&item.action)?,
-                Some(id) => self.foretell_item(transaction, &item.action, id, known(&id)?),
+                Some(id) => self.foretell_item((signed, transaction), item, id, known(&id)?),
             };
             if let Some(refused) = refused.filter(|code| counts(*code)) {
                 return Ok(Some(refused));
@@ -289,27 +293,64 @@ impl Judge<'_> {
     }
     fn foretell_item(
         &self,
-        transaction: &Transaction,
-        action: &Action,
+        (signed, transaction): (&SignedTransaction, &Transaction),
+        item: &Item,
         id: CaseId,
-        known: Option<(Arc<Definition>, CaseFold)>,
+        known: Option<OpenCase>,
     ) -> Option<Code> {
         let author = &transaction.payload.authority;
-        let (definition, fold) = match (action, known) {
+        let case = match (&item.action, known) {
             (Action::OpenCase { .. }, Some(_)) => return Some(Code::CaseExists),
             (Action::OpenCase { definition, version }, None) => {
                 return self.registry.may_open(author, definition, *version).err();
             }
             (_, Some(known)) => known,
             (_, None) => match self.opened_by(transaction, id) {
-                Some(definition) => (definition.clone(), CaseFold::new()),
+                Some(definition) => {
+                    let mut case = OpenCase::new(definition.clone(), self.height).within(self.registry, id);
+                    case.bring(self.time_ms);
+                    case
+                }
                 None => return Some(Code::CaseUnknown),
             },
         };
-        let Action::Report(report) = action else { return None };
-        let roles = self.registry.roles(author);
-        let judged = laufzettel_contracts::accept(&definition, roles, report, self.time_ms, &fold);
-        judged.err().map(|refusal| Code::of(&refusal))
+        if let Action::Report(report) = &item.action {
+            let roles = self.registry.roles(author);
+            let judged = laufzettel_contracts::accept(&case.definition, roles, report, self.time_ms, &case.fold);
+            if let Err(refusal) = judged {
+                return Some(Code::of(&refusal));
+            }
+        }
+        self.foretell_effects(signed, transaction, item, case)
+    }
+    /// What locks and guards say of a report, and what the effects say of an acknowledgement or a completion.
+    fn foretell_effects(
+        &self,
+        signed: &SignedTransaction,
+        transaction: &Transaction,
+        item: &Item,
+        mut case: OpenCase,
+    ) -> Option<Code> {
+        let author = AuthorityId::new(&transaction.payload.authority).ok()?;
+        let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
+        match &item.action {
+            Action::Report(_) => {
+                // A dry run may carry any signature: only keys that are there speak against it.
+                let known = keys.iter().all(|key| self.registry.keys.contains_key(key));
+                let second = effects::check_second(self.registry, item, &keys).err().filter(|_| known);
+                second.or_else(|| effects::judge(&case, item, &author).err().map(|stop| stop.code))
+            }
+            Action::CompleteTask { .. } | Action::Acknowledge { .. } => {
+                let position = Position { height: self.height, transaction: 0, item: 0 };
+                let origin = Origin { position, payload: transaction.digest, authority: &author, keys: &keys };
+                case.apply(item, &origin, self.time_ms).err()
+            }
+            Action::OpenCase { .. }
+            | Action::Correct { .. }
+            | Action::Retract { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_) => None,
+        }
     }
     /// Whether the keys that signed may not do what an item does. A dry run may carry any signature: only keys that are
     /// there speak against it.

@@ -14,7 +14,7 @@ use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, Transact
 use crate::index;
 use crate::item::{Action, Item};
 use crate::limits;
-use crate::receipt::{Code, FLAG_DEVIATION, Receipt, receipts_root};
+use crate::receipt::{Code, Receipt, receipts_root};
 use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
@@ -24,6 +24,28 @@ use crate::state::submissions::{self, Bucket, Submission};
 use crate::storage::{Batch, Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
 use crate::tree::{self, Change, StateKey};
+
+mod closed;
+pub(crate) mod effects;
+
+use self::closed::Closed;
+use self::effects::Verdict;
+
+/// Why an item is refused, and by which lock or guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) code: Code,
+    pub(crate) cause: Option<[u8; 16]>,
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Self { code, cause: None }
+    }
+}
+
+/// Revision of the case after an item, and the answer to a clearance check.
+type Applied = Result<(u64, u8), Refused>;
 
 /// The block a transaction is executed in.
 #[derive(Debug, Clone, Copy)]
@@ -144,8 +166,8 @@ impl<'a> Execution<'a> {
             }
         }
         for (case, items) in touched {
-            let length = self.case(&case)?.map_or(0, |case| case.fold.slots());
-            let refolds = items.saturating_mul(laufzettel_contracts::cost(length));
+            let refold = self.case(&case)?.map_or(laufzettel_contracts::cost(0), |case| effects::cost(case));
+            let refolds = items.saturating_mul(refold);
             let growth = items.saturating_mul(items.saturating_sub(1)) >> 1;
             cost = cost.saturating_add(refolds).saturating_add(growth);
         }
@@ -200,6 +222,10 @@ impl<'a> Execution<'a> {
         let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
         let submits = |item: &Item| self.registry.may_submit(keys.iter().copied(), &item.action);
         let author = AuthorityId::new(&payload.authority);
+        let verdicts = match &author {
+            Ok(author) => self.judge_items(transaction, author, &keys)?,
+            Err(_) => Vec::new(),
+        };
         let mut receipts = Vec::with_capacity(transaction.items.len());
         for (item_index, (item, digest)) in transaction.items.iter().zip(&payload.item_digests).enumerate() {
             let position = Position {
@@ -210,33 +236,44 @@ impl<'a> Execution<'a> {
             let result = match (item, &author) {
                 (Some(item), Ok(authority)) if submits(item) => {
                     let origin = Origin { position, payload: transaction.digest, authority, keys: &keys };
-                    self.run_item(item, &origin)?
+                    self.run_item(item, &origin, verdicts.get(item_index))?
                 }
-                _ => Err(Code::KeyPurpose),
+                _ => Err(Code::KeyPurpose.into()),
             };
             receipts.push(receipt(*digest, result));
         }
-        self.mark_deviations(transaction, &mut receipts);
+        self.mark(transaction, &verdicts, &mut receipts);
         self.record(transaction, index)?;
         self.outcomes.push(Outcome { authority: payload.authority.clone(), id: payload.id, index, receipts });
         Ok(())
     }
-    fn run_item(&mut self, item: &Item, origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
+    fn run_item(&mut self, item: &Item, origin: &Origin<'_>, verdict: Option<&Verdict>) -> Result<Applied, StoreError> {
         let result = match (&item.action, item.case) {
-            (Action::Evidence(evidence), _) => return self.record_evidence(evidence, item.digest),
+            (Action::Evidence(evidence), _) => {
+                let recorded = self.record_evidence(evidence, item.digest)?;
+                return Ok(recorded.map(|revision| (revision, 0)).map_err(Refused::from));
+            }
+            (Action::ClearanceCheck { status }, Some(case)) => {
+                return Ok(self.clearance(&case, status, origin.authority)?.map(|answer| (0, answer)));
+            }
             (Action::OpenCase { definition, version }, Some(case)) => {
-                self.open((case, item), definition, *version, origin)?
+                self.open((case, item), definition, *version, origin)?.map_err(Refused::from)
             }
-            (Action::Report(_) | Action::Correct { .. } | Action::Retract { .. }, Some(case)) => {
-                self.event((case, item), origin)?
-            }
+            (
+                Action::Report(_)
+                | Action::Correct { .. }
+                | Action::Retract { .. }
+                | Action::CompleteTask { .. }
+                | Action::Acknowledge { .. },
+                Some(case),
+            ) => self.event((case, item), origin, verdict)?,
             // Decoding gives these a case.
-            (_, None) => Err(Code::CaseUnknown),
+            (_, None) => Err(Code::CaseUnknown.into()),
         };
         if let (Ok(revision), Some(case)) = (result, item.case) {
             index::put_item(&mut self.batch, &case, item, &origin.position, revision);
         }
-        Ok(result)
+        Ok(result.map(|revision| (revision, 0)))
     }
     /// Records once that a key signed twice at a height.
     fn record_evidence(&mut self, evidence: &Evidence, item: ItemDigest) -> Result<Result<u64, Code>, StoreError> {
@@ -267,54 +304,50 @@ impl<'a> Execution<'a> {
         if self.case(&id)?.is_some() {
             return Ok(Err(Code::CaseExists));
         }
-        let mut case = OpenCase::new(definition, self.place.height);
-        if let Err(refusal) = case.apply(item, origin) {
-            return Ok(Err(Code::of(&refusal)));
+        let mut case = OpenCase::new(definition, self.place.height).within(self.registry, id);
+        if let Err(code) = case.apply(item, origin, self.place.time_ms) {
+            return Ok(Err(code));
         }
         let revision = case.revision();
         self.before.insert(id, index::Standing::default());
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
-    fn event(&mut self, (id, item): (CaseId, &Item), origin: &Origin<'_>) -> Result<Result<u64, Code>, StoreError> {
+    fn event(
+        &mut self,
+        (id, item): (CaseId, &Item),
+        origin: &Origin<'_>,
+        verdict: Option<&Verdict>,
+    ) -> Result<Result<u64, Refused>, StoreError> {
         let registry = self.registry;
         let (roles, time_ms) = (registry.roles(origin.authority.as_str()), self.place.time_ms);
-        let Some(case) = self.case(&id)? else { return Ok(Err(Code::CaseUnknown)) };
+        let Some(case) = self.case(&id)? else { return Ok(Err(Code::CaseUnknown.into())) };
         if case.events() >= laufzettel_contracts::limits::EVENTS_MAX as u64 {
-            return Ok(Err(Code::TooManyEvents));
+            return Ok(Err(Code::TooManyEvents.into()));
         }
         let definition = &case.definition;
         let judged = match &item.action {
             Action::Report(_) if case.fold.knows(&item.digest.slot(origin.authority.as_str())) => {
-                return Ok(Err(Code::ItemRepeated));
+                return Ok(Err(Code::ItemRepeated.into()));
             }
             Action::Report(report) => accept(definition, roles, report, time_ms, &case.fold),
             Action::Correct { slot, report } => {
                 accept_correction(definition, (origin.authority, roles), slot, report, time_ms, &case.fold)
             }
             Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold),
-            Action::OpenCase { .. } | Action::Evidence(_) => return Ok(Err(Code::CaseExists)),
-        };
-        let applied = judged.and_then(|()| Arc::make_mut(case).apply(item, origin));
-        Ok(applied.map(|()| case.revision()).map_err(|refusal| Code::of(&refusal)))
-    }
-    /// A report is marked as deviating if it deviates once its transaction is through.
-    fn mark_deviations(&self, transaction: &Transaction, receipts: &mut [Receipt]) {
-        for (item, receipt) in transaction.items.iter().zip(receipts) {
-            let Some((item, case)) = item.as_ref().and_then(|item| Some((item, item.case?))) else { continue };
-            let slot = match &item.action {
-                Action::Report(_) => item.digest.slot(&transaction.payload.authority),
-                Action::Correct { slot, .. } => *slot,
-                Action::OpenCase { .. } | Action::Retract { .. } | Action::Evidence(_) => continue,
-            };
-            let deviates = self
-                .cases
-                .get(&case)
-                .is_some_and(|case| case.fold.state().deviations.iter().any(|deviation| deviation.slot == slot));
-            if receipt.code == Code::Accepted && deviates {
-                receipt.flags |= FLAG_DEVIATION;
+            Action::CompleteTask { .. } | Action::Acknowledge { .. } => Ok(()),
+            Action::OpenCase { .. } | Action::ClearanceCheck { .. } | Action::Evidence(_) => {
+                return Ok(Err(Code::CaseExists.into()));
             }
+        };
+        if let Err(refusal) = judged {
+            return Ok(Err(Code::of(&refusal).into()));
         }
+        if let Some(Err(stopped)) = verdict {
+            return Ok(Err(*stopped));
+        }
+        let applied = Arc::make_mut(case).apply(item, origin, time_ms);
+        Ok(applied.map(|()| case.revision()).map_err(Refused::from))
     }
     fn record(&mut self, transaction: &Transaction, index: u32) -> Result<(), StoreError> {
         let payload = &transaction.payload;
@@ -339,13 +372,14 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
+        self.run_due()?;
         let before = &self.before;
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
-            before.get(id).is_none_or(|standing| standing.revision != case.revision())
+            case.is_due() || before.get(id).is_none_or(|standing| standing.revision != case.revision())
         };
         let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
-        let Closed { batch, mut changes, cases } = Closed::of(cases, before, height);
+        let Closed { batch, mut changes, cases } = Closed::of(cases, before, &self.place);
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;
@@ -381,54 +415,12 @@ impl<'a> Execution<'a> {
 }
 
 fn standing_of(case: &OpenCase) -> index::Standing {
-    index::Standing::of(case.fold.state(), case.fold.entries()).at(case.revision())
+    index::Standing::of_case(case)
 }
 
-/// Cases closed at the end of a block, with the rows and tree values they leave.
-#[derive(Default)]
-struct Closed {
-    batch: Batch,
-    changes: Vec<Change>,
-    cases: Vec<(CaseId, Arc<OpenCase>)>,
-}
-
-impl Closed {
-    /// Cases that one core closes alone: fewer are not worth the way to another.
-    const ALONE: usize = 64;
-
-    /// Closes cases, halves of many on different cores; the order of everything is that of the cases.
-    fn of(mut cases: Vec<(CaseId, Arc<OpenCase>)>, before: &BTreeMap<CaseId, index::Standing>, height: Height) -> Self {
-        if cases.len() > Self::ALONE {
-            let right = cases.split_off(cases.len() >> 1);
-            let (left, right) = rayon::join(|| Self::of(cases, before, height), || Self::of(right, before, height));
-            return left.followed_by(right);
-        }
-        let mut closed = Self::default();
-        for (id, case) in cases {
-            closed.close(id, case, before.get(&id), height);
-        }
-        closed
+fn receipt(item: ItemDigest, result: Applied) -> Receipt {
+    match result {
+        Ok((revision, answer)) => Receipt { item, code: Code::Accepted, flags: 0, revision, cause: None, answer },
+        Err(Refused { code, cause }) => Receipt { item, code, flags: 0, revision: 0, cause, answer: 0 },
     }
-    fn followed_by(mut self, mut right: Self) -> Self {
-        self.batch.append(right.batch);
-        self.changes.append(&mut right.changes);
-        self.cases.append(&mut right.cases);
-        self
-    }
-    fn close(&mut self, id: CaseId, mut case: Arc<OpenCase>, before: Option<&index::Standing>, height: Height) {
-        let after = index::Standing::of(case.fold.state(), case.fold.entries());
-        index::put_standing(&mut self.batch, &id, before, &after);
-        let previous = case.written();
-        let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
-        self.cases.push((id, case));
-        self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
-    }
-}
-
-fn receipt(item: ItemDigest, result: Result<u64, Code>) -> Receipt {
-    let (code, revision) = match result {
-        Ok(revision) => (Code::Accepted, revision),
-        Err(code) => (code, 0),
-    };
-    Receipt { item, code, flags: 0, revision, cause: None, answer: 0 }
 }

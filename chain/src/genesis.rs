@@ -4,18 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::{AuthorityId, Code, Definition};
+use laufzettel_contracts::effect::Directory;
+use laufzettel_contracts::{AuthorityId, Calendars, Code, Definition};
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::crypto::{self, Hash, VerifyingKey};
 use crate::ids::{Address, KeyId, NetworkId, network_id};
+use crate::ledger::PROTOCOL_VERSION_MAX;
 use crate::limits;
 use crate::registry::{Authority, Key, Parameters, Purpose, Registry};
 use crate::validators::{Validator, ValidatorSet};
-
-/// The newest language of definitions that the ledger runs. A rule that does not run must not look as if it did.
-const LANGUAGE_MAX: u32 = 1;
 
 /// Why a genesis file is refused.
 #[derive(Debug, Error)]
@@ -36,6 +35,9 @@ pub enum GenesisError {
 struct File {
     version: u32,
     name: String,
+    /// Protocol version from height 0 on.
+    #[serde(default = "first_protocol")]
+    protocol: u16,
     time_ms: u64,
     state_root: String,
     #[serde(default)]
@@ -43,6 +45,12 @@ struct File {
     authority: Vec<FileAuthority>,
     validator: Vec<FileValidator>,
     definition: Vec<FileDefinition>,
+    #[serde(default)]
+    calendar: Vec<FileCalendars>,
+}
+
+fn first_protocol() -> u16 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -95,6 +103,12 @@ struct FileDefinition {
     text: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCalendars {
+    text: String,
+}
+
 /// A checked genesis file.
 #[derive(Debug, Clone)]
 pub struct Genesis {
@@ -110,6 +124,8 @@ pub struct Genesis {
     pub registry: Registry,
     /// Texts of the definitions by id and version.
     pub texts: BTreeMap<(String, u32), String>,
+    /// Text of the calendars; none in protocol version 1.
+    pub calendars_text: Option<String>,
 }
 
 impl Genesis {
@@ -127,7 +143,9 @@ impl Genesis {
             return Err(value(format!("version {} is not known to this program; use version 1", file.version)));
         }
         let state_root = hex32(&file.state_root).ok_or_else(|| value("state_root must have 64 hexadecimal digits"))?;
-        let (definitions, texts) = definitions(&file.definition)?;
+        let protocol = protocol(file.protocol)?;
+        let (definitions, texts) = definitions(&file.definition, protocol)?;
+        let (calendars, calendars_text) = calendars(&file.calendar, protocol)?.unzip();
         let (authorities, keys) = members(&file.authority)?;
         let validators = validators(&file.validator, &keys)?;
         let p = file.parameters;
@@ -144,8 +162,18 @@ impl Genesis {
             name: file.name,
             time_ms: file.time_ms,
             state_root,
-            registry: Registry { authorities, keys, definitions, validators, parameters },
+            registry: Registry {
+                protocol,
+                directory: Arc::new(directory(&authorities)),
+                calendars,
+                authorities,
+                keys,
+                definitions,
+                validators,
+                parameters,
+            },
             texts,
+            calendars_text,
         })
     }
 }
@@ -160,7 +188,38 @@ fn hex32(text: &str) -> Option<[u8; 32]> {
 
 type Definitions = (BTreeMap<(String, u32), Arc<Definition>>, BTreeMap<(String, u32), String>);
 
-fn definitions(files: &[FileDefinition]) -> Result<Definitions, GenesisError> {
+fn protocol(found: u16) -> Result<u16, GenesisError> {
+    if (1..=PROTOCOL_VERSION_MAX).contains(&found) {
+        return Ok(found);
+    }
+    Err(value(format!("protocol {found} is not known to this program; use protocol 1 or 2, or a newer program")))
+}
+
+/// The calendars: deadlines of protocol version 2 are counted by exactly one text, and before there is nothing to count.
+fn calendars(files: &[FileCalendars], protocol: u16) -> Result<Option<(Arc<Calendars>, String)>, GenesisError> {
+    match (files, protocol) {
+        ([], 1) => Ok(None),
+        ([_, ..], 1) => Err(value("protocol 1 has no calendars; write protocol = 2, or leave [[calendar]] out")),
+        ([file], _) => {
+            let checked = Calendars::check(&file.text).map_err(|findings| {
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                value(format!("the calendars have {} findings, first: {first}", findings.len()))
+            })?;
+            Ok(Some((Arc::new(checked.calendars), file.text.clone())))
+        }
+        (_, _) => Err(value(format!(
+            "{} calendars; protocol {protocol} needs exactly one: write one [[calendar]] with its text",
+            files.len()
+        ))),
+    }
+}
+
+fn directory(authorities: &BTreeMap<String, Authority>) -> Directory {
+    let members = authorities.iter().filter_map(|(id, member)| Some((AuthorityId::new(id).ok()?, &member.roles)));
+    Directory::new(members.flat_map(|(id, roles)| roles.iter().map(move |role| (role.clone(), id.clone()))))
+}
+
+fn definitions(files: &[FileDefinition], protocol: u16) -> Result<Definitions, GenesisError> {
     let (mut definitions, mut texts) = (BTreeMap::new(), BTreeMap::new());
     for (index, file) in files.iter().enumerate() {
         let checked = Definition::check(&file.text).map_err(|findings| {
@@ -169,10 +228,9 @@ fn definitions(files: &[FileDefinition]) -> Result<Definitions, GenesisError> {
         })?;
         let key = (checked.definition.id().to_owned(), checked.definition.version());
         let language = checked.definition.language();
-        if language > LANGUAGE_MAX {
+        if language > u32::from(protocol) {
             return Err(value(format!(
-                "definition {} version {} is in language {language}, whose rules the ledger of protocol version 1 does not run; \
-                 take one in language {LANGUAGE_MAX}",
+                "definition {} version {} is in language {language}, which needs protocol {language}: write protocol = {language} above the first table, and a [[calendar]] with the text of the holidays",
                 key.0, key.1
             )));
         }
@@ -249,4 +307,9 @@ fn validators(files: &[FileValidator], keys: &BTreeMap<KeyId, Key>) -> Result<Va
 /// Key of the state leaf of a definition's text.
 pub(crate) fn text_hash(text: &str) -> Hash {
     crypto::hash("definition", text.as_bytes())
+}
+
+/// Value of the state leaf of the calendars' text.
+pub(crate) fn calendars_hash(text: &str) -> Hash {
+    crypto::hash("calendars", text.as_bytes())
 }

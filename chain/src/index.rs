@@ -1,5 +1,5 @@
 //! Derived rows, which no root covers: events in ledger order and by case,
-//! cases by status and by authority. All can be made again from blocks and
+//! cases by status and by authority, what waits for whom. All can be made again from blocks and
 //! cases; a test does it and compares.
 
 use std::collections::BTreeSet;
@@ -8,15 +8,20 @@ use laufzettel_contracts::{CaseState, Entry, Position};
 
 use crate::ids::CaseId;
 use crate::item::{Action, Item};
+use crate::ledger::PROTOCOL_VERSION_MAX;
 use crate::query;
 use crate::receipt::Code;
 use crate::registry::Registry;
+use crate::state::case::OpenCase;
 use crate::storage::{Batch, Family, Read, Row, StoreError, prefix_end};
+
+pub mod inbox;
 
 const EVENTS: u8 = 1;
 const BY_CASE: u8 = 2;
 const BY_STATUS: u8 = 3;
 const BY_AUTHORITY: u8 = 4;
+// 5 and 6: inbox.rs.
 
 /// Bytes of a position: its order is the ledger's.
 #[must_use]
@@ -46,6 +51,8 @@ pub fn position_from(bytes: &[u8]) -> Option<Position> {
 pub struct Standing {
     statuses: BTreeSet<String>,
     authorities: BTreeSet<String>,
+    /// Keys of its rows in inboxes and of its due row.
+    waiting: BTreeSet<Vec<u8>>,
     /// Revision at which it stood so.
     pub revision: u64,
 }
@@ -58,8 +65,15 @@ impl Standing {
         Self {
             statuses: state.tracks.values().map(|track| track.status.to_string()).collect(),
             authorities: authors.into_iter().map(str::to_owned).collect(),
+            waiting: BTreeSet::new(),
             revision: 0,
         }
+    }
+    /// Where a case stands, with what waits in it as of the last instant its effects were brought to.
+    #[must_use]
+    pub fn of_case(case: &OpenCase) -> Self {
+        let waiting = inbox::rows(case);
+        Self { waiting, revision: case.revision(), ..Self::of(case.fold.state(), case.fold.entries()) }
     }
     /// The same at a revision.
     #[must_use]
@@ -77,11 +91,16 @@ pub(crate) fn put_item(batch: &mut Batch, case: &CaseId, item: &Item, position: 
     let position = position_bytes(position);
     let by_case = [[BY_CASE].as_slice(), &case.0, &revision.to_be_bytes()].concat();
     batch.put(Family::Index, by_case, position.to_vec());
-    if !matches!(item.action, Action::OpenCase { .. }) {
+    if is_event(&item.action) {
         let event = [[EVENTS].as_slice(), &position].concat();
         let value = [case.0.as_slice(), &revision.to_be_bytes()].concat();
         batch.put(Family::Index, event, value);
     }
+}
+
+/// Whether an accepted item is an event: only these stand in lists and feeds of events.
+fn is_event(action: &Action) -> bool {
+    matches!(action, Action::Report(_) | Action::Correct { .. } | Action::Retract { .. })
 }
 
 /// Writes what changed in where a case stands.
@@ -97,6 +116,12 @@ pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Sta
         for new in after.difference(before) {
             batch.put(Family::Index, named(kind, new, &case.0), Vec::new());
         }
+    }
+    for gone in before.waiting.difference(&after.waiting) {
+        batch.delete(Family::Index, gone.clone());
+    }
+    for new in after.waiting.difference(&before.waiting) {
+        batch.put(Family::Index, new.clone(), Vec::new());
     }
 }
 
@@ -117,8 +142,8 @@ pub fn rebuild(read: &dyn Read, registry: &Registry) -> Result<Vec<Row>, StoreEr
     loop {
         let found = cases(read, Find::All, after.as_ref(), REBUILD_CASES)?;
         for id in &found {
-            let Some(case) = query::case(read, registry, id)? else { continue };
-            put_standing(&mut batch, id, None, &Standing::of(case.fold.state(), case.fold.entries()));
+            let Some(case) = OpenCase::load(read, registry, id)? else { continue };
+            put_standing(&mut batch, id, None, &Standing::of_case(&case));
         }
         match found.last() {
             Some(last) => after = Some(*last),
@@ -138,9 +163,10 @@ fn rebuild_block(read: &dyn Read, height: u64, batch: &mut Batch) -> Result<(), 
     for (index, (signed, receipts)) in (0u32..).zip(&query::transactions(read, height)?) {
         for (number, (bytes, receipt)) in (0u16..).zip(signed.items.iter().zip(receipts)) {
             let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
-            let item = Item::decode(bytes)
+            let item = Item::decode_in(bytes, PROTOCOL_VERSION_MAX)
                 .map_err(|error| StoreError::Damaged { family: Family::Items.name(), what: error.to_string() })?;
-            let Some(case) = item.case else { continue };
+            // What only asks has no revision.
+            let Some(case) = item.case.filter(|_| receipt.revision > 0) else { continue };
             put_item(batch, &case, &item, &Position { height, transaction: index, item: number }, receipt.revision);
         }
     }

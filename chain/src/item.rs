@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use laufzettel_contracts::effect::EffectId;
 use laufzettel_contracts::limits as process_limits;
 use laufzettel_contracts::{AuthorityId, Code, Report, Sealed, Slot, Value, When};
 use laufzettel_proto::v1 as proto;
@@ -11,7 +12,7 @@ use thiserror::Error;
 
 use crate::canonical::{self, CanonicalError};
 use crate::evidence::Evidence;
-use crate::ids::{CaseId, ItemDigest};
+use crate::ids::{CaseId, ItemDigest, KeyId};
 use crate::limits;
 
 /// What an item does. Actions of a later protocol version are known by their
@@ -41,6 +42,23 @@ pub enum Action {
         /// Reason code.
         reason: Code,
     },
+    /// Completes a task by hand. Since protocol version 2, as the next two.
+    CompleteTask {
+        /// The task.
+        effect: EffectId,
+        /// How.
+        outcome: Code,
+    },
+    /// Acknowledges a notice, or that a lock has gone.
+    Acknowledge {
+        /// The notice or lock.
+        effect: EffectId,
+    },
+    /// Asks whether a lock stands against a status. Changes nothing of the case.
+    ClearanceCheck {
+        /// The status that is about to be reported.
+        status: Code,
+    },
     /// Proves that a validator signed twice. Concerns no case.
     Evidence(Evidence),
 }
@@ -54,12 +72,24 @@ impl Action {
             Self::Report(_) => 17,
             Self::Correct { .. } => 18,
             Self::Retract { .. } => 19,
+            Self::CompleteTask { .. } => 20,
+            Self::Acknowledge { .. } => 21,
+            Self::ClearanceCheck { .. } => 31,
             Self::Evidence(_) => 35,
         }
     }
 }
 
-/// A decoded item of protocol version 1.
+/// That a second person overrides what blocks an announcement. Since protocol version 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// Why.
+    pub reason: Code,
+    /// The second person's key, which signs the transaction, too.
+    pub key: KeyId,
+}
+
+/// A decoded item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Hash of its bytes.
@@ -70,6 +100,8 @@ pub struct Item {
     pub case: Option<CaseId>,
     /// What it does.
     pub action: Action,
+    /// Of a report or a correction, that what blocks it is overridden.
+    pub over: Option<Override>,
 }
 
 /// Why bytes are no item.
@@ -85,16 +117,32 @@ pub enum ItemError {
     #[error("{0}")]
     Field(&'static str),
     /// An action of a later protocol version.
-    #[error("{0} is not in protocol version 1")]
-    NotYet(&'static str),
+    #[error("{} is not in protocol version {}", .0.what, .0.protocol)]
+    NotYet(Later),
+}
+
+/// What comes with a later protocol version than the one in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Later {
+    /// The action or field.
+    pub what: &'static str,
+    /// The version in force.
+    pub protocol: u16,
 }
 
 impl Item {
-    /// Decodes and checks an item's bytes.
+    /// Decodes and checks the bytes of an item of protocol version 1.
     ///
     /// # Errors
-    /// The bytes are not canonical, over a limit, or out of range.
+    /// As of [`Item::decode_in`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ItemError> {
+        Self::decode_in(bytes, 1)
+    }
+    /// Decodes and checks an item's bytes as they may stand in a block of this protocol version.
+    ///
+    /// # Errors
+    /// The bytes are not canonical, over a limit, out of range, or of a later version.
+    pub fn decode_in(bytes: &[u8], protocol: u16) -> Result<Self, ItemError> {
         use proto::item::Action as Wire;
         if bytes.len() > limits::PROPOSE_ITEM_BYTES_MAX {
             return Err(ItemError::TooLarge(bytes.len()));
@@ -106,16 +154,32 @@ impl Item {
         }
         let blinding = message.blinding.as_slice().try_into();
         let blinding = blinding.map_err(|_| ItemError::Field("blinding must have 16 bytes"))?;
+        let mut over = None;
         let action = match message.action.ok_or(ItemError::Field("an item has exactly one action"))? {
             Wire::OpenCase(open) => open_case(open)?,
-            Wire::Report(wire) => Action::Report(report_from_proto(wire)?),
-            Wire::Correct(wire) => Action::Correct {
-                slot: slot(&wire.slot)?,
-                report: report_from_proto(wire.report.ok_or(ItemError::Field("correct needs a report"))?)?,
-            },
+            Wire::Report(mut wire) => {
+                over = overrides(&mut wire, protocol)?;
+                Action::Report(report_from_proto(wire)?)
+            }
+            Wire::Correct(wire) => {
+                let slot = slot(&wire.slot)?;
+                let mut report = wire.report.ok_or(ItemError::Field("correct needs a report"))?;
+                over = overrides(&mut report, protocol)?;
+                Action::Correct { slot, report: report_from_proto(report)? }
+            }
+            Wire::CompleteTask(wire) if protocol >= 2 => {
+                Action::CompleteTask { effect: effect(&wire.effect_id)?, outcome: code(&wire.outcome)? }
+            }
+            Wire::Acknowledge(wire) if protocol >= 2 => {
+                if !wire.outcome.is_empty() {
+                    return Err(ItemError::Field("an acknowledgement has no outcome"));
+                }
+                Action::Acknowledge { effect: effect(&wire.effect_id)? }
+            }
+            Wire::ClearanceCheck(wire) if protocol >= 2 => Action::ClearanceCheck { status: code(&wire.status)? },
             Wire::Retract(wire) => Action::Retract { slot: slot(&wire.slot)?, reason: code(&wire.reason)? },
             Wire::Evidence(wire) => Action::Evidence(evidence(&wire)?),
-            later => return Err(ItemError::NotYet(name(&later))),
+            later => return Err(ItemError::NotYet(Later { what: name(&later), protocol })),
         };
         let case = match &action {
             Action::Evidence(_) if message.case_id.is_empty() => None,
@@ -125,23 +189,44 @@ impl Item {
                 Some(case.ok_or(ItemError::Field("case_id must have 16 bytes"))?)
             }
         };
-        Ok(Self { digest: ItemDigest::of(bytes), blinding, case, action })
+        Ok(Self { digest: ItemDigest::of(bytes), blinding, case, action, over })
     }
     /// The canonical bytes of an item with this content.
     #[must_use]
     pub fn encode(blinding: [u8; 16], case: impl Into<Option<CaseId>>, action: &Action) -> Vec<u8> {
+        Self::encode_over(blinding, case, action, None)
+    }
+    /// The same, where a second person overrides what blocks a report.
+    #[must_use]
+    pub fn encode_over(
+        blinding: [u8; 16],
+        case: impl Into<Option<CaseId>>,
+        action: &Action,
+        over: Option<&Override>,
+    ) -> Vec<u8> {
         use proto::item::Action as Wire;
+        let over = over.map(|over| proto::Override { reason: over.reason.to_string(), key_id: over.key.0.to_vec() });
+        let overridden = |report: &Report| proto::Report { r#override: over.clone(), ..report_to_proto(report) };
         let case_id = case.into().map(|case| case.0.to_vec()).unwrap_or_default();
         let action = match action {
             Action::OpenCase { definition, version } => {
                 Wire::OpenCase(proto::OpenCase { definition: definition.clone(), definition_version: *version })
             }
-            Action::Report(report) => Wire::Report(report_to_proto(report)),
+            Action::Report(report) => Wire::Report(overridden(report)),
             Action::Correct { slot, report } => {
-                Wire::Correct(proto::Correct { slot: slot.to_vec(), report: Some(report_to_proto(report)) })
+                Wire::Correct(proto::Correct { slot: slot.to_vec(), report: Some(overridden(report)) })
             }
             Action::Retract { slot, reason } => {
                 Wire::Retract(proto::Retract { slot: slot.to_vec(), reason: reason.to_string() })
+            }
+            Action::CompleteTask { effect, outcome } => {
+                Wire::CompleteTask(proto::CompleteTask { effect_id: effect.0.to_vec(), outcome: outcome.to_string() })
+            }
+            Action::Acknowledge { effect } => {
+                Wire::Acknowledge(proto::Acknowledge { effect_id: effect.0.to_vec(), outcome: String::new() })
+            }
+            Action::ClearanceCheck { status } => {
+                Wire::ClearanceCheck(proto::ClearanceCheck { status: status.to_string() })
             }
             Action::Evidence(evidence) => {
                 let (first, second) = evidence.bytes();
@@ -190,6 +275,17 @@ fn slot(bytes: &[u8]) -> Result<Slot, ItemError> {
     bytes.try_into().map_err(|_| ItemError::Field("slot must have 32 bytes"))
 }
 
+fn effect(bytes: &[u8]) -> Result<EffectId, ItemError> {
+    bytes.try_into().map(EffectId).map_err(|_| ItemError::Field("effect_id must have 16 bytes"))
+}
+
+/// Takes the override out of a report, where the protocol version has one.
+fn overrides(report: &mut proto::Report, protocol: u16) -> Result<Option<Override>, ItemError> {
+    let Some(wire) = report.r#override.take_if(|_| protocol >= 2) else { return Ok(None) };
+    let key = KeyId::from_slice(&wire.key_id).ok_or(ItemError::Field("key_id of an override must have 16 bytes"))?;
+    Ok(Some(Override { reason: code(&wire.reason)?, key }))
+}
+
 fn evidence(wire: &proto::Evidence) -> Result<Evidence, ItemError> {
     Evidence::decode(&wire.first, &wire.second).ok_or(ItemError::Field(
         "evidence is two signed votes or two signed proposals, strictly ascending by their bytes",
@@ -219,7 +315,7 @@ fn when(wire: Option<proto::When>) -> Result<Option<When>, ItemError> {
 /// A field is missing or out of its range.
 pub fn report_from_proto(wire: proto::Report) -> Result<Report, ItemError> {
     if wire.r#override.is_some() {
-        return Err(ItemError::NotYet("override"));
+        return Err(ItemError::NotYet(Later { what: "override", protocol: 1 }));
     }
     let occurred = when(wire.occurred)?.ok_or(ItemError::Field("a report needs occurred"))?;
     let mut report = Report::new(code(&wire.status)?, occurred);

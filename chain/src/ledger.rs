@@ -37,8 +37,8 @@ use self::prune::Pruned;
 /// Transactions that one core checks alone: fewer are not worth the way to another.
 const CHECKED_ALONE: usize = 16;
 
-/// Protocol version of this program's rules.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// Newest protocol version whose rules this program has. Which one a network is in, its genesis file says.
+pub const PROTOCOL_VERSION_MAX: u16 = 2;
 
 /// Where the chain stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,9 @@ pub struct Tip {
     pub order: Vec<Address>,
     /// Consensus timeouts of the next height.
     pub parameters: Parameters,
+    /// When something becomes due in a case: from then on a block may come without transactions. None in protocol
+    /// version 1.
+    pub next_due_ms: Option<u64>,
 }
 
 impl Tip {
@@ -94,7 +97,7 @@ pub enum InvalidBlock {
         refusal: Refusal,
     },
     /// Empty before its time.
-    #[error("the block is empty and comes less than 60 seconds after the last one")]
+    #[error("the block is empty, comes less than 60 seconds after the last one, and nothing is due")]
     EmptyTooEarly,
 }
 
@@ -254,7 +257,7 @@ impl Ledger {
     fn header(&self, place: Place, body: &Body, executed: &Executed) -> Header {
         let hash = |order: &ProposerOrder| (self.turns.hash)(&self.tip.validators, &order.next(&self.tip.validators));
         Header {
-            version: PROTOCOL_VERSION,
+            version: self.genesis.registry.protocol,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
             height: place.height,
@@ -301,7 +304,8 @@ impl Ledger {
         if block.body.encoded_len() > limits::BODY_BYTES_MAX {
             return Err(InvalidBlock::Limit("4 MiB").into());
         }
-        let early = header.time_ms < self.tip.header.time_ms.saturating_add(limits::HEARTBEAT_MS);
+        let due = self.tip.next_due_ms.is_some_and(|due_ms| due_ms <= header.time_ms);
+        let early = !due && header.time_ms < self.tip.header.time_ms.saturating_add(limits::HEARTBEAT_MS);
         if block.body.transactions.is_empty() && header.round == 0 && early {
             return Err(InvalidBlock::EmptyTooEarly.into());
         }
@@ -359,6 +363,7 @@ impl Ledger {
         stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
         self.store.write(batch, Durability::Synced)?;
+        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &self.genesis.registry)?;
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),
@@ -366,6 +371,7 @@ impl Ledger {
             validators: self.genesis.registry.validators.clone(),
             order: executed.order.next(&self.genesis.registry.validators),
             parameters: self.genesis.registry.parameters,
+            next_due_ms,
         });
         self.order = executed.order;
         for (id, case) in executed.cases {

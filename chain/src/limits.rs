@@ -40,6 +40,14 @@ pub const BLOCK_WORK_MAX: u64 = 2_000_000;
 /// Work a proposer packs into one block, a single transaction apart: what is executed well within the propose timeout
 /// on a small machine. Not part of validity.
 pub const PROPOSAL_WORK: u64 = 10_000;
+/// By how much more a case of language 2 counts for the work than one of language 1: what follows from its reports is
+/// folded, too.
+pub const EFFECTS_WORK: u64 = 2;
+/// Work that one block does for what is due, a single case apart: a third of what a proposer packs. The rest is left to
+/// the next block.
+pub const DUE_WORK_MAX: u64 = 3_333;
+/// Most heights at which due work alone touched one case. What a case's reports can start is due far less often.
+pub const DUE_HEIGHTS_MAX: usize = 65_536;
 /// Work of one evidence item: two signatures are verified for it.
 pub const EVIDENCE_WORK: u64 = 10;
 /// Most heights recorded at which one key signed twice.
@@ -63,6 +71,7 @@ pub const CHUNK_KEY_BYTES_MAX: usize = 38;
 /// Most chunks of one snapshot: their list stays below 6 MiB, the snapshot at about 50 GB.
 pub const CHUNKS_MAX: usize = 50_000;
 
+const _: () = assert!(DUE_WORK_MAX <= PROPOSAL_WORK / 3);
 // Kind, two keys with their lengths, count, length, digest.
 const _: () = assert!(CHUNKS_MAX * (1 + 2 * (4 + CHUNK_KEY_BYTES_MAX) + 4 + 4 + 32) < 6 * 1024 * 1024);
 // The last transaction of a part may bring all of its items, and the last part of a chunk is a whole one.

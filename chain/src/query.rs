@@ -12,6 +12,7 @@ use crate::header::Header;
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
 use crate::index;
 use crate::item::{Action, Item};
+use crate::ledger::PROTOCOL_VERSION_MAX;
 use crate::ledger::prune::Pruned;
 use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::TRANSACTION_ITEMS_MAX;
@@ -156,7 +157,7 @@ pub fn event(read: &dyn Read, position: &Position, revision: u64) -> Result<Even
     let block = bare_header(read, height)?.ok_or_else(|| gone("a header is gone"))?;
     let payload = Payload::decode(&signed.payload).map_err(|error| damaged(Family::Blocks, error))?;
     let bytes = read.get(Family::Items, &item_row(height, index, item))?;
-    let decoded = bytes.map(|bytes| Item::decode(&bytes)).transpose();
+    let decoded = bytes.map(|bytes| Item::decode_in(&bytes, PROTOCOL_VERSION_MAX)).transpose();
     Ok(Event {
         position: *position,
         time_ms: block.time_ms,
@@ -225,7 +226,11 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
         let author = AuthorityId::new(&event.authority).map_err(|error| damaged(Family::Blocks, error))?;
         let refused = |error| damaged(Family::Items, error);
         match item.action {
-            Action::OpenCase { .. } | Action::Evidence(_) => {}
+            Action::OpenCase { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_) => {}
             Action::Report(report) => {
                 let slot = item.digest.slot(author.as_str());
                 fold.report(&case.definition, Entry { slot, position, author, report });

@@ -80,6 +80,30 @@ codes! {
     TooManyDocuments = 35, "TOO_MANY_DOCUMENTS";
     /// More than 32 recipients.
     TooManyRecipients = 36, "TOO_MANY_RECIPIENTS";
+    /// A lock stands that stops the announcement.
+    Locked = 37, "LOCKED";
+    /// A guard blocks the announcement.
+    Blocked = 38, "BLOCKED";
+    /// The guard that blocks may not be overridden with this reason.
+    OverrideUnknown = 39, "OVERRIDE_UNKNOWN";
+    /// The override names no other person of the authority that signed, too.
+    OverrideSigner = 40, "OVERRIDE_SIGNER";
+    /// The case has no such effect.
+    EffectUnknown = 41, "EFFECT_UNKNOWN";
+    /// The effect demands no acknowledgement.
+    NothingToAcknowledge = 42, "NOTHING_TO_ACKNOWLEDGE";
+    /// The notice was sent to others.
+    NotRecipient = 43, "NOT_RECIPIENT";
+    /// The authority has acknowledged before.
+    AlreadyAcknowledged = 44, "ALREADY_ACKNOWLEDGED";
+    /// The effect is no task.
+    NotATask = 45, "NOT_A_TASK";
+    /// The task is done, closed or withdrawn.
+    TaskNotOpen = 46, "TASK_NOT_OPEN";
+    /// The task is another's.
+    NotOwner = 47, "NOT_OWNER";
+    /// The task has no such outcome.
+    TaskOutcomeUnknown = 48, "TASK_OUTCOME_UNKNOWN";
 }
 
 impl Code {
@@ -87,6 +111,26 @@ impl Code {
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| *code as u16 == number)
+    }
+    /// Protocol version since which it is given.
+    #[must_use]
+    pub fn since(self) -> u16 {
+        if self as u16 >= Self::Locked as u16 { 2 } else { 1 }
+    }
+    /// The code of a refused acknowledgement or completion.
+    #[must_use]
+    pub fn of_history(refusal: laufzettel_contracts::effect::HistoryRefusal) -> Self {
+        use laufzettel_contracts::effect::HistoryRefusal as Refusal;
+        match refusal {
+            Refusal::EffectUnknown => Self::EffectUnknown,
+            Refusal::NothingToAcknowledge => Self::NothingToAcknowledge,
+            Refusal::NotRecipient => Self::NotRecipient,
+            Refusal::AlreadyAcknowledged => Self::AlreadyAcknowledged,
+            Refusal::NotATask => Self::NotATask,
+            Refusal::TaskNotOpen => Self::TaskNotOpen,
+            Refusal::NotOwner => Self::NotOwner,
+            Refusal::OutcomeUnknown => Self::TaskOutcomeUnknown,
+        }
     }
     /// Whether a refusal stands whatever else is committed before: it rests on the definition, the author's roles and the
     /// item alone.
@@ -99,6 +143,7 @@ impl Code {
                 | Self::DefinitionUnknown
                 | Self::EvidenceRepeated
                 | Self::EvidenceEnough
+                | Self::OverrideSigner
                 | Self::StatusUnknown
                 | Self::StatusRestricted
                 | Self::RoleNotEntitled
@@ -139,6 +184,15 @@ impl Code {
 
 /// Flag: the event lies outside the defined order or lacks something.
 pub const FLAG_DEVIATION: u16 = 1;
+/// Flag: a second person overrode what blocks it.
+pub const FLAG_OVERRIDDEN: u16 = 2;
+/// Flag: it came while a lock stood against it.
+pub const FLAG_DESPITE_LOCK: u16 = 4;
+
+/// Answer to a clearance check: a lock stands.
+pub const ANSWER_LOCKED: u8 = 1;
+/// Answer to a clearance check: no lock is recorded.
+pub const ANSWER_NO_LOCK: u8 = 2;
 
 /// What became of one item.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! The members of the network as the state knows them: authorities, keys,
-//! definitions, parameters and validators. Changes take effect one height
-//! later; in protocol version 1 there are none after genesis.
+//! definitions, calendars, parameters and validators. Changes take effect one
+//! height later; in protocol versions 1 and 2 there are none after genesis.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::{Code, Definition};
+use laufzettel_contracts::effect::Directory;
+use laufzettel_contracts::{Calendars, Code, Definition};
 
 use crate::codec::Writer;
 use crate::crypto::{self, VerifyingKey};
@@ -152,6 +153,12 @@ impl Parameters {
 /// Everything the state knows about members and rules.
 #[derive(Debug, Clone)]
 pub struct Registry {
+    /// Protocol version in force: what headers say, and which actions there are.
+    pub protocol: u16,
+    /// Holidays and seats; none in protocol version 1.
+    pub calendars: Option<Arc<Calendars>>,
+    /// Which authorities hold which roles.
+    pub directory: Arc<Directory>,
     /// Members by id.
     pub authorities: BTreeMap<String, Authority>,
     /// Keys by id.
@@ -203,13 +210,27 @@ impl Registry {
         let entitled = self.roles(authority).iter().any(|role| definition.role(role.as_str()).is_some());
         if entitled { Ok(definition) } else { Err(receipt::Code::RoleNotEntitled) }
     }
+    /// Whether a key is that of a second person: one of a person, where another one that may submit signed, too.
+    pub fn is_second(&self, second: &KeyId, signed: &[KeyId]) -> bool {
+        let purpose = |id: &KeyId| self.keys.get(id).map(|key| key.purpose);
+        let mut others = signed.iter().filter(|id| *id != second);
+        signed.contains(second)
+            && purpose(second) == Some(Purpose::Person)
+            && others.any(|id| matches!(purpose(id), Some(Purpose::Service | Purpose::Person)))
+    }
     /// Whether one of these keys is for submitting this action: a case system's or a person's. A node reports what it
     /// saw others sign, and nothing else.
     pub fn may_submit(&self, keys: impl IntoIterator<Item = KeyId>, action: &Action) -> bool {
         let mut purposes = keys.into_iter().filter_map(|id| self.keys.get(&id)).map(|key| key.purpose);
         match action {
             Action::Evidence(_) => purposes.any(|purpose| matches!(purpose, Purpose::Node | Purpose::Service)),
-            Action::OpenCase { .. } | Action::Report(_) | Action::Correct { .. } | Action::Retract { .. } => {
+            Action::OpenCase { .. }
+            | Action::Report(_)
+            | Action::Correct { .. }
+            | Action::Retract { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. } => {
                 purposes.any(|purpose| matches!(purpose, Purpose::Service | Purpose::Person))
             }
         }

@@ -1,8 +1,9 @@
-//! What the state root covers, apart from the registry of genesis: cases,
+//! What the state root covers, apart from the registry of genesis: cases and what follows from them,
 //! submissions, the proposer order, and who was proven to have signed twice.
 
 pub mod cache;
 pub mod case;
+pub mod effects;
 pub mod evidence;
 pub mod fields;
 pub mod order;

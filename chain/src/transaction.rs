@@ -10,6 +10,7 @@ use crate::codec::{Canonical, CodecError, Reader, Writer};
 use crate::crypto::{self, Hash, SignatureBytes};
 use crate::ids::{ItemDigest, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::{Item, ItemError};
+use crate::ledger::PROTOCOL_VERSION_MAX;
 use crate::limits;
 
 /// The signing domain of payloads.
@@ -168,21 +169,28 @@ impl SignedTransaction {
         }
         out.into_bytes()
     }
-    /// Decodes payload and items.
+    /// Decodes payload and items, with all actions that this program knows; which of them are in force, a judge knows.
     ///
     /// # Errors
     /// Anything is malformed, not canonical or over a limit.
     pub fn decode(&self) -> Result<Transaction, TransactionError> {
-        self.check_form()?;
-        self.decode_items(Payload::decode(&self.payload)?)
+        self.decode_in(PROTOCOL_VERSION_MAX)
     }
-    /// As [`SignedTransaction::decode`], where the payload is decoded already.
+    /// As [`SignedTransaction::decode`], with the actions of this protocol version.
     ///
     /// # Errors
-    /// Anything else is malformed, not canonical or over a limit.
-    pub fn decode_rest(&self, payload: Payload) -> Result<Transaction, TransactionError> {
+    /// Anything is malformed, not canonical, over a limit, or of a later version.
+    pub fn decode_in(&self, protocol: u16) -> Result<Transaction, TransactionError> {
         self.check_form()?;
-        self.decode_items(payload)
+        self.decode_items(Payload::decode(&self.payload)?, protocol)
+    }
+    /// As [`SignedTransaction::decode_in`], where the payload is decoded already.
+    ///
+    /// # Errors
+    /// Anything else is malformed, not canonical, over a limit, or of a later version.
+    pub fn decode_rest(&self, payload: Payload, protocol: u16) -> Result<Transaction, TransactionError> {
+        self.check_form()?;
+        self.decode_items(payload, protocol)
     }
     fn check_form(&self) -> Result<(), TransactionError> {
         let size = self.size();
@@ -197,7 +205,7 @@ impl SignedTransaction {
         }
         Ok(())
     }
-    fn decode_items(&self, payload: Payload) -> Result<Transaction, TransactionError> {
+    fn decode_items(&self, payload: Payload, protocol: u16) -> Result<Transaction, TransactionError> {
         if payload.item_digests.len() != self.items.len() {
             return Err(TransactionError::Count("the payload lists another number of items than were sent"));
         }
@@ -207,7 +215,7 @@ impl SignedTransaction {
                 items.push(None);
                 continue;
             };
-            let item = Item::decode(bytes).map_err(|source| TransactionError::Item { index, source })?;
+            let item = Item::decode_in(bytes, protocol).map_err(|source| TransactionError::Item { index, source })?;
             if item.digest != *digest {
                 return Err(TransactionError::Digest(index));
             }

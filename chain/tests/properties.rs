@@ -18,6 +18,7 @@ use laufzettel_chain::codec::{Canonical, decode, encode};
 use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{Address, BlockId, CaseId, ItemDigest, KeyId, NetworkId, TransactionId};
 use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::ledger::PROTOCOL_VERSION_MAX;
 use laufzettel_chain::light::LightClient;
 use laufzettel_chain::proof::{CaseProof, FieldProof, prove};
 use laufzettel_chain::receipt::{Code as ReceiptCode, Receipt};
@@ -291,8 +292,10 @@ fn all_total(bytes: &[u8]) {
     if let Ok(payload) = Payload::decode(bytes) {
         assert_eq!(payload.encode(), bytes);
     }
-    if let Ok(item) = Item::decode(bytes) {
-        assert_eq!(Item::encode(item.blinding, item.case, &item.action), bytes);
+    for protocol in 1..=PROTOCOL_VERSION_MAX {
+        if let Ok(item) = Item::decode_in(bytes, protocol) {
+            assert_eq!(Item::encode_over(item.blinding, item.case, &item.action, item.over.as_ref()), bytes);
+        }
     }
     if let Ok(transaction) = decode::<SignedTransaction>(bytes) {
         let _ = transaction.decode();
@@ -336,6 +339,7 @@ proptest! {
         blinding in any::<[u8; 16]>(), case in any::<[u8; 16]>(), action in action(), payload in payload(),
     ) {
         let bytes = Item::encode(blinding, CaseId(case), &action);
+        prop_assert_eq!(Item::decode_in(&bytes, 2), Item::decode(&bytes));
         let item = Item::decode(&bytes).expect("decodes");
         prop_assert_eq!(item.digest, ItemDigest::of(&bytes));
         prop_assert_eq!((item.blinding, item.case, item.action), (blinding, Some(CaseId(case)), action));

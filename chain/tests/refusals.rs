@@ -158,7 +158,8 @@ fn every_receipt_code_is_reached() {
         Code::TooManyDocuments,
         Code::TooManyRecipients,
     ];
-    let missing: Vec<Code> = Code::ALL.iter().copied().filter(|code| !scene.seen.contains(code)).collect();
+    let missing: Vec<Code> =
+        Code::ALL.iter().copied().filter(|code| code.since() == 1 && !scene.seen.contains(code)).collect();
     assert_eq!(missing, later);
 }
 

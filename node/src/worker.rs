@@ -18,6 +18,7 @@ use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
+use laufzettel_contracts::{Definition, Trigger};
 use thiserror::Error;
 
 use crate::consensus::{
@@ -373,8 +374,7 @@ fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
         payload_digest: transaction.digest,
         valid_until_ms: transaction.payload.valid_until_ms,
         urgent: is_urgent(judge, transaction),
-        // Language 1 has no locks.
-        lock_capable: false,
+        lock_capable: is_lock_capable(judge, transaction),
         evidence: is_evidence(transaction),
     }
 }
@@ -393,13 +393,35 @@ fn refused_evidence(
     if is_evidence(transaction) { judge.foretell(signed, transaction) } else { Ok(None) }
 }
 
-fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
+/// Whether a status that a transaction reports is, in one of the definitions, as asked.
+fn reports_one(
+    judge: &Judge<'_>,
+    transaction: &Transaction,
+    asked: impl Fn(&Definition, &laufzettel_contracts::Code) -> bool,
+) -> bool {
     transaction.items.iter().flatten().any(|item| match &item.action {
         ItemAction::Report(report) | ItemAction::Correct { report, .. } => {
-            let mut definitions = judge.registry.definitions.values();
-            definitions.any(|definition| definition.status(report.status.as_str()).is_some_and(|status| status.urgent))
+            judge.registry.definitions.values().any(|definition| asked(definition, &report.status))
         }
-        ItemAction::OpenCase { .. } | ItemAction::Retract { .. } | ItemAction::Evidence(_) => false,
+        ItemAction::OpenCase { .. }
+        | ItemAction::Retract { .. }
+        | ItemAction::CompleteTask { .. }
+        | ItemAction::Acknowledge { .. }
+        | ItemAction::ClearanceCheck { .. }
+        | ItemAction::Evidence(_) => false,
+    })
+}
+
+fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
+    reports_one(judge, transaction, |definition, status| {
+        definition.status(status.as_str()).is_some_and(|status| status.urgent)
+    })
+}
+
+/// Whether it may set a lock: what is pending of such, beats tell.
+fn is_lock_capable(judge: &Judge<'_>, transaction: &Transaction) -> bool {
+    reports_one(judge, transaction, |definition, status| {
+        definition.rules().caused_by(&Trigger::Status(status.clone())).any(|rule| !rule.lock.is_empty())
     })
 }
 

@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use super::prune::Pruned;
 use super::stored::{damaged, put_tip, stored_tip};
-use super::{Ledger, PROTOCOL_VERSION, whole};
+use super::{Ledger, whole};
 use crate::block::Body;
 use crate::codec::{Writer, encode};
 use crate::crypto::Hash;
-use crate::genesis::{Genesis, GenesisError, text_hash};
+use crate::genesis::{Genesis, GenesisError, calendars_hash, text_hash};
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, NO_HASH};
 use crate::limits;
@@ -110,10 +110,15 @@ pub(crate) fn genesis_values(genesis: &Genesis) -> (Vec<(StateKey, Vec<u8>)>, Ba
         values.push((StateKey::Registry(3, name.clone()), text_hash(text).to_vec()));
         texts.put(Family::Registry, [[3].as_slice(), name.as_bytes()].concat(), text.clone().into_bytes());
     }
+    if let (Some(calendars), Some(text)) = (&registry.calendars, &genesis.calendars_text) {
+        let name = format!("{}@{}", calendars.id(), calendars.version());
+        values.push((StateKey::Registry(5, name.clone()), calendars_hash(text).to_vec()));
+        texts.put(Family::Registry, [[5].as_slice(), name.as_bytes()].concat(), text.clone().into_bytes());
+    }
     values.push((StateKey::ProposerOrder, encode(&ProposerOrder::default())));
     values.push((StateKey::Epoch, epoch_bytes(genesis.time_ms)));
     values.push((StateKey::Parameters, written(&|out| registry.parameters.write(out))));
-    values.push((StateKey::ProtocolVersion, PROTOCOL_VERSION.to_be_bytes().to_vec()));
+    values.push((StateKey::ProtocolVersion, registry.protocol.to_be_bytes().to_vec()));
     (values, texts)
 }
 
@@ -134,7 +139,7 @@ pub fn genesis_state(genesis: &Genesis, read: &dyn Read) -> Result<(Hash, Batch)
 pub fn genesis_header(genesis: &Genesis, state_root: Hash) -> Header {
     let validators_hash = genesis.registry.validators.hash();
     Header {
-        version: PROTOCOL_VERSION,
+        version: genesis.registry.protocol,
         network: genesis.network,
         incarnation: 0,
         height: 0,

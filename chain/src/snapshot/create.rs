@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use laufzettel_contracts::{AuthorityId, Position};
 use thiserror::Error;
 
-use super::entry::{self, CaseEntry, HeaderEntry, Signer, Step, TransactionEntry};
+use super::entry::{self, CaseEntry, HeaderEntry, STEP_BYTES, Signer, Step, TransactionEntry};
 use super::manifest::{ChunkInfo, ChunkKind, MANIFEST_VERSION, Manifest};
 use crate::codec::{Writer, decode, encode};
 use crate::genesis::Genesis;
@@ -18,6 +18,7 @@ use crate::ledger::stored_tip;
 use crate::limits::{CASE_PART_BYTES, CHUNK_BYTES, CHUNKS_MAX};
 use crate::query;
 use crate::rows;
+use crate::state::case::CaseRow;
 use crate::state::{evidence, submissions};
 use crate::storage::{Family, Read, StoreError, next_key};
 use crate::transaction::Payload;
@@ -236,12 +237,23 @@ fn put_case(
     let (mut part, mut bytes, mut begins) = (CaseEntry::default(), 0usize, 1u64);
     let of_one_transaction =
         |a: &(u64, Position), b: &(u64, Position)| (a.1.height, a.1.transaction) == (b.1.height, b.1.transaction);
-    for group in positions.chunk_by(of_one_transaction) {
-        let Some((first, _)) = group.first() else { continue };
+    let due = CaseRow::load(read, case)?.map_or_else(Vec::new, |row| row.due_heights());
+    let (mut due, mut next) = (due.into_iter().peekable(), 1u64);
+    let mut groups = positions.chunk_by(of_one_transaction).peekable();
+    loop {
         if part.steps.is_empty() {
-            begins = *first;
+            begins = next;
         }
-        bytes = bytes.saturating_add(put_step(read, group, signers, &mut part)?);
+        let height = groups.peek().and_then(|group| group.first()).map(|(_, place)| place.height);
+        if let Some(height) = due.next_if(|due| height.is_none_or(|height| *due < height)) {
+            part.steps.push(Step::due(height));
+            bytes = bytes.saturating_add(STEP_BYTES);
+        } else if let Some(group) = groups.next() {
+            next = group.last().map_or(next, |(revision, _)| revision.saturating_add(1));
+            bytes = bytes.saturating_add(put_step(read, group, signers, &mut part)?);
+        } else {
+            break;
+        }
         if bytes > CASE_PART_BYTES {
             chunks.put(ChunkKind::Cases, entry::case_key(case, begins), &encode(&std::mem::take(&mut part)))?;
             bytes = 0;
@@ -264,7 +276,7 @@ fn put_step(
     let (height, transaction) = (place.height, place.transaction);
     let (signer, payload) = signers.of(read, height, transaction)?;
     let known = part.signers.iter().position(|known| *known == signer);
-    let mut bytes = 64usize;
+    let mut bytes = STEP_BYTES;
     let signer = known.unwrap_or_else(|| {
         bytes = bytes.saturating_add(128);
         part.signers.push(signer);

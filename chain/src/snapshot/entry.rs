@@ -184,6 +184,11 @@ impl Canonical for Signer {
     }
 }
 
+/// Most heights of due work in one part.
+pub(super) const PART_DUE_MAX: usize = limits::CASE_PART_BYTES / STEP_BYTES + 1;
+/// What a step counts towards the size of a part, its items apart.
+pub(super) const STEP_BYTES: usize = 64;
+
 /// What one transaction did to the case: its place, who signed it, and its accepted items of this case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
@@ -195,8 +200,19 @@ pub(super) struct Step {
     pub(super) payload: PayloadDigest,
     /// Place of its signer in the part's list.
     pub(super) signer: u16,
-    /// Places in the transaction and bytes of the items.
+    /// Places in the transaction and bytes of the items; none where due work alone touched the case.
     pub(super) items: Vec<(u16, Vec<u8>)>,
+}
+
+impl Step {
+    /// That due work alone touched the case at a height.
+    pub(super) fn due(height: Height) -> Self {
+        Self { height, transaction: u32::MAX, payload: PayloadDigest([0; 32]), signer: 0, items: Vec::new() }
+    }
+    /// Whether it says that.
+    pub(super) fn is_due(&self) -> bool {
+        *self == Self::due(self.height)
+    }
 }
 
 impl Canonical for Step {
@@ -246,7 +262,7 @@ impl Canonical for CaseEntry {
     fn read(input: &mut Reader<'_>) -> Result<Self, CodecError> {
         // Opening is no event.
         let max = EVENTS_MAX.saturating_add(1);
-        Ok(Self { signers: input.list(max)?, steps: input.list(max)? })
+        Ok(Self { signers: input.list(max)?, steps: input.list(max.saturating_add(PART_DUE_MAX))? })
     }
 }
 

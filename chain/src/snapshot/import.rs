@@ -245,14 +245,15 @@ impl Import {
             return Err(because("its last key or its count is not the one listed"));
         }
         let (read, registry) = (self.store.as_ref(), &self.genesis.registry);
-        progress.cases.take(&Known { read, registry }, &cases, batch)?;
+        let known = Known { read, registry };
+        progress.cases.take(&known, &cases, batch)?;
         match info.kind {
             ChunkKind::Values => {
                 let first_hour = progress.values.buckets.keys().next().copied();
                 progress.chain.keep_submissions_from(first_hour.unwrap_or(u64::MAX));
             }
             ChunkKind::Blocks if last_of_kind => progress.chain.finish(batch)?,
-            ChunkKind::Cases if last_of_kind => progress.cases.finish(batch)?,
+            ChunkKind::Cases if last_of_kind => progress.cases.finish(&known, batch)?,
             ChunkKind::Blocks | ChunkKind::Cases => {}
         }
         Ok(())

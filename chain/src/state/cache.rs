@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::case::OpenCase;
 use crate::ids::CaseId;
 
-/// Reports that stand in the cases kept, at the most.
+/// Reports that stand in the cases kept and what follows from them, at the most.
 pub const CACHED_ENTRIES_MAX: usize = 200_000;
 /// What a case weighs besides its reports, in reports: fields, blinders and their hashes.
 const CASE_WEIGHT: usize = 8;
@@ -31,7 +31,8 @@ impl Default for CaseCache {
 }
 
 fn weight(case: &OpenCase) -> usize {
-    case.fold.slots().saturating_add(CASE_WEIGHT)
+    let effects = case.living().map_or(0, |living| living.history().past().len());
+    case.fold.slots().saturating_add(effects).saturating_add(CASE_WEIGHT)
 }
 
 impl CaseCache {

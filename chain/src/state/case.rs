@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Refusal, Slot};
+use laufzettel_contracts::effect::{Effects, HistoryRefusal};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Slot};
 
+use super::effects::{self, Living};
 use super::fields::{self, FieldTree};
 pub use super::row::CaseRow;
-use super::row::{delete_report, put_report};
+use super::row::{DUE_HEIGHTS, NEXT_DUE, delete_report, put_report};
 use crate::codec::Writer;
 use crate::crypto::{Hash, hash_parts};
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
 use crate::item::{Action, Item};
+use crate::query;
+use crate::receipt::Code;
 use crate::registry::Registry;
-use crate::storage::{Batch, Read, StoreError};
+use crate::storage::{Batch, Family, Read, StoreError};
 
 /// A case while a block is executed.
 #[derive(Debug, Clone)]
@@ -22,8 +26,12 @@ pub struct OpenCase {
     pub definition: Arc<Definition>,
     /// Its reports and what follows from them.
     pub fold: CaseFold,
+    /// What follows from its reports; none in language 1.
+    living: Option<Box<Living>>,
     row: CaseRow,
     fresh: bool,
+    /// Whether due work alone touches it in this block.
+    due: bool,
     /// Reports that came, were corrected or went since the case was written, with their places.
     touched: BTreeMap<Slot, Position>,
     /// Hashes of the row's fields; none before they are first asked for.
@@ -48,7 +56,14 @@ impl OpenCase {
     #[must_use]
     pub fn new(definition: Arc<Definition>, height: Height) -> Self {
         let row = CaseRow::new(&definition, height);
-        Self { definition, fold: CaseFold::new(), row, fresh: true, touched: BTreeMap::new(), tree: None }
+        let (fold, touched) = (CaseFold::new(), BTreeMap::new());
+        Self { definition, fold, living: None, row, fresh: true, due: false, touched, tree: None }
+    }
+    /// The same with what follows from its reports, if it is of language 2.
+    #[must_use]
+    pub fn within(self, registry: &Registry, case: CaseId) -> Self {
+        let living = Living::new(registry, &self.definition, case).map(Box::new);
+        Self { living, ..self }
     }
     /// A stored case, if there is one.
     ///
@@ -58,7 +73,37 @@ impl OpenCase {
         let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
         let definition = row.definition(registry, case)?.clone();
         let fold = row.fold(read, &definition, case)?;
-        Ok(Some(Self { definition, fold, row, fresh: false, touched: BTreeMap::new(), tree: None }))
+        let living = living(read, registry, (case, &row), &definition, &fold)?.map(Box::new);
+        let touched = BTreeMap::new();
+        Ok(Some(Self { definition, fold, living, row, fresh: false, due: false, touched, tree: None }))
+    }
+    /// What follows from its reports; none in language 1.
+    #[must_use]
+    pub fn living(&self) -> Option<&Living> {
+        self.living.as_deref()
+    }
+    /// The effects as of the last instant they were brought to; none in language 1.
+    #[must_use]
+    pub fn effects(&self) -> Option<&Effects> {
+        self.living().map(Living::effects)
+    }
+    /// Its row as it was written last, but for what the items since have counted.
+    #[must_use]
+    pub fn row(&self) -> &CaseRow {
+        &self.row
+    }
+    /// Brings the effects up to the reports and an instant.
+    pub fn bring(&mut self, as_of_ms: u64) {
+        if let Some(living) = &mut self.living {
+            living.bring(&self.definition, &self.fold, as_of_ms);
+        }
+    }
+    /// Ends a block of this time for the effects: what changed goes into the history. To be called before the case is
+    /// settled or closed.
+    pub fn advance(&mut self, time_ms: u64) {
+        if let Some(living) = &mut self.living {
+            living.advance(&self.definition, &self.fold, time_ms);
+        }
     }
     /// Height that wrote its value in the state tree, if it has one.
     #[must_use]
@@ -75,11 +120,12 @@ impl OpenCase {
     pub fn events(&self) -> u64 {
         self.row.history_count
     }
-    /// Applies an item that was accepted: to the fold, and to revision, salt and history.
+    /// Applies an item that was accepted, in a block of this time: to the fold, and to revision, salt and history.
     ///
     /// # Errors
-    /// It corrects or retracts what does not stand; nothing has changed then.
-    pub fn apply(&mut self, item: &Item, origin: &Origin<'_>) -> Result<(), Refusal> {
+    /// It corrects, retracts, completes or acknowledges what does not stand; nothing has changed then.
+    pub fn apply(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), Code> {
+        let refused = |refusal: laufzettel_contracts::Refusal| Code::of(&refusal);
         match &item.action {
             Action::OpenCase { .. } => {}
             Action::Report(report) => {
@@ -90,20 +136,39 @@ impl OpenCase {
                 self.fold.report(&self.definition, entry);
             }
             Action::Correct { slot, report } => {
-                let position = self.fold.entry(slot)?.position;
-                self.fold.correct(&self.definition, *slot, report.clone())?;
+                let position = self.fold.entry(slot).map_err(refused)?.position;
+                self.fold.correct(&self.definition, *slot, report.clone()).map_err(refused)?;
                 self.touched.insert(*slot, position);
             }
             Action::Retract { slot, .. } => {
-                let position = self.fold.entry(slot)?.position;
-                self.fold.retract(&self.definition, *slot)?;
+                let position = self.fold.entry(slot).map_err(refused)?.position;
+                self.fold.retract(&self.definition, *slot).map_err(refused)?;
                 self.touched.insert(*slot, position);
             }
-            // Concerns no case, so it changes none.
-            Action::Evidence(_) => return Ok(()),
+            Action::CompleteTask { .. } | Action::Acknowledge { .. } => self.handle(item, origin, time_ms)?,
+            // Concerns no case, or only asks: changes none.
+            Action::Evidence(_) | Action::ClearanceCheck { .. } => return Ok(()),
         }
         self.count(item, origin);
         Ok(())
+    }
+    /// Records that a task was completed or a notice acknowledged.
+    fn handle(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), Code> {
+        self.bring(time_ms);
+        let living = self.living.as_mut().ok_or(HistoryRefusal::EffectUnknown).map_err(Code::of_history)?;
+        let handled = match &item.action {
+            Action::CompleteTask { effect, outcome } => {
+                living.complete(&self.definition, effect, origin.authority, outcome)
+            }
+            Action::Acknowledge { effect } => living.acknowledge(&self.definition, effect, origin.authority),
+            Action::OpenCase { .. }
+            | Action::Report(_)
+            | Action::Correct { .. }
+            | Action::Retract { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_) => Ok(()),
+        };
+        handled.map_err(Code::of_history)
     }
     /// Counts an item: revision, salt and, for an event, history.
     fn count(&mut self, item: &Item, origin: &Origin<'_>) {
@@ -128,9 +193,40 @@ impl OpenCase {
     /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
     /// does, without the rows and the root, which only the last one leaves.
     pub(crate) fn settle(&mut self, height: Height) {
-        let fields = fields::of_state(self.fold.state());
+        let fields = self.fields(height);
         self.row.settle(fields, self.fresh, height);
         self.fresh = false;
+        self.due = false;
+    }
+    /// Bytes of the fields, and of what stands beside them.
+    fn fields(&self, height: Height) -> Vec<(usize, Vec<u8>)> {
+        let mut all = fields::of_state(self.fold.state());
+        let Some(living) = self.living() else { return all };
+        let effects = living.effects();
+        extend(&mut all, fields::PROCEEDINGS, effects.regimes.is_empty(), effects::fields::regimes(effects));
+        let plain = effects.deviations.is_empty() && effects.dropped.deviations == 0;
+        extend(&mut all, fields::DEVIATIONS, plain, effects::fields::deviations(effects));
+        all.extend(effects::fields::of(effects, living.history()));
+        if let Some(next_due_ms) = effects.next_due_ms {
+            all.push((usize::from(NEXT_DUE), next_due_ms.to_be_bytes().to_vec()));
+        }
+        let mut heights = self.row.kept(DUE_HEIGHTS).to_vec();
+        if self.due {
+            heights.extend(height.to_be_bytes());
+        }
+        if !heights.is_empty() {
+            all.push((usize::from(DUE_HEIGHTS), heights));
+        }
+        all
+    }
+    /// Marks it as touched in this block by due work alone.
+    pub fn touch_due(&mut self) {
+        self.due = true;
+    }
+    /// Whether due work alone touches it in this block.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.due
     }
     /// Brings the rows up to the fold at the end of a block; the case root.
     pub fn close(&mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
@@ -140,7 +236,8 @@ impl OpenCase {
                 Err(_) => delete_report(batch, case, &position),
             }
         }
-        let fields = fields::of_state(self.fold.state());
+        let fields = self.fields(height);
+        self.due = false;
         let row = &mut self.row;
         row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
         let changed = row.settle(fields, self.fresh, height);
@@ -155,4 +252,33 @@ impl OpenCase {
             none => none.insert(FieldTree::new(&row.leaves(case))).root(),
         }
     }
+}
+
+/// Puts more bytes behind those of a field; nothing behind what would stay empty.
+fn extend(fields: &mut Vec<(usize, Vec<u8>)>, number: usize, nothing: bool, more: Vec<u8>) {
+    match fields.iter_mut().find(|(field, _)| *field == number) {
+        Some((_, bytes)) => bytes.extend(more),
+        None if nothing => {}
+        // The list before it is empty.
+        None => fields.push((number, [0u32.to_be_bytes().to_vec(), more].concat())),
+    }
+}
+
+/// What follows from a stored case as of its last change.
+fn living(
+    read: &dyn Read,
+    registry: &Registry,
+    (case, row): (&CaseId, &CaseRow),
+    definition: &Definition,
+    fold: &CaseFold,
+) -> Result<Option<Living>, StoreError> {
+    if definition.language() < 2 {
+        return Ok(None);
+    }
+    let damaged = |what: String| StoreError::Damaged { family: Family::Cases.name(), what };
+    let header = query::bare_header(read, row.changed)?;
+    let time_ms = header.ok_or_else(|| damaged(format!("case {case}: no header of its last change")))?.time_ms;
+    let kept = |field: usize| u8::try_from(field).map_or(&[][..], |field| row.kept(field));
+    let history = Living::history_of(kept).map_err(|error| damaged(format!("case {case}: {error}")))?;
+    Ok(Living::restore(registry, definition, *case, fold, history, time_ms))
 }

@@ -150,10 +150,10 @@ pub fn history(count: u64, hash: &Hash) -> Vec<u8> {
     [count.to_be_bytes().as_slice(), hash].concat()
 }
 
-/// Bytes of the revision field. Nothing is due in language 1.
+/// Bytes of the revision field: accepted items so far, and the next due instant, 0 for none, as always in language 1.
 #[must_use]
-pub fn revision(revision: u64) -> Vec<u8> {
-    [revision.to_be_bytes(), 0u64.to_be_bytes()].concat()
+pub fn revision(revision: u64, next_due_ms: u64) -> Vec<u8> {
+    [revision.to_be_bytes(), next_due_ms.to_be_bytes()].concat()
 }
 
 /// Bytes of the fields that the fold gives, by field number; a field not

@@ -20,6 +20,12 @@ use crate::registry::Registry;
 use crate::rows;
 use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
 
+/// Beside the fields, from 32 on, and under no root of their own: when something becomes due next (in the state it is
+/// part of the revision's field), and the heights at which due work alone touched the case.
+pub(super) const NEXT_DUE: u8 = 32;
+/// See [`NEXT_DUE`].
+pub(super) const DUE_HEIGHTS: u8 = 33;
+
 /// One standing report; case and place are its key.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct EntryRow {
@@ -112,9 +118,26 @@ impl CaseRow {
         match field {
             fields::IDENTITY => fields::identity(case, &self.definition, self.version, self.opened),
             fields::HISTORY => fields::history(self.history_count, &self.history),
-            fields::REVISION => fields::revision(self.revision),
+            fields::REVISION => fields::revision(self.revision, self.next_due_ms().unwrap_or(0)),
             field => self.fields.get(&number(field)).cloned().unwrap_or_default(),
         }
+    }
+    /// Bytes kept under a number: a field of the state, or what stands beside them.
+    pub(super) fn kept(&self, number: u8) -> &[u8] {
+        self.fields.get(&number).map_or(&[], Vec::as_slice)
+    }
+    /// When something in the case becomes due, milliseconds UTC; none in language 1.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.kept(NEXT_DUE).try_into().ok().map(u64::from_be_bytes)
+    }
+    /// Heights at which due work alone touched the case, ascending.
+    #[must_use]
+    pub fn due_heights(&self) -> Vec<Height> {
+        self.kept(DUE_HEIGHTS)
+            .chunks_exact(8)
+            .filter_map(|height| height.try_into().ok().map(u64::from_be_bytes))
+            .collect()
     }
     /// Blinder of a field.
     #[must_use]
@@ -131,7 +154,7 @@ impl CaseRow {
         let state: BTreeMap<u8, Vec<u8>> = state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
         let differs = |field: usize| match field {
             fields::IDENTITY => false,
-            // What is accepted after the opening is counted, and is an event.
+            // What is accepted after the opening is counted, and is an event; due work writes them with it.
             fields::HISTORY | fields::REVISION => true,
             field => self.fields.get(&number(field)) != state.get(&number(field)),
         };

@@ -165,7 +165,7 @@ impl Backend {
             return Err(Failure::new(Reason::NotInSync));
         }
         let (authority, id) = (payload.authority.clone(), payload.id);
-        let decoded = signed.decode_rest(payload).map_err(Refusal::Malformed)?;
+        let decoded = signed.decode_rest(payload, self.parts.genesis.registry.protocol).map_err(Refusal::Malformed)?;
         let (digest, valid_until_ms) = (decoded.digest, decoded.payload.valid_until_ms);
         let checked = self.read(|read, tip| match self.judge(read, tip).check_decoded(&signed, decoded) {
             // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
@@ -274,7 +274,8 @@ impl Backend {
     /// The store failed, or it can never be committed.
     pub fn simulate(&self, signed: &SignedTransaction) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
         self.read(|read, tip| {
-            let transaction = signed.decode().map_err(Refusal::Malformed)?;
+            let protocol = self.parts.genesis.registry.protocol;
+            let transaction = signed.decode_in(protocol).map_err(Refusal::Malformed)?;
             let foretold = self.judge(read, tip).foretell(signed, &transaction)?;
             Ok((transaction, foretold))
         })

@@ -180,10 +180,23 @@ pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
     let slot = match event.item.as_ref().map(|item| &item.action) {
         Some(Action::Report(_)) => event.receipt.item.slot(&event.authority).to_vec(),
         Some(Action::Correct { slot, .. } | Action::Retract { slot, .. }) => slot.to_vec(),
-        Some(Action::OpenCase { .. } | Action::Evidence(_)) | None => Vec::new(),
+        Some(
+            Action::OpenCase { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_),
+        )
+        | None => Vec::new(),
     };
     let action = match event.item.as_ref().map(|item| &item.action) {
-        Some(Action::OpenCase { .. } | Action::Evidence(_)) => return None,
+        Some(
+            Action::OpenCase { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_),
+        ) => return None,
         Some(Action::Report(found)) => Some(Wire::Report(report(found))),
         Some(Action::Correct { slot, report: found }) => {
             Some(Wire::Correct(v1::Correct { slot: slot.to_vec(), report: Some(report(found)) }))

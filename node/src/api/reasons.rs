@@ -262,6 +262,42 @@ reasons! {
     SlotClosed "SLOT_CLOSED" Receipt,
         "The report is retracted.",
         "Report anew.";
+    Locked "LOCKED" Receipt,
+        "A lock stands that stops this announcement; cause names it.",
+        "Do not go on. GetCase shows the lock and the report that holds it; only who is entitled releases it.";
+    Blocked "BLOCKED" Receipt,
+        "A guard of the process blocks this announcement; cause names the guard.",
+        "Correct what is wrong, or have a second person override it with a reason that the process allows.";
+    OverrideUnknown "OVERRIDE_UNKNOWN" Receipt,
+        "The guard that blocks may not be overridden with this reason.",
+        "Use a reason from the guard's list, or correct what is wrong.";
+    OverrideSigner "OVERRIDE_SIGNER" Receipt,
+        "The override names no second person: its key must be a person's of the same authority and sign beside another.",
+        "Have a second person sign the transaction, too, and name that person's key.";
+    EffectUnknown "EFFECT_UNKNOWN" Receipt,
+        "The case has no such effect.",
+        "Check the effect id; GetCase shows those that there are.";
+    NothingToAcknowledge "NOTHING_TO_ACKNOWLEDGE" Receipt,
+        "The effect is no notice that demands an acknowledgement, or it is withdrawn.",
+        "Nothing: it demands none.";
+    NotRecipient "NOT_RECIPIENT" Receipt,
+        "The notice was sent to others.",
+        "Leave it to its recipients.";
+    AlreadyAcknowledged "ALREADY_ACKNOWLEDGED" Receipt,
+        "The authority has acknowledged it before.",
+        "Nothing: it counts once.";
+    NotATask "NOT_A_TASK" Receipt,
+        "The effect is no task.",
+        "Complete tasks; acknowledge notices.";
+    TaskNotOpen "TASK_NOT_OPEN" Receipt,
+        "The task is done, closed or withdrawn.",
+        "Nothing: there is nothing left to do.";
+    NotOwner "NOT_OWNER" Receipt,
+        "The task is another authority's.",
+        "Leave it to its owner; a report may give the role to another.";
+    TaskOutcomeUnknown "TASK_OUTCOME_UNKNOWN" Receipt,
+        "The task has no such outcome.",
+        "Use an outcome from the task's list.";
 }
 
 impl Reason {

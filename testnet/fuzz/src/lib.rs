@@ -32,6 +32,7 @@ use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{CaseId, ItemDigest, TransactionId};
 use laufzettel_chain::item::Item;
+use laufzettel_chain::ledger::PROTOCOL_VERSION_MAX;
 use laufzettel_chain::limits;
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_chain::tree::{self, StateKey};
@@ -50,10 +51,12 @@ fn canonical<T: Canonical>(bytes: &[u8]) -> Option<T> {
 
 /// An item.
 pub fn item(bytes: &[u8]) {
-    if let Ok(item) = Item::decode(bytes) {
-        assert!(bytes.len() <= limits::ITEM_BYTES_MAX);
-        assert_eq!(item.digest, ItemDigest::of(bytes));
-        assert_eq!(Item::encode(item.blinding, item.case, &item.action), bytes);
+    for protocol in 1..=PROTOCOL_VERSION_MAX {
+        if let Ok(item) = Item::decode_in(bytes, protocol) {
+            assert!(bytes.len() <= limits::ITEM_BYTES_MAX);
+            assert_eq!(item.digest, ItemDigest::of(bytes));
+            assert_eq!(Item::encode_over(item.blinding, item.case, &item.action, item.over.as_ref()), bytes);
+        }
     }
 }
 

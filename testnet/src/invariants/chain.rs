@@ -9,7 +9,7 @@ use laufzettel_chain::codec::encode;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{CaseId, Height, TransactionId};
 use laufzettel_chain::item::{Action, Item};
-use laufzettel_chain::ledger::stored_tip;
+use laufzettel_chain::ledger::{PROTOCOL_VERSION_MAX, stored_tip};
 use laufzettel_chain::light::LightClient;
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
@@ -130,13 +130,13 @@ impl Chain {
             let receipts = query::receipts(read, height, index)?.unwrap_or_default();
             for (number, (bytes, receipt)) in (0u16..).zip(signed.items.iter().zip(&receipts)) {
                 let (Some(bytes), Code::Accepted) = (bytes, receipt.code) else { continue };
-                let Ok(item) = Item::decode(bytes) else { continue };
+                let Ok(item) = Item::decode_in(bytes, PROTOCOL_VERSION_MAX) else { continue };
                 verdict.items += 1;
                 if let Action::Evidence(evidence) = &item.action {
                     witness.accused(evidence);
                 }
-                // Evidence concerns no case and is no event.
-                let Some(case) = item.case else { continue };
+                // Evidence concerns no case, and a clearance check changes none: they have no revision.
+                let Some(case) = item.case.filter(|_| receipt.revision > 0) else { continue };
                 self.cases.entry(case).or_default().push((height, receipt.revision));
                 if !matches!(item.action, Action::OpenCase { .. }) {
                     self.events.push(Position { height, transaction: index, item: number });

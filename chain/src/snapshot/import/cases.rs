@@ -10,10 +10,12 @@ use super::blocks::opening_mark;
 use super::{Fault, because};
 use crate::codec::decode;
 use crate::crypto::Hash;
-use crate::ids::CaseId;
+use crate::ids::{CaseId, Height};
 use crate::index::{self, Standing};
 use crate::item::{Action, Item};
 use crate::ledger::stored::item_row;
+use crate::limits::DUE_HEIGHTS_MAX;
+use crate::query;
 use crate::registry::Registry;
 use crate::state::case::{OpenCase, Origin};
 use crate::storage::{Batch, Family, Read};
@@ -47,16 +49,26 @@ struct Current {
 
 impl Current {
     /// Moves on to the place of the next item; a block that ends settles the case.
-    fn go_on(&mut self, position: Position) -> Result<(), Fault> {
-        if position <= self.last || self.case.events() >= EVENTS_MAX as u64 {
-            return Err(because("items of a case are out of order or too many"));
+    fn go_on(&mut self, read: &dyn Read, position: Position) -> Result<(), Fault> {
+        if position <= self.last {
+            return Err(because("items of a case are out of order"));
         }
         if position.height > self.last.height {
+            self.case.advance(time_of(&self.case, read, self.last.height)?);
             self.case.settle(self.last.height);
         }
         self.last = position;
         Ok(())
     }
+}
+
+/// Time of a block, which came before all cases; 0 where the case does not ask for it.
+fn time_of(case: &OpenCase, read: &dyn Read, height: Height) -> Result<u64, Fault> {
+    if case.living().is_none() {
+        return Ok(0);
+    }
+    let header = query::bare_header(read, height)?;
+    Ok(header.ok_or_else(|| because(format!("an item of a case is of height {height}, which has no block")))?.time_ms)
 }
 
 fn mark_of(item: &Item, origin: &Origin<'_>) -> Hash {
@@ -83,12 +95,12 @@ impl Cases {
             return entries.iter().try_for_each(|part| self.part(known, part, batch));
         };
         first.iter().try_for_each(|part| self.part(known, part, batch))?;
-        self.finish(batch)?;
+        self.finish(known, batch)?;
         let (last, whole) = rest.split_last().unwrap_or((first, &[]));
         let made = whole.par_chunks(ALONE).map(|cases| {
             let (mut made, mut batch) = (Self::default(), Batch::default());
             cases.iter().copied().flatten().try_for_each(|part| made.part(known, part, &mut batch))?;
-            made.finish(&mut batch)?;
+            made.finish(known, &mut batch)?;
             Ok((made.count, batch))
         });
         // The first fault in the order of the chunk is the one that is told.
@@ -104,7 +116,7 @@ impl Cases {
         let (id, revision) = entry::case_of_key(key).ok_or_else(|| because("a key is none of a case"))?;
         let continued = self.current.as_ref().is_some_and(|current| current.id == id);
         if !continued {
-            self.finish(batch)?;
+            self.finish(known, batch)?;
         }
         let before = self.current.as_ref().map_or(0, |current| current.case.revision());
         if revision != before.saturating_add(1) {
@@ -112,6 +124,10 @@ impl Cases {
         }
         let part: CaseEntry = decode(value)?;
         for step in &part.steps {
+            if step.is_due() {
+                self.due(known, step.height)?;
+                continue;
+            }
             let signer = part.signers.get(usize::from(step.signer));
             let signer = signer.ok_or_else(|| because("a transaction names a signer that is not listed"))?;
             self.step(known, id, (step, signer), batch)?;
@@ -127,7 +143,7 @@ impl Cases {
     ) -> Result<(), Fault> {
         for (place, bytes) in &step.items {
             let position = Position { height: step.height, transaction: step.transaction, item: *place };
-            let item = Item::decode(bytes).map_err(because)?;
+            let item = Item::decode_in(bytes, known.registry.protocol).map_err(because)?;
             if item.case != Some(id) {
                 return Err(because("an item is of another case"));
             }
@@ -140,24 +156,47 @@ impl Cases {
                     }
                     let definition = known.registry.definition(definition, *version).cloned();
                     let definition = definition.ok_or_else(|| because("a case is of an unknown definition"))?;
-                    self.current = Some(Current { id, case: OpenCase::new(definition, step.height), last: position });
+                    let case = OpenCase::new(definition, step.height).within(known.registry, id);
+                    self.current = Some(Current { id, case, last: position });
                     self.count = self.count.saturating_add(1);
                 }
                 (Action::OpenCase { .. }, Some(_)) => return Err(because("a case is opened twice")),
+                (Action::ClearanceCheck { .. }, _) => return Err(because("an item of a case changes nothing of it")),
                 (_, None) => return Err(because("a case does not begin with its opening")),
-                (_, Some(current)) => current.go_on(position)?,
+                (_, Some(current)) if current.case.events() >= EVENTS_MAX as u64 => {
+                    return Err(because("items of a case are too many"));
+                }
+                (_, Some(current)) => current.go_on(known.read, position)?,
             }
             let Some(current) = &mut self.current else { return Ok(()) };
-            current.case.apply(&item, &origin).map_err(|refusal| because(format!("an item of a case: {refusal:?}")))?;
+            let time_ms = time_of(&current.case, known.read, step.height)?;
+            let applied = current.case.apply(&item, &origin, time_ms);
+            applied.map_err(|refusal| because(format!("an item of a case: {}", refusal.reason())))?;
             index::put_item(batch, &id, &item, &position, current.case.revision());
             batch.put(Family::Items, row, bytes.clone());
         }
         Ok(())
     }
+    /// Due work alone touched the case at a height. Only the root says whether it did; that it is of language 2, and not
+    /// touched more often than a case may be, is asked here.
+    fn due(&mut self, known: &Known<'_>, height: Height) -> Result<(), Fault> {
+        let current = self.current.as_mut().filter(|current| {
+            current.case.living().is_some() && current.case.row().due_heights().len() < DUE_HEIGHTS_MAX
+        });
+        let current = current.ok_or_else(|| because("a case is touched by due work that it cannot have"))?;
+        if height <= current.last.height {
+            return Err(because("due work of a case is out of order"));
+        }
+        current.go_on(known.read, Position { height, transaction: u32::MAX, item: u16::MAX })?;
+        current.case.touch_due();
+        Ok(())
+    }
     /// Ends the case whose parts came in.
-    pub(super) fn finish(&mut self, batch: &mut Batch) -> Result<(), Fault> {
+    pub(super) fn finish(&mut self, known: &Known<'_>, batch: &mut Batch) -> Result<(), Fault> {
         let Some(Current { id, mut case, last }) = self.current.take() else { return Ok(()) };
-        index::put_standing(batch, &id, None, &Standing::of(case.fold.state(), case.fold.entries()));
+        let time_ms = time_of(&case, known.read, last.height)?;
+        case.advance(time_ms);
+        index::put_standing(batch, &id, None, &Standing::of_case(&case));
         let root = case.close(&id, last.height, batch);
         tree::put_value(batch, &StateKey::Case(id), last.height, root.to_vec())?;
         Ok(())

@@ -58,12 +58,16 @@ impl Driver {
     }
 
     pub(super) fn begin_idle(&mut self) {
-        let at_ms = self.heartbeat_at();
+        let at_ms = self.empty_at();
         self.set_timer(TimerKey::Heartbeat, at_ms);
     }
-    /// When an empty block may follow the tip.
-    pub(super) fn heartbeat_at(&self) -> u64 {
+    /// When an idle network makes a block all the same.
+    fn heartbeat_at(&self) -> u64 {
         self.tip.header.time_ms.saturating_add(HEARTBEAT_MS)
+    }
+    /// When a block without transactions may follow the tip: at the heartbeat, or when something becomes due.
+    pub(super) fn empty_at(&self) -> u64 {
+        self.heartbeat_at().min(self.tip.next_due_ms.unwrap_or(u64::MAX))
     }
 
     fn wake_reason(&self) -> Option<&'static str> {
@@ -78,6 +82,8 @@ impl Driver {
             Some("proposal")
         } else if self.tip.validators.is_third(undecided.votes.voter_power(&self.tip.validators)) {
             Some("votes")
+        } else if self.tip.next_due_ms.is_some_and(|due_ms| self.now_ms >= due_ms) {
+            Some("due work")
         } else if self.now_ms >= self.heartbeat_at() {
             Some("heartbeat")
         } else {

@@ -1,6 +1,6 @@
 //! This node's own proposals: from the core's wish for a value to a built
 //! block. A proposer without transactions asks peers for some, then lets the
-//! round pass: before the heartbeat is due, an empty block of round 0 is invalid.
+//! round pass: before the heartbeat or something else is due, an empty block of round 0 is invalid.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Driver {
     }
     /// Whether an empty block of this round would be valid now.
     fn may_be_empty(&self, round: u32) -> bool {
-        round > 0 || self.block_time() >= self.heartbeat_at()
+        round > 0 || self.block_time() >= self.empty_at()
     }
 
     /// The core wants a value for this round.
@@ -46,8 +46,8 @@ impl Driver {
             self.set_timer(TimerKey::ProposerWait, at_ms);
             return;
         }
-        // The heartbeat may come due within this round, where others' clocks are ahead of this one's.
-        let due_ms = self.heartbeat_at();
+        // The heartbeat or due work may come within this round, where others' clocks are ahead of this one's.
+        let due_ms = self.empty_at();
         if due_ms <= self.now_ms.saturating_add(self.tip.parameters.propose_ms) {
             self.set_timer(TimerKey::ProposerWait, due_ms);
         }
@@ -72,7 +72,7 @@ impl Driver {
         self.pace.built(self.now_ms.saturating_sub(since_ms), self.tip.parameters.propose_ms);
         self.undecided.proposing = Some(Proposing::No);
         let Some(block) = outcome.block else { return };
-        if block.body.transactions.is_empty() && round == 0 && block.header.time_ms < self.heartbeat_at() {
+        if block.body.transactions.is_empty() && round == 0 && block.header.time_ms < self.empty_at() {
             self.wait_for_transactions(round, false);
             return;
         }

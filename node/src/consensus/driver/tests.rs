@@ -11,6 +11,7 @@ use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::validators::{Validator, ValidatorSet};
 use laufzettel_chain::vote::{Beat, Signed, Vote, VoteType};
 
+use crate::consensus::action::TimerKey;
 use crate::consensus::watermark::SigningState;
 use crate::consensus::{
     Action, AdmittedInfo, BuildOutcome, Diagnostic, Driver, DriverConfig, Input, Message, Peer, Recovered,
@@ -51,11 +52,24 @@ fn tip() -> Tip {
         next_validators_hash: validators.hash(),
     };
     let order = validators.all().iter().map(|validator| validator.address).collect();
-    Tip { id: header.id(), header, certificate: None, validators, order, parameters: Timeouts::default() }
+    Tip {
+        id: header.id(),
+        header,
+        certificate: None,
+        validators,
+        order,
+        parameters: Timeouts::default(),
+        next_due_ms: None,
+    }
 }
 
 /// The driver of node 0.
 fn driver() -> Driver {
+    driver_on(tip()).0
+}
+
+/// The same on a tip, and what it does first.
+fn driver_on(tip: Tip) -> (Driver, Vec<Action>) {
     let config = DriverConfig {
         network: NETWORK,
         incarnation: 0,
@@ -68,8 +82,8 @@ fn driver() -> Driver {
         gate: gate::judge,
         pool: PoolLimits::default(),
     };
-    let recovered = Recovered { tip: tip(), log: Vec::new(), blocks: Vec::new(), log_end: 0, slots: [None, None] };
-    Driver::new(config, recovered, NOW_MS).0
+    let recovered = Recovered { tip, log: Vec::new(), blocks: Vec::new(), log_end: 0, slots: [None, None] };
+    Driver::new(config, recovered, NOW_MS)
 }
 
 fn hears(driver: &mut Driver, from: u8, message: Message) -> Vec<Action> {
@@ -239,4 +253,30 @@ fn what_made_execution_panic_is_not_taken_again() {
     assert!(refused(&driver.step(NOW_MS + 4, submit(2)), 2));
     let offered = hears(&mut driver, 2, Message::Transactions(vec![Arc::clone(&hostile)]));
     assert!(brought(&offered).is_empty());
+}
+
+/// An idle node sleeps until the heartbeat, or until something becomes due if that is earlier.
+#[test]
+fn an_idle_node_wakes_when_something_is_due_and_not_before() {
+    let alarm = |next_due_ms| {
+        let (_, actions) = driver_on(Tip { next_due_ms, ..tip() });
+        let mut alarms = actions.iter().filter_map(|action| match action {
+            Action::SetTimer { key: TimerKey::Heartbeat, at_ms } => Some(*at_ms),
+            _ => None,
+        });
+        alarms.next()
+    };
+    assert_eq!(alarm(None), Some(NOW_MS + 60_000));
+    assert_eq!(alarm(Some(NOW_MS + 5_000)), Some(NOW_MS + 5_000));
+    assert_eq!(alarm(Some(NOW_MS + 90_000)), Some(NOW_MS + 60_000));
+    // Before the instant nothing wakes it; at it, the height begins: then the next alarm is no heartbeat's.
+    let due = Tip { next_due_ms: Some(NOW_MS + 5_000), ..tip() };
+    let begins = |at_ms: u64| {
+        let (mut driver, _) = driver_on(due.clone());
+        driver.step(NOW_MS, Input::Persisted { ticket: 1 });
+        let actions = driver.step(at_ms, Input::Timer(TimerKey::Heartbeat));
+        actions.iter().any(|action| matches!(action, Action::CancelTimer { key: TimerKey::Heartbeat }))
+    };
+    assert!(!begins(NOW_MS + 4_999));
+    assert!(begins(NOW_MS + 5_000));
 }

@@ -1,0 +1,60 @@
+//! The end of a block for the cases it touched: effects as of its time, rows, and values of the tree. The order of
+//! everything is that of the cases, however many cores have a part in it. Must never touch a case that nothing changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Place;
+use crate::ids::CaseId;
+use crate::index;
+use crate::state::case::OpenCase;
+use crate::storage::Batch;
+use crate::tree::{Change, StateKey};
+
+/// Cases closed at the end of a block, with the rows and tree values they leave.
+#[derive(Default)]
+pub(super) struct Closed {
+    pub(super) batch: Batch,
+    pub(super) changes: Vec<Change>,
+    pub(super) cases: Vec<(CaseId, Arc<OpenCase>)>,
+}
+
+impl Closed {
+    /// Cases that one core closes alone: fewer are not worth the way to another.
+    pub(super) const ALONE: usize = 64;
+
+    /// Closes cases, halves of many on different cores; the order of everything is that of the cases.
+    pub(super) fn of(
+        mut cases: Vec<(CaseId, Arc<OpenCase>)>,
+        before: &BTreeMap<CaseId, index::Standing>,
+        place: &Place,
+    ) -> Self {
+        if cases.len() > Self::ALONE {
+            let right = cases.split_off(cases.len() >> 1);
+            let (left, right) = rayon::join(|| Self::of(cases, before, place), || Self::of(right, before, place));
+            return left.followed_by(right);
+        }
+        let mut closed = Self::default();
+        for (id, case) in cases {
+            closed.close(id, case, before.get(&id), place);
+        }
+        closed
+    }
+    fn followed_by(mut self, mut right: Self) -> Self {
+        self.batch.append(right.batch);
+        self.changes.append(&mut right.changes);
+        self.cases.append(&mut right.cases);
+        self
+    }
+    fn close(&mut self, id: CaseId, mut case: Arc<OpenCase>, before: Option<&index::Standing>, place: &Place) {
+        if case.living().is_some() {
+            Arc::make_mut(&mut case).advance(place.time_ms);
+        }
+        let after = index::Standing::of_case(&case);
+        index::put_standing(&mut self.batch, &id, before, &after);
+        let previous = case.written();
+        let root = Arc::make_mut(&mut case).close(&id, place.height, &mut self.batch);
+        self.cases.push((id, case));
+        self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
+    }
+}

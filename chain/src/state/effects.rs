@@ -1,0 +1,185 @@
+//! What follows from a case of language 2, as execution keeps it beside the fold of its reports: the fold of effects, and
+//! the history that outlives it. Both are state: the fields that `fields` writes are under the root. Must never look at
+//! a clock: the instant asked about is block time.
+
+pub mod fields;
+mod past;
+
+use std::sync::Arc;
+
+use laufzettel_contracts::effect::{
+    Candidate, Cause, Completion, Directory, EffectFold, EffectId, Effects, History, HistoryRefusal, Known, Stop,
+    World, admit,
+};
+use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition};
+
+use crate::codec::{CodecError, Writer};
+use crate::crypto::hash;
+use crate::ids::CaseId;
+use crate::registry::Registry;
+
+/// The effects of a case while a block is executed.
+#[derive(Debug, Clone)]
+pub struct Living {
+    case: CaseId,
+    calendars: Arc<Calendars>,
+    directory: Arc<Directory>,
+    history: History,
+    fold: EffectFold,
+}
+
+/// The name of an effect (docs/FORMATS.md A.2).
+#[must_use]
+pub fn effect_id(case: &CaseId, rule: &Code, cause: &Cause, occurrence: u32) -> EffectId {
+    let mut out = Writer::default();
+    out.raw(&case.0);
+    out.str(rule.as_str());
+    past::write_cause(&mut out, cause);
+    out.u32(occurrence);
+    EffectId(first_half(hash("effect", &out.into_bytes())))
+}
+
+/// What a receipt names as the cause where a guard blocks (docs/FORMATS.md A.4).
+#[must_use]
+pub fn guard_id(status: &Code, guard: &Code) -> [u8; 16] {
+    let mut out = Writer::default();
+    out.str(status.as_str());
+    out.str(guard.as_str());
+    first_half(hash("guard", &out.into_bytes()))
+}
+
+fn first_half(hash: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(hash) {
+        *to = from;
+    }
+    half
+}
+
+impl Living {
+    /// The effects of a case without a report; none in language 1, or where the network has no calendars.
+    #[must_use]
+    pub fn new(registry: &Registry, definition: &Definition, case: CaseId) -> Option<Self> {
+        Self::restore(registry, definition, case, &CaseFold::new(), History::new(), 0)
+    }
+    /// The effects of a case with the history that was kept of it, as of an instant; none as for [`Living::new`].
+    #[must_use]
+    pub fn restore(
+        registry: &Registry,
+        definition: &Definition,
+        case: CaseId,
+        reports: &CaseFold,
+        history: History,
+        as_of_ms: u64,
+    ) -> Option<Self> {
+        if definition.language() < 2 {
+            return None;
+        }
+        let (calendars, directory) = (registry.calendars.clone()?, registry.directory.clone());
+        let world = World { definition, calendars: &calendars, directory: &directory };
+        let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(&case, rule, cause, occurrence);
+        let fold = EffectFold::of(&world, reports, &Known { history: &history, name: &name, as_of_ms });
+        Some(Self { case, calendars, directory, history, fold })
+    }
+    /// The history that the fields of a case hold.
+    ///
+    /// # Errors
+    /// The bytes are none that `fields` writes.
+    pub fn history_of<'f>(field: impl Fn(usize) -> &'f [u8]) -> Result<History, CodecError> {
+        fields::history(field)
+    }
+    /// The case.
+    #[must_use]
+    pub fn case(&self) -> CaseId {
+        self.case
+    }
+    /// What follows as of the last instant it was brought to.
+    #[must_use]
+    pub fn effects(&self) -> &Effects {
+        self.fold.effects()
+    }
+    /// What is kept of the effects.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+    /// Which authorities hold which roles.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+    /// Brings the effects up to the reports and an instant.
+    pub fn bring(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
+        let Self { case, calendars, directory, history, fold } = self;
+        let world = World { definition, calendars, directory };
+        let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
+        fold.update(&world, reports, &Known { history, name: &name, as_of_ms });
+    }
+    /// The same, and takes what changed into the history: once a block, at its end.
+    pub fn advance(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
+        self.bring(definition, reports, as_of_ms);
+        let Self { case, calendars, directory, history, fold } = self;
+        let world = World { definition, calendars, directory };
+        let changes = history.advance(&world, fold.effects());
+        if changes.dropped > 0 {
+            // Since when a notice is known that is not remembered, only this fold knows. A node that reads the case from
+            // its store folds it as of now; so must one that kept it in memory.
+            let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
+            *fold = EffectFold::of(&world, reports, &Known { history, name: &name, as_of_ms });
+        }
+    }
+    /// Whether a report may be recorded as of the last instant; the guards that are overridden with it.
+    ///
+    /// # Errors
+    /// The lock or the guard that stops it.
+    pub fn admit(
+        &self,
+        definition: &Definition,
+        reports: &CaseFold,
+        candidate: &Candidate<'_>,
+    ) -> Result<Vec<Code>, Stop> {
+        let Self { case, calendars, directory, history, fold } = self;
+        let world = World { definition, calendars, directory };
+        let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
+        let as_of_ms = fold.effects().as_of_ms;
+        admit(&world, reports, fold.effects(), &Known { history, name: &name, as_of_ms }, candidate)
+    }
+    /// Records that an authority acknowledged a notice, at the last instant it was brought to.
+    ///
+    /// # Errors
+    /// The reason against it; nothing has changed then.
+    pub fn acknowledge(
+        &mut self,
+        definition: &Definition,
+        id: &EffectId,
+        authority: &AuthorityId,
+    ) -> Result<(), HistoryRefusal> {
+        let Self { calendars, directory, history, fold, .. } = self;
+        let world = World { definition, calendars, directory };
+        history.acknowledge(&world, fold.effects(), id, authority, fold.effects().as_of_ms)
+    }
+    /// Records that an authority completed a task, at the last instant it was brought to.
+    ///
+    /// # Errors
+    /// The reason against it; nothing has changed then.
+    pub fn complete(
+        &mut self,
+        definition: &Definition,
+        id: &EffectId,
+        authority: &AuthorityId,
+        outcome: &Code,
+    ) -> Result<(), HistoryRefusal> {
+        let Self { calendars, directory, history, fold, .. } = self;
+        let world = World { definition, calendars, directory };
+        let at_ms = fold.effects().as_of_ms;
+        let completion = Completion { by: authority.clone(), outcome: outcome.clone(), at_ms };
+        history.complete(&world, fold.effects(), id, completion)
+    }
+    /// Whether a lock stands that stops an announcement.
+    #[must_use]
+    pub fn stops(&self, definition: &Definition, status: &Code) -> bool {
+        let stands = self.effects().locks.iter().filter(|lock| lock.released_by.is_none());
+        let mut rules = stands.filter_map(|lock| definition.rules().lock(lock.lock.as_str()));
+        rules.any(|lock| lock.stops.contains(status))
+    }
+}

@@ -1,0 +1,20 @@
+//! What follows from cases of language 2, inside the ledger: refused and overridden announcements, acknowledgements and
+//! completions, corrections that withdraw, inboxes, due work, joining, and the vectors of the formats that this brings.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that does not hold"
+)]
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+mod due;
+mod genesis;
+mod joined;
+mod random;
+mod stories;
+mod unchanged;
+mod vectors;
+mod world;
