@@ -102,6 +102,7 @@ fn show(file: &Path, genesis: &ledger::Genesis, output: &Output) -> Result<(), F
     let registry = &genesis.registry;
     let validators: Vec<_> = registry.validators.all().iter().map(|validator| validator.authority.clone()).collect();
     let definitions: Vec<_> = registry.definitions.keys().map(|(id, version)| format!("{id} {version}")).collect();
+    let calendars = registry.calendars.as_ref().map(|found| format!("{} {}", found.id(), found.version()));
     let rows = [
         ("file", file.display().to_string()),
         ("network", genesis.network.to_string()),
@@ -110,11 +111,13 @@ fn show(file: &Path, genesis: &ledger::Genesis, output: &Output) -> Result<(), F
         ("authorities", registry.authorities.len().to_string()),
         ("validators", validators.join(", ")),
         ("definitions", definitions.join(", ")),
+        ("protocol", registry.protocol.to_string()),
+        ("calendars", calendars.clone().unwrap_or_else(|| "none".into())),
     ];
     let json = json!({
         "file": file, "network": genesis.network.to_string(), "name": genesis.name, "time_ms": genesis.time_ms,
         "authorities": registry.authorities.keys().collect::<Vec<_>>(), "validators": validators,
-        "definitions": definitions,
+        "definitions": definitions, "protocol": registry.protocol, "calendars": calendars,
     });
     output.record(&rows, &json);
     Ok(())
