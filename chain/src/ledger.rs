@@ -362,7 +362,18 @@ impl Ledger {
         }
         stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
-        self.store.write(batch, Durability::Synced)?;
+        let (store, cases, changed) = (self.store.as_ref(), &mut self.cases, executed.cases);
+        let write = || store.write(batch, Durability::Synced);
+        // Nobody sees the cases before the block is durable, so they are put in their places meanwhile.
+        let written = if changed.len() > CHECKED_ALONE {
+            rayon::join(write, || cases.put_all(changed)).0
+        } else {
+            write().inspect(|()| cases.put_all(changed))
+        };
+        if let Err(error) = written {
+            cases.clear();
+            return Err(error);
+        }
         let next_due_ms = stored::next_due_ms(self.store.as_ref(), &self.genesis.registry)?;
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
@@ -374,9 +385,6 @@ impl Ledger {
             next_due_ms,
         });
         self.order = executed.order;
-        for (id, case) in executed.cases {
-            self.cases.put(id, case);
-        }
         self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));
         Ok(self.tip.clone())
     }

@@ -22,7 +22,7 @@ const RANK_UNKNOWN: u16 = u16::MAX;
 /// The standing reports of a case, kept in fold order, and the state they give.
 ///
 /// All calls for one case take the same definition: the version is the case's for good.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct CaseFold {
     entries: Vec<Entry>,
     /// Retracted slots with their authors: a slot never comes back.
@@ -30,6 +30,17 @@ pub struct CaseFold {
     progress: Progress,
     /// How often it was folded anew: while this stays the same, reports were added at the end only.
     refolds: u64,
+}
+
+/// A case is mostly cloned to add a report: there is room for some.
+const SPARE: usize = 4;
+
+impl Clone for CaseFold {
+    fn clone(&self) -> Self {
+        let mut entries = Vec::with_capacity(self.entries.len().saturating_add(SPARE));
+        entries.extend_from_slice(&self.entries);
+        Self { entries, retracted: self.retracted.clone(), progress: self.progress.clone(), refolds: self.refolds }
+    }
 }
 
 impl CaseFold {

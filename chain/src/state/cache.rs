@@ -63,6 +63,16 @@ impl CaseCache {
             self.remove(&oldest);
         }
     }
+    /// Keeps cases as a committed block closed them.
+    pub fn put_all(&mut self, cases: impl IntoIterator<Item = (CaseId, Arc<OpenCase>)>) {
+        for (id, case) in cases {
+            self.put(id, case);
+        }
+    }
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.weight_max);
+    }
     fn remove(&mut self, id: &CaseId) {
         if let Some((put, case)) = self.cases.remove(id) {
             self.order.remove(&put);
