@@ -16,10 +16,13 @@ mod author;
 mod calls;
 mod cases;
 mod connections;
+mod effects;
 mod feed;
 mod ledger;
 mod paging;
+mod processes;
 mod submission;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +33,9 @@ use std::time::Duration;
 use laufzettel_proto::DESCRIPTOR_SET;
 use laufzettel_proto::v1::case_service_server::CaseServiceServer;
 use laufzettel_proto::v1::ledger_service_server::LedgerServiceServer;
+use laufzettel_proto::v1::process_service_server::ProcessServiceServer;
 use laufzettel_proto::v1::submission_service_server::SubmissionServiceServer;
+use laufzettel_proto::v1::task_service_server::TaskServiceServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -121,13 +126,17 @@ impl Api {
             builder = builder.max_connection_age(Duration::from_secs(config.connection_age_s));
         }
         let callers = callers::Callers::new(backend.clone());
+        let submissions = submission::Submissions::new(backend.clone(), config);
+        let tasks = tasks::Tasks::new(backend.clone(), submissions.clone(), stop.clone());
         let router = builder
             .layer(calls::CountLayer(metrics))
             .layer(InterceptorLayer::new(callers))
             .add_service(health_service)
             .add_optional_service(reflection)
-            .add_service(limited(SubmissionServiceServer::new(submission::Submissions::new(backend.clone(), config))))
+            .add_service(limited(SubmissionServiceServer::new(submissions)))
             .add_service(limited_cases(CaseServiceServer::new(cases::Cases::new(backend.clone(), stop.clone()))))
+            .add_service(limited_tasks(TaskServiceServer::new(tasks)))
+            .add_service(limited_processes(ProcessServiceServer::new(processes::Processes::new(backend.clone()))))
             .add_service(limited_ledger(LedgerServiceServer::new(ledger::Blocks::new(backend, stop.clone()))));
         let limits = connections::Limits {
             all: config.connections_max,
@@ -149,6 +158,14 @@ fn limited<T>(service: SubmissionServiceServer<T>) -> SubmissionServiceServer<T>
 }
 
 fn limited_cases<T>(service: CaseServiceServer<T>) -> CaseServiceServer<T> {
+    service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+fn limited_tasks<T>(service: TaskServiceServer<T>) -> TaskServiceServer<T> {
+    service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+fn limited_processes<T>(service: ProcessServiceServer<T>) -> ProcessServiceServer<T> {
     service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
@@ -177,6 +194,8 @@ async fn report_health(health: HealthReporter, backend: Arc<Backend>) {
         health.set_service_status("laufzettel.v1.SubmissionService", status(sync == Sync::InSync)).await;
         health.set_service_status("laufzettel.v1.CaseService", reads).await;
         health.set_service_status("laufzettel.v1.LedgerService", reads).await;
+        health.set_service_status("laufzettel.v1.TaskService", reads).await;
+        health.set_service_status("laufzettel.v1.ProcessService", reads).await;
         health.set_service_status("", status(sync != Sync::Stopped)).await;
         if state.changed().await.is_err() {
             return;

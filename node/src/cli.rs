@@ -13,6 +13,7 @@ mod doctor;
 mod due;
 mod fault;
 mod genesis;
+mod inbox;
 mod init;
 mod keys;
 mod output;
@@ -81,6 +82,15 @@ enum Command {
     /// Show cases.
     #[command(subcommand)]
     Case(case::Case),
+    /// Tasks of the authority.
+    #[command(subcommand)]
+    Tasks(inbox::Tasks),
+    /// Notices to the authority.
+    #[command(subcommand)]
+    Notices(inbox::Notices),
+    /// Deadlines that the authority watches.
+    #[command(subcommand)]
+    Deadlines(inbox::Deadlines),
     /// Follow events as they become final.
     Watch(watch::Watch),
     /// Verify a proof file offline.
@@ -118,9 +128,12 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Snapshot(command) => block_on(command.run(home, output)),
         Command::Submit(command) => block_on(command.run(&target, output)),
         Command::Case(command) => block_on(command.run(&target, output)),
+        Command::Tasks(command) => block_on(command.run(&target, output)),
+        Command::Notices(command) => block_on(command.run(&target, output)),
+        Command::Deadlines(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),
         Command::Verify(command) => command.run(home, output),
-        Command::Process(command) => command.run(output),
+        Command::Process(command) => block_on(command.run(&target, output)),
     }
 }
 

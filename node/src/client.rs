@@ -12,7 +12,9 @@ use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_proto::v1::case_service_client::CaseServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
 use laufzettel_proto::v1::node_service_client::NodeServiceClient;
+use laufzettel_proto::v1::process_service_client::ProcessServiceClient;
 use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
+use laufzettel_proto::v1::task_service_client::TaskServiceClient;
 use thiserror::Error;
 use tonic::transport::{Channel, Endpoint};
 
@@ -61,6 +63,10 @@ pub struct Client {
     pub cases: CaseServiceClient<Channel>,
     /// Asks for blocks and health.
     pub ledger: LedgerServiceClient<Channel>,
+    /// Asks for the authority's inbox, completes and acknowledges.
+    pub tasks: TaskServiceClient<Channel>,
+    /// Asks for definitions and explanations.
+    pub processes: ProcessServiceClient<Channel>,
 }
 
 impl Client {
@@ -78,6 +84,8 @@ impl Client {
             submission: SubmissionServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
             cases: CaseServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
             ledger: LedgerServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            tasks: TaskServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            processes: ProcessServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
         }
     }
 }

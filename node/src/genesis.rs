@@ -16,6 +16,7 @@ use laufzettel_chain::crypto::Hash;
 use laufzettel_chain::genesis as ledger;
 use laufzettel_chain::ledger::genesis_state;
 use laufzettel_chain::storage::mem::MemStore;
+use laufzettel_contracts::{CALENDARS_DE, Definition};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -30,6 +31,9 @@ pub struct Genesis {
     pub version: u32,
     /// Name of the network, for people.
     pub name: String,
+    /// Protocol version from height 0 on. Left out where it is 1.
+    #[serde(default = "first_protocol", skip_serializing_if = "is_first_protocol")]
+    pub protocol: u16,
     /// Block time of height 0, milliseconds UTC.
     pub time_ms: u64,
     /// Root of the state at height 0, hexadecimal.
@@ -45,6 +49,18 @@ pub struct Genesis {
     /// The process definitions.
     #[serde(rename = "definition", default)]
     pub definitions: Vec<DefinitionEntry>,
+    /// Holidays and seats: exactly one text from protocol version 2 on.
+    #[serde(rename = "calendar", default, skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<CalendarsEntry>,
+}
+
+fn first_protocol() -> u16 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_first_protocol(protocol: &u16) -> bool {
+    *protocol == first_protocol()
 }
 
 /// Timeouts of consensus, in milliseconds.
@@ -96,6 +112,20 @@ pub struct DefinitionEntry {
     pub text: String,
 }
 
+/// The calendars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalendarsEntry {
+    /// The whole text.
+    pub text: String,
+}
+
+/// The protocol version that definitions need. What is no definition needs none; the ledger says what is wrong with it.
+fn needed_protocol(definitions: &[String]) -> u16 {
+    let languages = definitions.iter().filter_map(|text| Some(Definition::check(text).ok()?.definition.language()));
+    languages.max().and_then(|language| u16::try_from(language).ok()).unwrap_or(1)
+}
+
 /// Why a genesis file cannot be made or used.
 #[derive(Debug, Error)]
 pub enum GenesisError {
@@ -132,7 +162,8 @@ fn invalid(subject: impl Into<String>, message: impl Into<String>) -> GenesisErr
 }
 
 impl Genesis {
-    /// Puts a genesis together. The state root is filled by [`Genesis::text`].
+    /// Puts a genesis together. The state root is filled by [`Genesis::text`]. The protocol version is the lowest that
+    /// runs the definitions; if it has calendars, they are the shipped ones, see [`Genesis::with_calendars`].
     ///
     /// # Errors
     /// The content contradicts itself.
@@ -148,18 +179,35 @@ impl Genesis {
             authority.keys.sort();
         }
         let validators: BTreeSet<_> = validators.iter().cloned().collect();
+        let protocol = needed_protocol(&definitions);
+        let calendars = (!is_first_protocol(&protocol)).then(|| CalendarsEntry { text: CALENDARS_DE.to_owned() });
         let genesis = Self {
             version: 1,
             name: name.into(),
+            protocol,
             time_ms,
             state_root: String::new(),
             parameters: Parameters::default(),
             authorities,
             validators: validators.into_iter().map(|authority| ValidatorEntry { authority, power: 1 }).collect(),
             definitions: definitions.into_iter().map(|text| DefinitionEntry { text }).collect(),
+            calendars: calendars.into_iter().collect(),
         };
         genesis.validate()?;
         Ok(genesis)
+    }
+
+    /// Takes other calendars than the shipped ones.
+    ///
+    /// # Errors
+    /// No definition has deadlines, so that there is nothing to count.
+    pub fn with_calendars(mut self, text: String) -> Result<Self, GenesisError> {
+        if is_first_protocol(&self.protocol) {
+            let message = "no definition is in language 2, so that nothing is counted by calendars; leave them out";
+            return Err(invalid("calendars", message));
+        }
+        self.calendars = vec![CalendarsEntry { text }];
+        Ok(self)
     }
 
     /// Checks that the parts fit together.
@@ -318,6 +366,24 @@ mod tests {
         let mut made = genesis(vec![card("de-bamf", 1)], &["de-bamf"]).unwrap();
         made.definitions[0].text.push_str("\nnonsense");
         assert!(made.text().unwrap_err().to_string().contains("definition"));
+    }
+
+    #[test]
+    fn the_protocol_follows_from_the_definitions() {
+        let first = genesis(vec![card("de-bamf", 1)], &["de-bamf"]).unwrap();
+        assert!(first.protocol == 1 && first.calendars.is_empty());
+        let text = first.render().unwrap();
+        assert!(!text.contains("protocol") && !text.contains("[[calendar]]"), "its bytes are what they were");
+        assert!(first.with_calendars(CALENDARS_DE.to_owned()).is_err());
+        let definition = include_str!("../../contracts/tests/effects/process.toml").to_owned();
+        let made =
+            Genesis::new("demo", 1, vec![card("de-bamf", 1)], &["de-bamf".to_owned()], vec![definition]).unwrap();
+        assert!(made.protocol == 2 && made.calendars.len() == 1);
+        let other = CALENDARS_DE.replace("version = 1", "version = 7");
+        let made = made.with_calendars(other.clone()).unwrap();
+        assert_eq!(made.calendars, [CalendarsEntry { text: other }]);
+        let read: Genesis = toml::from_str(&made.render().unwrap()).unwrap();
+        assert_eq!(read, made);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the node signs for a case system: one report, by the authority's
-//! service key.
+//! What the node signs for a case system: one report, completion or
+//! acknowledgement, by the authority's service key.
 //!
 //! The item's bytes are a pure function of the request and of the service key:
 //! its blinding is derived from the key, the transaction id and the item's
@@ -19,31 +19,57 @@ use super::status::Failure;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// Makes and signs the transaction of a request.
-pub(super) fn sign(
+/// What a call says of the transaction that the node is to make.
+pub(super) struct Order<'o> {
+    /// Transaction id.
+    pub(super) transaction_id: &'o [u8],
+    /// The case.
+    pub(super) case_id: &'o [u8],
+    /// Name of the case system; empty = the configured one.
+    pub(super) source_system: &'o str,
+    /// Block time after which it must not be committed; 0 = the end of the next full hour.
+    pub(super) valid_until_ms: u64,
+}
+
+/// Makes and signs the transaction of a report.
+pub(super) fn sign_report(
     backend: &Backend,
     caller: &Caller,
     source_system: &str,
     request: v1::ReportStatusRequest,
+) -> Result<SignedTransaction, Failure> {
+    let (transaction_id, case_id) = (request.transaction_id.clone(), request.case_id.clone());
+    let (own_source, valid_until_ms) = (request.source_system.clone(), request.valid_until_ms);
+    let order =
+        Order { transaction_id: &transaction_id, case_id: &case_id, source_system: &own_source, valid_until_ms };
+    let open = request.open.clone().map(v1::item::Action::OpenCase);
+    let report = v1::item::Action::Report(report(request));
+    sign(backend, caller, source_system, &order, open.into_iter().chain([report]).collect())
+}
+
+/// Makes and signs a transaction of these actions on one case.
+pub(super) fn sign(
+    backend: &Backend,
+    caller: &Caller,
+    source_system: &str,
+    order: &Order<'_>,
+    actions: Vec<v1::item::Action>,
 ) -> Result<SignedTransaction, Failure> {
     let authority = caller.authority();
     let key = backend.service_key(authority).ok_or_else(|| {
         let message = format!("this node has no service key of {authority} and cannot sign in its name");
         Failure::with(Reason::ServiceKeyMissing, message)
     })?;
-    let id = convert::transaction_id(&request.transaction_id)?;
-    let case_id = convert::case_id(&request.case_id)?.0.to_vec();
-    let valid_until_ms = match request.valid_until_ms {
+    let id = convert::transaction_id(order.transaction_id)?;
+    let case_id = convert::case_id(order.case_id)?.0.to_vec();
+    let valid_until_ms = match order.valid_until_ms {
         // The end of the next full hour: calls repeated soon get the same payload.
         0 => backend.now_ms().div_euclid(HOUR_MS).saturating_add(2).saturating_mul(HOUR_MS),
         given => given,
     };
-    let source_system = if request.source_system.is_empty() { source_system } else { &request.source_system };
-    let source_system = source_system.to_owned();
-    let open = request.open.clone().map(v1::item::Action::OpenCase);
-    let report = v1::item::Action::Report(report(request));
+    let source_system = if order.source_system.is_empty() { source_system } else { order.source_system };
     let mut items = Vec::new();
-    for action in open.into_iter().chain([report]) {
+    for action in actions {
         let blinding = blinding(key, &id, items.len());
         items.push(v1::Item { blinding, case_id: case_id.clone(), action: Some(action) }.encode_to_vec());
     }
@@ -54,7 +80,7 @@ pub(super) fn sign(
         id,
         authority: authority.to_owned(),
         valid_until_ms,
-        source_system,
+        source_system: source_system.to_owned(),
         item_digests: items.iter().map(|item| ItemDigest::of(item)).collect(),
     };
     Ok(payload.sign(items, key))

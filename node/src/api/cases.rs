@@ -5,7 +5,6 @@ mod views;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
@@ -22,14 +21,12 @@ use tonic::{Request, Response, Status};
 use super::backend::Backend;
 use super::callers::Caller;
 use super::convert;
+use super::effects::{self, Reader};
 use super::feed::{self, EventFeed};
 use super::paging;
 use super::reasons::Reason;
 use super::status::Failure;
 use views::Views;
-
-const CHECKPOINT_DEFAULT: Duration = Duration::from_secs(10);
-const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Cases {
     backend: Arc<Backend>,
@@ -58,6 +55,31 @@ impl Cases {
             self.views.put(*id, view);
         }
         Ok(view)
+    }
+
+    /// Adds what follows from the case, as of its block time or of the instant asked for. Not where the case has changed
+    /// since the height: what was acknowledged and completed by then is not kept apart.
+    fn follow(
+        &self,
+        read: &dyn Read,
+        view: &mut v1::Case,
+        (caller, id): (&Caller, &CaseId),
+        (time_ms, as_of_ms): (u64, u64),
+    ) -> Result<(), Failure> {
+        let registry = &self.backend.genesis().registry;
+        // First what costs nothing: most cases of most networks have no rules.
+        if !registry
+            .definition(&view.definition, view.definition_version)
+            .is_some_and(|found| effects::has_rules(found))
+            || laufzettel_chain::query::case_revision(read, id)? != Some(view.revision)
+        {
+            return Ok(());
+        }
+        let as_of_ms = if as_of_ms == 0 { time_ms } else { as_of_ms };
+        if let Some(followed) = effects::follow(read, registry, id, as_of_ms)? {
+            followed.fill(&Reader::of(registry, caller.authority()), view);
+        }
+        Ok(())
     }
 
     /// Waits for `min_height`; the height to read at, 0 for the newest.
@@ -118,14 +140,17 @@ fn optional_case(bytes: &[u8]) -> Result<Option<CaseId>, Failure> {
 #[tonic::async_trait]
 impl v1::case_service_server::CaseService for Cases {
     async fn get_case(&self, request: Request<v1::GetCaseRequest>) -> Answer<v1::GetCaseResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let id = convert::case_id(&request.case_id)?;
         let asked = self.read_at(request.read_at, until).await?;
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
-            let view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let position = position_at(self.backend.position(tip), height, read)?;
+            let instants = (position.block_time_ms, request.effects_as_of_ms);
+            self.follow(read, &mut view, (&caller, &id), instants)?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));
@@ -134,7 +159,7 @@ impl v1::case_service_server::CaseService for Cases {
             } else {
                 None
             };
-            Ok((view, proof, position_at(self.backend.position(tip), height, read)?))
+            Ok((view, proof, position))
         })?;
         Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof, position: Some(position) }))
     }
@@ -223,10 +248,7 @@ impl v1::case_service_server::CaseService for Cases {
             Some(Start::FromNow(true)) => convert::end_of(newest),
             _ => return Err(Failure::field("start", "name one of after_cursor, from_beginning, from_now").into()),
         };
-        let checkpoint = match request.checkpoint_interval_ms {
-            0 => CHECKPOINT_DEFAULT,
-            asked => Duration::from_millis(asked).clamp(CHECKPOINT_MIN, Duration::from_secs(3_600)),
-        };
+        let checkpoint = feed::checkpoint_interval(request.checkpoint_interval_ms);
         let case = optional_case(&request.case_id)?;
         let feed = EventFeed { backend: self.backend.clone(), stop: self.stop.clone(), case, after, checkpoint };
         Ok(Response::new(Box::pin(feed.start())))

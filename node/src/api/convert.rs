@@ -267,7 +267,11 @@ pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>, timelin
         deviations: state
             .deviations
             .iter()
-            .map(|found| v1::Deviation { slot: found.slot.to_vec(), code: found.kind.reason().into(), grave: false })
+            .map(|found| v1::Deviation {
+                slot: found.slot.to_vec(),
+                code: found.kind.reason().into(),
+                ..v1::Deviation::default()
+            })
             .collect(),
         history_count: case.row.history_count,
         history_hash: case.row.history.to_vec(),

@@ -21,9 +21,20 @@ use super::reasons::Reason;
 use super::status::Failure;
 
 /// Messages waiting for a client before its feed is held back.
-const WAITING_MAX: usize = 256;
+pub(super) const WAITING_MAX: usize = 256;
 /// Events read from the store at once.
 pub(super) const BATCH: usize = 256;
+
+const CHECKPOINT_DEFAULT: Duration = Duration::from_secs(10);
+const CHECKPOINT_MIN: Duration = Duration::from_millis(100);
+
+/// How often a feed without news says where it stands, as its client asks; 0 = the default.
+pub(super) fn checkpoint_interval(asked_ms: u64) -> Duration {
+    match asked_ms {
+        0 => CHECKPOINT_DEFAULT,
+        asked => Duration::from_millis(asked).clamp(CHECKPOINT_MIN, Duration::from_secs(3_600)),
+    }
+}
 
 type Sender<T> = mpsc::Sender<Result<T, Status>>;
 

@@ -155,6 +155,12 @@ reasons! {
     CaseNotFound "CASE_NOT_FOUND" Error(NotFound),
         "There is no such case, or it is not yours to see.",
         "Check the case id; its last character is a check character.";
+    DefinitionNotFound "DEFINITION_NOT_FOUND" Error(NotFound),
+        "The network has no such definition, or not in this version.",
+        "ListDefinitions shows what is in force.";
+    EffectNotFound "EFFECT_NOT_FOUND" Error(NotFound),
+        "The case has no such deadline, task, notice, lock or marker, or it is not yours to see.",
+        "Take the effect id from the case or the inbox; the list is of one moment.";
     BlockNotFound "BLOCK_NOT_FOUND" Error(NotFound),
         "There is no block of this height yet.",
         "Ask for a height up to the position of the last answer.";

@@ -17,6 +17,7 @@ use super::reasons::Reason;
 use super::status::Failure;
 use crate::config::ApiSection;
 
+#[derive(Clone)]
 pub(super) struct Submissions {
     backend: Arc<Backend>,
     source_system: String,
@@ -81,7 +82,7 @@ impl v1::submission_service_server::SubmissionService for Submissions {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
         let wait = request.wait();
-        let signed = author::sign(&self.backend, &caller, &self.source_system, request)?;
+        let signed = author::sign_report(&self.backend, &caller, &self.source_system, request)?;
         let transaction = signed.to_proto();
         let (outcome, position) = self.submit_own(signed, wait, until).await?;
         Ok(Response::new(v1::ReportStatusResponse {
@@ -125,9 +126,14 @@ impl v1::submission_service_server::SubmissionService for Submissions {
 }
 
 impl Submissions {
+    /// Name of the case system where a call names none.
+    pub(super) fn source_system(&self) -> &str {
+        &self.source_system
+    }
+
     /// Submits what this node signed. A repeat may carry another `valid_until`
     /// than the first call; it is the same report if the items are the same.
-    async fn submit_own(
+    pub(super) async fn submit_own(
         &self,
         signed: SignedTransaction,
         wait: v1::WaitPolicy,

@@ -1,6 +1,8 @@
 //! The services over mTLS, with a ledger in memory and one validator that
 //! decides each transaction at once.
 
+mod inbox;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,9 +65,13 @@ fn card(id: &str, role: &str, seed: u8, hosted_by: &str) -> AuthorityCard {
 }
 
 fn genesis() -> Arc<Genesis> {
-    let cards =
-        vec![card("de-bamf", "asylum_office", 10, "de-bamf"), card("sn-zab", "foreigners_authority", 20, "sn-zab")];
-    let definition = laufzettel_contracts::ASYL_DE.to_owned();
+    genesis_of(["asylum_office", "foreigners_authority"], laufzettel_contracts::ASYL_DE)
+}
+
+/// Two authorities of these roles, the first of which has the node, and a process.
+fn genesis_of([first, second]: [&str; 2], definition: &str) -> Arc<Genesis> {
+    let cards = vec![card("de-bamf", first, 10, "de-bamf"), card("sn-zab", second, 20, "sn-zab")];
+    let definition = definition.to_owned();
     let mut made =
         crate::genesis::Genesis::new("test", now_ms() - 1_000, cards, &["de-bamf".into()], vec![definition]).unwrap();
     made.validators = vec![ValidatorEntry { authority: "de-bamf".into(), power: 1 }];
@@ -112,7 +118,10 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
-        let genesis = genesis();
+        Self::of(genesis()).await
+    }
+
+    async fn of(genesis: Arc<Genesis>) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemStore::default());
         let ledger = Ledger::open(store.clone(), genesis.clone(), false).unwrap();
         let (tip_sender, tip) = watch::channel(ledger.tip());
@@ -200,7 +209,7 @@ async fn a_report_becomes_final_and_is_read_back_with_proof() {
 
     let mut cases = CaseServiceClient::new(channel.clone());
     let read_at = Some(v1::ReadAt { height: 0, min_height: outcome.height });
-    let request = v1::GetCaseRequest { case_id: vec![7; 16], read_at, include_proof: true };
+    let request = v1::GetCaseRequest { case_id: vec![7; 16], read_at, include_proof: true, effects_as_of_ms: 0 };
     let answer = cases.get_case(request).await.unwrap().into_inner();
     let view = answer.view.unwrap();
     assert_eq!((view.revision, view.tracks.len()), (2, 1));

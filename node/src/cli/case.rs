@@ -1,8 +1,12 @@
 //! `laufzettel case`: shows cases and their events.
 
+pub(super) mod effects;
+mod explain;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use laufzettel_contracts::When;
 use laufzettel_proto::v1;
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -10,7 +14,7 @@ use serde_json::{Value, json};
 use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
-use super::words::{case_id, case_text, hex, instant_text, position_text, when_text};
+use super::words::{case_id, case_text, hex, instant_text, position_text, when, when_text};
 
 /// Subcommands of `case`.
 #[derive(Debug, Subcommand)]
@@ -24,6 +28,8 @@ pub(super) enum Case {
     },
     /// Cases, page by page.
     List(List),
+    /// Why each deadline, task, notice, lock and marker is there.
+    Explain(explain::Explain),
 }
 
 /// Arguments of `case show`.
@@ -34,6 +40,9 @@ pub(super) struct Show {
     /// As it was at this height; 0 = now.
     #[arg(long, default_value_t = 0)]
     height: u64,
+    /// Show deadlines, tasks, locks and notices as of this day (its end) or instant, by what is reported now.
+    #[arg(long, value_name = "WHEN", conflicts_with = "height")]
+    as_of: Option<String>,
     /// Write a proof to this file, for `laufzettel verify`.
     #[arg(long)]
     proof: Option<PathBuf>,
@@ -62,6 +71,7 @@ impl Case {
             Self::Show(show) => show.run(target, output).await,
             Self::Events { case } => events(case, target, output).await,
             Self::List(list) => list.run(target, output).await,
+            Self::Explain(explain) => explain.run(target, output).await,
         }
     }
 }
@@ -81,9 +91,38 @@ fn case_json(case: &v1::Case) -> Value {
         "revision": case.revision, "opened_height": case.opened_height, "changed_height": case.changed_height,
         "open": case.open, "headline_track": case.headline_track, "tracks": tracks_json(case),
         "authorities": case.participants,
-        "deviations": case.deviations.iter().map(|found| json!({ "slot": hex(&found.slot), "code": found.code }))
-            .collect::<Vec<_>>(),
+        "deviations": case.deviations.iter().map(deviation_json).collect::<Vec<_>>(),
     })
+}
+
+fn deviation_json(found: &v1::Deviation) -> Value {
+    let mut json = json!({ "slot": hex(&found.slot), "code": found.code });
+    // Of guards and locks there is more to say; what language 1 has looks as it always did.
+    if let Some(map) = json.as_object_mut()
+        && (found.grave || !found.name.is_empty() || !found.lock.is_empty())
+    {
+        map.insert("name".into(), found.name.clone().into());
+        map.insert("grave".into(), found.grave.into());
+        map.insert("lock".into(), hex(&found.lock).into());
+    }
+    json
+}
+
+/// How many there are, and how many of them are grave.
+fn deviations_text(case: &v1::Case) -> String {
+    let (all, grave) = (case.deviations.len(), case.deviations.iter().filter(|found| found.grave).count());
+    if grave == 0 { all.to_string() } else { format!("{all}, {grave} of them grave") }
+}
+
+/// The end of a day, or an instant.
+fn end_of(text: &str) -> Result<u64, Fault> {
+    let ms = match when(text)?.at {
+        Some(v1::when::At::Day(day)) => When::Day(day).end_ms(),
+        Some(v1::when::At::InstantMs(ms)) => When::Instant(ms).end_ms(),
+        None => 0,
+    };
+    let early = || Fault::usage(format!("--as-of {text:?} lies before all reports"));
+    u64::try_from(ms).ok().filter(|ms| *ms > 0).ok_or_else(early)
 }
 
 impl Show {
@@ -92,20 +131,26 @@ impl Show {
             case_id: case_id(&self.case)?.0.to_vec(),
             read_at: Some(v1::ReadAt { height: self.height, min_height: 0 }),
             include_proof: self.proof.is_some(),
+            effects_as_of_ms: self.as_of.as_deref().map_or(Ok(0), end_of)?,
         };
         let answer = target.cases().await?.get_case(request).await;
         let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
         let case = answer.view.unwrap_or_default();
         let open = if case.open { "open" } else { "closed" };
-        let rows = [
+        let mut rows = vec![
             ("case", case_text(&case.case_id)),
             ("process", format!("{} version {}, {open}", case.definition, case.definition_version)),
             ("revision", format!("{}, last changed at height {}", case.revision, case.changed_height)),
             ("authorities", case.participants.join(", ")),
-            ("deviations", case.deviations.len().to_string()),
+            ("deviations", deviations_text(&case)),
             ("as of", position_text(answer.position.as_ref())),
         ];
-        output.record(&rows, &case_json(&case));
+        rows.extend(effects::rows(&case));
+        let mut json = case_json(&case);
+        if let Some(map) = json.as_object_mut().filter(|_| case.effects_as_of_ms > 0) {
+            map.insert("effects".into(), effects::effects_json(&case));
+        }
+        output.record(&rows, &json);
         let table: Vec<Vec<String>> = case
             .tracks
             .iter()
@@ -122,6 +167,7 @@ impl Show {
             })
             .collect();
         output.details(&["track", "status", "occurred", "outcome", "by"], table);
+        effects::tables(&case, output);
         if let (Some(path), Some(proof)) = (&self.proof, &answer.proof) {
             std::fs::write(path, proof.encode_to_vec())
                 .map_err(|error| Fault::failed(format!("cannot write {}: {error}", path.display())))?;

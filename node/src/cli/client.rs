@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use laufzettel_proto::v1::case_service_client::CaseServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
+use laufzettel_proto::v1::process_service_client::ProcessServiceClient;
 use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
+use laufzettel_proto::v1::task_service_client::TaskServiceClient;
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
 
@@ -105,6 +107,12 @@ impl Target {
     }
     pub(super) async fn cases(&self) -> Result<CaseServiceClient<Channel>, Fault> {
         Ok(self.connect().await?.cases)
+    }
+    pub(super) async fn tasks(&self) -> Result<TaskServiceClient<Channel>, Fault> {
+        Ok(self.connect().await?.tasks)
+    }
+    pub(super) async fn processes(&self) -> Result<ProcessServiceClient<Channel>, Fault> {
+        Ok(self.connect().await?.processes)
     }
     pub(super) async fn ledger(&self) -> Result<LedgerServiceClient<Channel>, Fault> {
         Ok(self.connect().await?.ledger)

@@ -42,6 +42,9 @@ pub(super) struct New {
     /// Text of a process definition; several times [default: the shipped asyl-de].
     #[arg(long = "definition")]
     definitions: Vec<PathBuf>,
+    /// Text of the holidays and seats, where a definition is in language 2 [default: the shipped one].
+    #[arg(long)]
+    calendars: Option<PathBuf>,
     /// Block time of height 0 in milliseconds UTC [default: now].
     #[arg(long)]
     time_ms: Option<u64>,
@@ -70,14 +73,17 @@ impl New {
         };
         let mut definitions = Vec::new();
         for path in &self.definitions {
-            let text = fs::read_to_string(path);
-            definitions.push(text.map_err(|error| Fault::failed(format!("cannot read {}: {error}", path.display())))?);
+            definitions.push(read(path)?);
         }
         if definitions.is_empty() {
             definitions.push(laufzettel_contracts::ASYL_DE.to_owned());
         }
         let time_ms = self.time_ms.unwrap_or_else(now_ms);
-        let made = genesis::Genesis::new(&self.name, time_ms, cards, &validators, definitions);
+        let mut made = genesis::Genesis::new(&self.name, time_ms, cards, &validators, definitions);
+        if let Some(path) = &self.calendars {
+            let text = read(path)?;
+            made = made.and_then(|made| made.with_calendars(text));
+        }
         let text = made.and_then(genesis::Genesis::text).map_err(Fault::failed)?;
         write(&self.out, &text)?;
         show(&self.out, &genesis::load(&self.out).map_err(Fault::failed)?, output)?;
@@ -88,10 +94,15 @@ impl New {
     }
 }
 
+fn read(path: &Path) -> Result<String, Fault> {
+    fs::read_to_string(path).map_err(|error| Fault::failed(format!("cannot read {}: {error}", path.display())))
+}
+
 fn show(file: &Path, genesis: &ledger::Genesis, output: &Output) -> Result<(), Fault> {
     let registry = &genesis.registry;
     let validators: Vec<_> = registry.validators.all().iter().map(|validator| validator.authority.clone()).collect();
     let definitions: Vec<_> = registry.definitions.keys().map(|(id, version)| format!("{id} {version}")).collect();
+    let calendars = registry.calendars.as_ref().map(|found| format!("{} {}", found.id(), found.version()));
     let rows = [
         ("file", file.display().to_string()),
         ("network", genesis.network.to_string()),
@@ -100,11 +111,13 @@ fn show(file: &Path, genesis: &ledger::Genesis, output: &Output) -> Result<(), F
         ("authorities", registry.authorities.len().to_string()),
         ("validators", validators.join(", ")),
         ("definitions", definitions.join(", ")),
+        ("protocol", registry.protocol.to_string()),
+        ("calendars", calendars.clone().unwrap_or_else(|| "none".into())),
     ];
     let json = json!({
         "file": file, "network": genesis.network.to_string(), "name": genesis.name, "time_ms": genesis.time_ms,
         "authorities": registry.authorities.keys().collect::<Vec<_>>(), "validators": validators,
-        "definitions": definitions,
+        "definitions": definitions, "protocol": registry.protocol, "calendars": calendars,
     });
     output.record(&rows, &json);
     Ok(())

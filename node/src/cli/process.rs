@@ -1,12 +1,14 @@
-//! `laufzettel process`: checks process definitions and derives them from logs.
+//! `laufzettel process`: shows the definitions in force, checks texts and derives them from logs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use laufzettel_contracts::{Definition, Finding};
+use laufzettel_proto::v1;
 use serde_json::json;
 
+use super::client::Target;
 use super::due::DueOf;
 use super::fault::Fault;
 use super::init::write;
@@ -17,6 +19,13 @@ use crate::process;
 /// Subcommands of `process`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Process {
+    /// The definitions in force.
+    List,
+    /// The text of a definition in force.
+    Show {
+        /// ID, or ID@VERSION; without a version the highest.
+        definition: String,
+    },
     /// Check a definition; findings name line, column and the fix.
     Check {
         /// The definition.
@@ -38,8 +47,10 @@ pub(super) enum Process {
 }
 
 impl Process {
-    pub(super) fn run(&self, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
+            Self::List => list(target, output).await,
+            Self::Show { definition } => show(definition, target, output).await,
             Self::Check { file } => check(file, output),
             Self::Due(of) => of.run(output),
             Self::Derive { log, id, out } => {
@@ -62,6 +73,38 @@ impl Process {
             }
         }
     }
+}
+
+async fn list(target: &Target, output: &Output) -> Result<(), Fault> {
+    let answer = target.processes().await?.list_definitions(v1::ListDefinitionsRequest {}).await;
+    let found = answer.map_err(|status| Fault::refused(&status))?.into_inner().definitions;
+    let label = |found: &v1::DefinitionSummary| found.labels.clone().unwrap_or_default();
+    let rows = found.iter().map(|found| {
+        let name = format!("{}@{}", found.id, found.version);
+        vec![name, label(found).en, found.language.to_string(), found.statuses.to_string(), found.rules.to_string()]
+    });
+    let json = found.iter().map(|found| {
+        json!({ "id": found.id, "version": found.version, "language": found.language, "statuses": found.statuses,
+                "rules": found.rules, "labels": { "de": label(found).de, "en": label(found).en } })
+    });
+    let json: Vec<_> = json.collect();
+    output.list(&["definition", "", "language", "statuses", "rules"], rows.collect(), &json.into());
+    Ok(())
+}
+
+async fn show(text: &str, target: &Target, output: &Output) -> Result<(), Fault> {
+    let (id, version) = match text.split_once('@') {
+        None => (text, 0),
+        Some((id, version)) => {
+            let wrong = |_| Fault::usage(format!("{text:?}: expected ID or ID@VERSION, as asyl-de@1"));
+            (id, version.parse().map_err(wrong)?)
+        }
+    };
+    let request = v1::GetDefinitionRequest { id: id.into(), version };
+    let answer = target.processes().await?.get_definition(request).await;
+    let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+    output.text(&answer.text);
+    Ok(())
 }
 
 fn check(file: &Path, output: &Output) -> Result<(), Fault> {

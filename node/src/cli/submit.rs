@@ -12,11 +12,20 @@ use super::words::{case_id, case_text, day, hex, instant_text, random_id, today,
 
 /// When the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Wait {
+pub(super) enum Wait {
     /// Once the mempool has taken it.
     Accepted,
     /// Once it is final.
     Final,
+}
+
+impl Wait {
+    pub(super) fn policy(self) -> v1::WaitPolicy {
+        match self {
+            Self::Accepted => v1::WaitPolicy::Accepted,
+            Self::Final => v1::WaitPolicy::Final,
+        }
+    }
 }
 
 /// Arguments of `submit`.
@@ -87,10 +96,6 @@ impl Submit {
             (None, Some(_)) => random_id()?,
             (None, None) => return Err(Fault::usage("name the case with --case, or open a new one with --open")),
         };
-        let wait = match self.wait {
-            Wait::Accepted => v1::WaitPolicy::Accepted,
-            Wait::Final => v1::WaitPolicy::Final,
-        };
         Ok(v1::ReportStatusRequest {
             transaction_id: self.id.as_deref().map_or_else(|| random_id().map(Vec::from), uuid)?,
             case_id: case.to_vec(),
@@ -101,42 +106,49 @@ impl Submit {
             proceeding: self.proceeding,
             outcome: self.outcome.clone(),
             attributes: self.attributes.iter().map(|text| attribute(text)).collect::<Result<_, _>>()?,
-            wait: wait.into(),
+            wait: self.wait.policy().into(),
             ..v1::ReportStatusRequest::default()
         })
     }
 
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         let request = self.request()?;
-        let (case, id) = (case_text(&request.case_id), hex(&request.transaction_id));
+        let (case, id) = (request.case_id.clone(), request.transaction_id.clone());
         let answer = target.submission().await?.report_status(request).await;
         let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
-        let outcome = answer.outcome.unwrap_or_default();
-        let receipts: Vec<_> = outcome
-            .receipts
-            .iter()
-            .map(|receipt| {
-                json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
-                                   "deviation": receipt.deviation, "case_revision": receipt.case_revision })
-            })
-            .collect();
-        let mut rows = vec![("case", case.clone()), ("transaction", id.clone())];
-        let state = outcome.state();
-        rows.push(("state", state.as_str_name().trim_start_matches("TRANSACTION_STATE_").to_lowercase()));
-        if state == v1::TransactionState::Final {
-            rows.push((
-                "block",
-                format!("height {}, place {}, {}", outcome.height, outcome.index, instant_text(outcome.block_time_ms)),
-            ));
-        }
-        if outcome.receipts.iter().any(|receipt| receipt.deviation) {
-            rows.push(("deviation", "recorded outside the defined order, or lacking something".into()));
-        }
-        let value = json!({ "case": case, "transaction_id": id, "state": state.as_str_name(), "height": outcome.height,
-                            "index": outcome.index, "block_time_ms": outcome.block_time_ms, "receipts": receipts });
-        output.record(&rows, &value);
-        judge(&outcome, &id)
+        print(&case, &id, &answer.outcome.unwrap_or_default(), output)
     }
+}
+
+/// Prints what became of a transaction on a case, and judges it.
+pub(super) fn print(case: &[u8], id: &[u8], outcome: &v1::Outcome, output: &Output) -> Result<(), Fault> {
+    let (case, id) = (case_text(case), hex(id));
+    let receipts: Vec<_> = outcome
+        .receipts
+        .iter()
+        .map(|receipt| {
+            json!({ "item": hex(&receipt.item_digest), "applied": receipt.applied, "reason": receipt.reason,
+                    "deviation": receipt.deviation, "case_revision": receipt.case_revision,
+                    "despite_lock": receipt.despite_lock, "overridden": receipt.overridden, "cause": hex(&receipt.cause) })
+        })
+        .collect();
+    let mut rows = vec![("case", case.clone()), ("transaction", id.clone())];
+    let state = outcome.state();
+    rows.push(("state", state.as_str_name().trim_start_matches("TRANSACTION_STATE_").to_lowercase()));
+    if state == v1::TransactionState::Final {
+        let time = instant_text(outcome.block_time_ms);
+        rows.push(("block", format!("height {}, place {}, {time}", outcome.height, outcome.index)));
+    }
+    if outcome.receipts.iter().any(|receipt| receipt.deviation) {
+        rows.push(("deviation", "recorded outside the defined order, or lacking something".into()));
+    }
+    if outcome.receipts.iter().any(|receipt| receipt.despite_lock) {
+        rows.push(("despite lock", "recorded although a lock stands against it; all concerned are alarmed".into()));
+    }
+    let value = json!({ "case": case, "transaction_id": id, "state": state.as_str_name(), "height": outcome.height,
+                        "index": outcome.index, "block_time_ms": outcome.block_time_ms, "receipts": receipts });
+    output.record(&rows, &value);
+    judge(outcome, &id)
 }
 
 /// The command succeeds only if every item was applied, or nothing is final yet and nobody waited for it.
@@ -144,8 +156,12 @@ fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
     if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
         let entry = crate::api::reasons::Reason::of_name(&refused.reason).map(crate::api::reasons::Reason::entry);
         let (meaning, remedy) = entry.map_or(("", ""), |entry| (entry.meaning, entry.remedy));
+        let cause = match refused.cause.as_slice() {
+            [] => String::new(),
+            cause => format!("\n  because of: {} (`laufzettel case explain` says why it is there)", hex(cause)),
+        };
         return Err(Fault::failed(format!(
-            "refused in the block: {}: {meaning}\n  what to do: {remedy}",
+            "refused in the block: {}: {meaning}{cause}\n  what to do: {remedy}",
             refused.reason
         )));
     }

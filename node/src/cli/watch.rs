@@ -35,10 +35,10 @@ pub(super) struct Watch {
 }
 
 /// Pauses between two tries to reach a node that went away.
-const PAUSE_FIRST: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(200);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A feed sends a checkpoint every 10 s; one that is silent for longer than this is dead.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 type Feed = Streaming<v1::WatchEventsResponse>;
 
@@ -53,7 +53,7 @@ enum Ended {
 }
 
 /// Whether another try may help: the node stops or is gone, rather than refuses.
-fn is_loss(status: &Status) -> bool {
+pub(super) fn is_loss(status: &Status) -> bool {
     let without_reason = status.get_error_details().error_info().is_none();
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded => true,

@@ -41,6 +41,12 @@ pub(super) fn uuid(text: &str) -> Result<Vec<u8>, Fault> {
     bytes.ok_or_else(|| Fault::usage(format!("{text:?} is no transaction id: expected a UUID (32 hexadecimal digits)")))
 }
 
+/// An effect id: 32 hexadecimal digits.
+pub(super) fn effect_id(text: &str) -> Result<[u8; 16], Fault> {
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Fault::usage(format!("{text:?} is no effect id: expected 32 hexadecimal digits")))
+}
+
 /// Days since 1970-01-01.
 pub(super) fn day(text: &str) -> Option<i32> {
     let date: Date = text.parse().ok()?;

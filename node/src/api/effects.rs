@@ -1,0 +1,84 @@
+//! What follows from a case, as its reader may see it: [`views`] makes the messages, [`explain`] says why. Asks the
+//! ledger for the effects of one case; must never show a marker to whom its audience leaves out.
+
+pub(super) mod explain;
+#[cfg(test)]
+mod tests;
+pub(super) mod views;
+
+use std::sync::Arc;
+
+use laufzettel_chain::ids::CaseId;
+use laufzettel_chain::query::{self, CaseEffects};
+use laufzettel_chain::registry::Registry;
+use laufzettel_chain::state::case::CaseRow;
+use laufzettel_chain::storage::Read;
+use laufzettel_contracts::{Code, Definition, Language};
+use laufzettel_proto::v1;
+
+use super::status::Failure;
+
+/// The first language with rules.
+const LANGUAGE_OF_RULES: u32 = 2;
+
+/// Who reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'r> {
+    /// The authority.
+    pub(super) authority: &'r str,
+    /// The roles it holds in the network.
+    pub(super) roles: &'r [Code],
+}
+
+impl<'r> Reader<'r> {
+    /// An authority of the network.
+    pub(super) fn of(registry: &'r Registry, authority: &'r str) -> Self {
+        Self { authority, roles: registry.roles(authority) }
+    }
+
+    /// Whether the audience of a marker holds it.
+    fn is_in(&self, audience: &[Code]) -> bool {
+        audience.iter().any(|role| self.roles.contains(role))
+    }
+}
+
+/// Whether a definition is in a language that has rules.
+pub(super) fn has_rules(definition: &Definition) -> bool {
+    definition.language() >= LANGUAGE_OF_RULES
+}
+
+/// A case with what follows from it.
+pub(super) struct Followed {
+    pub(super) definition: Arc<Definition>,
+    pub(super) case: CaseEffects,
+}
+
+/// What follows from a case as of an instant; none for a case without rules, or if there is no such case.
+pub(super) fn follow(
+    read: &dyn Read,
+    registry: &Registry,
+    id: &CaseId,
+    as_of_ms: u64,
+) -> Result<Option<Followed>, Failure> {
+    let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
+    let definition = row.definition(registry, id)?.clone();
+    if !has_rules(&definition) {
+        return Ok(None);
+    }
+    let case = query::effects(read, registry, id, as_of_ms)?;
+    Ok(case.map(|case| Followed { definition, case }))
+}
+
+/// Both languages of a text.
+fn labels(labels: &laufzettel_contracts::Labels) -> v1::Labels {
+    words(|language| labels.get(language).to_owned())
+}
+
+fn words(text: impl Fn(Language) -> String) -> v1::Labels {
+    v1::Labels { de: text(Language::German), en: text(Language::English) }
+}
+
+/// A text that is written here.
+fn text(de: impl Into<String>, en: impl Into<String>) -> v1::Labels {
+    v1::Labels { de: de.into(), en: en.into() }
+}

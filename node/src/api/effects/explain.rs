@@ -1,0 +1,211 @@
+//! Why each effect of a case is there: the rule that made it, what made that rule run, and so on back to a report.
+//! Must never guess: what is not in the case any more is named by its slot or id alone.
+
+use laufzettel_contracts::effect::{Cause, DeadlineState, EffectId, EffectKind, Origin, TaskState};
+use laufzettel_contracts::{CaseFold, Code, Trigger};
+use laufzettel_proto::v1;
+
+use super::views::{derivation, kind, named};
+use super::{Followed, Reader, labels, text};
+use crate::api::convert::when;
+
+/// Steps from an effect back to a report. The checker lets no rule set itself off for ever, so real chains are short.
+const STEPS_MAX: usize = 64;
+
+/// One effect of whatever kind.
+struct One<'e> {
+    kind: EffectKind,
+    name: &'e Code,
+    origin: &'e Origin,
+    state: v1::Labels,
+    derivation: Vec<v1::Labels>,
+}
+
+impl Followed {
+    /// Explains the effects that the reader may see: all, or one.
+    pub(in crate::api) fn explain(
+        &self,
+        reader: &Reader<'_>,
+        fold: &CaseFold,
+        only: Option<&EffectId>,
+    ) -> Vec<v1::Explanation> {
+        let wanted = |id: &EffectId| only.is_none_or(|only| only == id);
+        let mut explanations = Vec::new();
+        for one in self.all(reader).into_iter().filter(|one| wanted(&one.origin.id)) {
+            let (name, basis) = named(&self.definition, one.kind, one.name.as_str());
+            explanations.push(v1::Explanation {
+                effect_id: one.origin.id.0.to_vec(),
+                kind: kind(one.kind).into(),
+                code: one.name.to_string(),
+                labels: name,
+                basis,
+                state: Some(one.state),
+                reasons: self.reasons(fold, &one.origin.rule, one.origin.cause),
+                derivation: one.derivation,
+                since_ms: self.case.history.first_seen_ms(&one.origin.id).unwrap_or(0),
+                withdrawn_ms: 0,
+            });
+        }
+        for (id, past) in self.case.history.past().iter().filter(|(id, _)| wanted(id)) {
+            let Some(withdrawn_ms) = past.withdrawn_ms.filter(|_| self.may_see(reader, past)) else { continue };
+            let (name, basis) = named(&self.definition, past.kind, past.name.as_str());
+            explanations.push(v1::Explanation {
+                effect_id: id.0.to_vec(),
+                kind: kind(past.kind).into(),
+                code: past.name.to_string(),
+                labels: name,
+                basis,
+                state: Some(text("zurückgezogen: ihr Grund ist entfallen", "withdrawn: its ground is gone")),
+                reasons: self.reasons(fold, &past.rule, past.cause),
+                derivation: Vec::new(),
+                since_ms: past.first_seen_ms,
+                withdrawn_ms,
+            });
+        }
+        explanations
+    }
+
+    fn all(&self, reader: &Reader<'_>) -> Vec<One<'_>> {
+        let effects = &self.case.effects;
+        let mut all = Vec::new();
+        let mut one = |kind, name, origin, state, derivation| all.push(One { kind, name, origin, state, derivation });
+        for lock in &effects.locks {
+            let state = match lock.released_by {
+                None => text("gilt", "stands"),
+                Some(_) => text("aufgehoben", "released"),
+            };
+            one(EffectKind::Lock, &lock.lock, &lock.origin, state, Vec::new());
+        }
+        for notice in &effects.notices {
+            let message = self.notice(reader, notice);
+            let state = match message.state() {
+                v1::NoticeState::Open => text("wartet auf Bestätigung", "waits for an acknowledgement"),
+                v1::NoticeState::Escalated => text("nicht rechtzeitig bestätigt", "not acknowledged in time"),
+                _ if notice.acknowledge_until_ms.is_some() => text("bestätigt", "acknowledged"),
+                _ => text("zur Kenntnis", "for information"),
+            };
+            one(EffectKind::Notice, &notice.notice, &notice.origin, state, Vec::new());
+        }
+        for task in &effects.tasks {
+            let state = match &task.state {
+                TaskState::Open => text("offen", "open"),
+                TaskState::Closed(_) => text("durch Meldung oder Regel erledigt", "closed by a report or rule"),
+                TaskState::Done { by, outcome, .. } => {
+                    text(format!("erledigt von {by}: {outcome}"), format!("completed by {by}: {outcome}"))
+                }
+            };
+            let due = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(derivation).unwrap_or_default();
+            one(EffectKind::Task, &task.task, &task.origin, state, due);
+        }
+        for deadline in &effects.deadlines {
+            let due = deadline.due.as_ref().map(derivation).unwrap_or_default();
+            one(EffectKind::Deadline, &deadline.deadline, &deadline.origin, deadline_state(deadline.state), due);
+        }
+        for marker in &effects.markers {
+            if self.marker(reader, marker).is_none() {
+                continue;
+            }
+            let state = match marker.cleared_by {
+                None => text("gesetzt", "set"),
+                Some(_) => text("gelöscht", "cleared"),
+            };
+            one(EffectKind::Marker, &marker.marker, &marker.origin, state, Vec::new());
+        }
+        all.sort_by_key(|one| one.kind);
+        all
+    }
+
+    /// From a rule back to the report it all began with.
+    fn reasons(&self, fold: &CaseFold, rule: &Code, cause: Cause) -> Vec<v1::Reason> {
+        let (mut reasons, mut rule, mut cause) = (Vec::new(), rule.clone(), cause);
+        while reasons.len() < STEPS_MAX {
+            let known = self.definition.rules().rules.iter().find(|known| known.name == rule);
+            let mut reason = v1::Reason {
+                rule: rule.to_string(),
+                labels: known.map(|known| labels(&known.labels)),
+                basis: known.map(|known| known.basis.clone()).unwrap_or_default(),
+                trigger: known.map(|known| trigger_code(&known.on).to_string()).unwrap_or_default(),
+                trigger_labels: known.map(|known| self.trigger(&known.on)),
+                ..v1::Reason::default()
+            };
+            match cause {
+                Cause::Report(slot) => {
+                    reason.slot = slot.to_vec();
+                    if let Ok(entry) = fold.entry(&slot) {
+                        reason.occurred = Some(when(entry.report.occurred));
+                        reason.authority = entry.author.to_string();
+                    }
+                    reasons.push(reason);
+                    break;
+                }
+                Cause::Effect(id) => {
+                    reason.effect_id = id.0.to_vec();
+                    reasons.push(reason);
+                    let Some((before, earlier)) = self.made_by(&id) else { break };
+                    (rule, cause) = (before, earlier);
+                }
+            }
+        }
+        reasons
+    }
+
+    /// The rule that made a deadline or notice, and why it ran.
+    fn made_by(&self, id: &EffectId) -> Option<(Code, Cause)> {
+        let effects = &self.case.effects;
+        let deadlines = effects.deadlines.iter().map(|deadline| &deadline.origin);
+        let mut origins = deadlines.chain(effects.notices.iter().map(|notice| &notice.origin));
+        if let Some(origin) = origins.find(|origin| origin.id == *id) {
+            return Some((origin.rule.clone(), origin.cause));
+        }
+        let past = self.case.history.past().get(id)?;
+        Some((past.rule.clone(), past.cause))
+    }
+
+    fn trigger(&self, trigger: &Trigger) -> v1::Labels {
+        let of = |kind: EffectKind, code: &Code| named(&self.definition, kind, code.as_str()).0.unwrap_or_default();
+        match trigger {
+            Trigger::Status(code) => {
+                let status = self.definition.status(code.as_str());
+                let name = status.map(|status| labels(&status.labels)).unwrap_or_default();
+                text(format!("gemeldet: {}", name.de), format!("reported: {}", name.en))
+            }
+            Trigger::Warned(code) => {
+                let name = of(EffectKind::Deadline, code);
+                text(format!("Frist läuft bald ab: {}", name.de), format!("deadline ends soon: {}", name.en))
+            }
+            Trigger::Elapsed(code) => {
+                let name = of(EffectKind::Deadline, code);
+                text(format!("Frist abgelaufen: {}", name.de), format!("deadline elapsed: {}", name.en))
+            }
+            Trigger::Grace(code) => {
+                let name = of(EffectKind::Deadline, code);
+                text(format!("Nachfrist abgelaufen: {}", name.de), format!("grace over: {}", name.en))
+            }
+            Trigger::Unacknowledged(code) => {
+                let name = of(EffectKind::Notice, code);
+                text(format!("nicht rechtzeitig bestätigt: {}", name.de), format!("not acknowledged: {}", name.en))
+            }
+        }
+    }
+}
+
+fn trigger_code(trigger: &Trigger) -> &Code {
+    match trigger {
+        Trigger::Status(code)
+        | Trigger::Warned(code)
+        | Trigger::Elapsed(code)
+        | Trigger::Grace(code)
+        | Trigger::Unacknowledged(code) => code,
+    }
+}
+
+fn deadline_state(state: DeadlineState) -> v1::Labels {
+    match state {
+        DeadlineState::Running => text("läuft", "running"),
+        DeadlineState::Warned => text("läuft bald ab", "ends soon"),
+        DeadlineState::Met(_) => text("eingehalten", "met"),
+        DeadlineState::Elapsed { grace_over: false } => text("abgelaufen", "elapsed"),
+        DeadlineState::Elapsed { grace_over: true } => text("abgelaufen, auch die Nachfrist", "elapsed, grace too"),
+        DeadlineState::Stopped(_) => text("durch eine Regel beendet", "stopped by a rule"),
+    }
+}

@@ -1,0 +1,121 @@
+//! ProcessService: which definitions are in force, and why a case stands as it does.
+
+use std::sync::Arc;
+
+use laufzettel_chain::query;
+use laufzettel_contracts::effect::EffectId;
+use laufzettel_contracts::{Definition, Language};
+use laufzettel_proto::v1;
+use tonic::{Request, Response, Status};
+
+use super::backend::Backend;
+use super::callers::Caller;
+use super::convert;
+use super::effects::{self, Reader};
+use super::reasons::Reason;
+use super::status::Failure;
+
+/// Explanations of one answer. What is urgent comes first.
+const EXPLANATIONS_MAX: usize = 500;
+
+pub(super) struct Processes {
+    backend: Arc<Backend>,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Processes {
+    pub(super) fn new(backend: Arc<Backend>) -> Self {
+        Self { backend }
+    }
+
+    fn position(&self) -> Result<v1::Position, Failure> {
+        Ok(self.backend.read(|_, _| Ok(()))?.1)
+    }
+}
+
+fn summary(definition: &Definition) -> v1::DefinitionSummary {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    v1::DefinitionSummary {
+        id: definition.id().into(),
+        version: definition.version(),
+        language: definition.language(),
+        labels: Some(v1::Labels {
+            de: definition.label(Language::German).into(),
+            en: definition.label(Language::English).into(),
+        }),
+        statuses: count(definition.statuses().len()),
+        rules: count(definition.rules().rules.len()),
+    }
+}
+
+#[tonic::async_trait]
+impl v1::process_service_server::ProcessService for Processes {
+    async fn list_definitions(
+        &self,
+        request: Request<v1::ListDefinitionsRequest>,
+    ) -> Answer<v1::ListDefinitionsResponse> {
+        Caller::of(&request)?;
+        let definitions = self.backend.genesis().registry.definitions.values();
+        let definitions = definitions.map(|definition| summary(definition)).collect();
+        Ok(Response::new(v1::ListDefinitionsResponse { definitions, position: Some(self.position()?) }))
+    }
+
+    async fn get_definition(&self, request: Request<v1::GetDefinitionRequest>) -> Answer<v1::GetDefinitionResponse> {
+        Caller::of(&request)?;
+        let request = request.into_inner();
+        let genesis = self.backend.genesis();
+        let mut fitting =
+            genesis.registry.definitions.iter().filter(|((id, version), _)| {
+                *id == request.id && (request.version == 0 || *version == request.version)
+            });
+        let unknown = || Failure::new(Reason::DefinitionNotFound).and("definition", &request.id);
+        let (key, definition) = fitting.next_back().ok_or_else(unknown)?;
+        let text = genesis.texts.get(key).cloned().ok_or_else(unknown)?;
+        let (summary, position) = (Some(summary(definition)), Some(self.position()?));
+        Ok(Response::new(v1::GetDefinitionResponse { summary, text, position }))
+    }
+
+    async fn explain_case(&self, request: Request<v1::ExplainCaseRequest>) -> Answer<v1::ExplainCaseResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let request = request.into_inner();
+        let id = convert::case_id(&request.case_id)?;
+        let only = match request.effect_id.as_slice() {
+            [] => None,
+            bytes => {
+                let length = bytes.len();
+                let wrong = |_| Failure::field("effect_id", format!("has {length} bytes; 16 are wanted"));
+                Some(EffectId(bytes.try_into().map_err(wrong)?))
+            }
+        };
+        if request.min_height > 0 {
+            self.backend.reach(request.min_height, until).await?;
+        }
+        let backend = self.backend.clone();
+        let (mut response, position) = self
+            .backend
+            .read_long(move |read, tip| {
+                let registry = &backend.genesis().registry;
+                let case = query::case(read, registry, &id)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+                let mut response = v1::ExplainCaseResponse {
+                    definition: case.definition.id().into(),
+                    definition_version: case.definition.version(),
+                    ..v1::ExplainCaseResponse::default()
+                };
+                if let Some(followed) = effects::follow(read, registry, &id, tip.header.time_ms)? {
+                    let reader = Reader::of(registry, caller.authority());
+                    response.explanations = followed.explain(&reader, &case.fold, only.as_ref());
+                    response.more = response.explanations.len() > EXPLANATIONS_MAX;
+                    response.explanations.truncate(EXPLANATIONS_MAX);
+                    response.as_of_ms = followed.case.effects.as_of_ms;
+                }
+                if only.is_some() && response.explanations.is_empty() {
+                    return Err(Failure::new(Reason::EffectNotFound));
+                }
+                Ok(response)
+            })
+            .await?;
+        response.position = Some(position);
+        Ok(Response::new(response))
+    }
+}

@@ -1,0 +1,157 @@
+//! `laufzettel tasks watch`: tasks and notices as they come and go, one a line. When the node goes away, it goes on by
+//! itself as soon as the node is back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use laufzettel_proto::v1;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tonic::Streaming;
+
+use super::of_case;
+use crate::cli::case::effects::{label, notice_json, notice_text, task_json};
+use crate::cli::client::Target;
+use crate::cli::fault::Fault;
+use crate::cli::output::Output;
+use crate::cli::watch::{PAUSE_FIRST, PAUSE_MAX, SILENCE_MAX, is_loss};
+use crate::cli::words::{case_text, hex, when_text};
+
+/// Arguments of `tasks watch`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Follow {
+    /// Leave out what was there at this cursor.
+    #[arg(long)]
+    after: Option<String>,
+    /// End once everything that is there was shown.
+    #[arg(long)]
+    until_now: bool,
+}
+
+type Feed = Streaming<v1::WatchInboxResponse>;
+
+/// How a feed ended.
+enum Ended {
+    Done,
+    Lost(String),
+    Refused(Fault),
+}
+
+impl Follow {
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let mut cursor = self.after.clone().unwrap_or_default();
+        // The first time a fault is the user's to see: a wrong address does not get better by trying.
+        let mut feed = open(target, &cursor).await?;
+        let mut shown = BTreeSet::new();
+        for connection in 0_u64.. {
+            let lost = match self.follow(&mut feed, (&mut cursor, &mut shown, connection == 0), output).await {
+                Ended::Done => return Ok(()),
+                Ended::Refused(fault) => return Err(fault),
+                Ended::Lost(why) => why,
+            };
+            output.note(&format!("-- the feed broke off ({lost}); trying until the node is back"));
+            feed = reopen(target, &cursor).await?;
+            output.note("-- the node is back; what has ended meanwhile is not told: `tasks list` has what is there");
+        }
+        Ok(())
+    }
+
+    /// Prints what comes, and keeps the cursor of the last message and what is there. What was there at the cursor of the
+    /// first connection was shown by an earlier run.
+    async fn follow(
+        &self,
+        feed: &mut Feed,
+        (cursor, there, first): (&mut String, &mut BTreeSet<Vec<u8>>, bool),
+        output: &Output,
+    ) -> Ended {
+        use v1::watch_inbox_response::Message;
+        loop {
+            let message = match timeout(SILENCE_MAX, feed.message()).await {
+                Ok(Ok(Some(message))) => message.message,
+                Ok(Ok(None)) => return Ended::Lost("the node ended it".to_owned()),
+                Ok(Err(status)) if is_loss(&status) => return Ended::Lost(status.message().to_owned()),
+                Ok(Err(status)) => return Ended::Refused(Fault::refused(&status)),
+                Err(_) => return Ended::Lost(format!("nothing came for {} s", SILENCE_MAX.as_secs())),
+            };
+            match message {
+                Some(Message::Entry(entry)) => {
+                    let new = there.insert(effect_of(&entry));
+                    if !entry.earlier || (new && !first) {
+                        show(&entry, output);
+                    }
+                }
+                Some(Message::Gone(gone)) => {
+                    there.remove(&gone.effect_id);
+                    let (case, effect) = (case_text(&gone.case_id), hex(&gone.effect_id));
+                    output.entry(&format!("gone    {case}  {effect}"), &json!({ "gone": effect, "case": case }));
+                }
+                Some(Message::CaughtUp(progress)) => {
+                    let text = format!("-- up to date; cursor {}", progress.cursor);
+                    output.entry(&text, &json!({ "caught_up": progress.cursor }));
+                    *cursor = progress.cursor;
+                    if self.until_now {
+                        return Ended::Done;
+                    }
+                }
+                Some(Message::Checkpoint(progress)) => {
+                    output.entry_json_only(&json!({ "checkpoint": progress.cursor }));
+                    *cursor = progress.cursor;
+                }
+                Some(Message::Overfull(_)) => {
+                    output.note("-- the inbox holds more than the feed follows; `tasks list` has the rest");
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+async fn open(target: &Target, cursor: &str) -> Result<Feed, Fault> {
+    let request = v1::WatchInboxRequest { after_cursor: cursor.to_owned(), checkpoint_interval_ms: 0 };
+    let feed = target.tasks().await?.watch_inbox(request).await;
+    Ok(feed.map_err(|status| Fault::refused(&status))?.into_inner())
+}
+
+/// Tries until the node is there again, or says that it will not.
+async fn reopen(target: &Target, cursor: &str) -> Result<Feed, Fault> {
+    let mut pause: Duration = PAUSE_FIRST;
+    loop {
+        sleep(pause).await;
+        match open(target, cursor).await {
+            Ok(feed) => return Ok(feed),
+            Err(fault) if fault.is_unreachable() => {}
+            Err(fault) => return Err(fault),
+        }
+        pause = pause.saturating_mul(2).min(PAUSE_MAX);
+    }
+}
+
+fn effect_of(entry: &v1::InboxEntry) -> Vec<u8> {
+    use v1::inbox_entry::What;
+    match &entry.what {
+        Some(What::Task(task)) => task.effect_id.clone(),
+        Some(What::Notice(notice)) => notice.effect_id.clone(),
+        None => Vec::new(),
+    }
+}
+
+fn show(entry: &v1::InboxEntry, output: &Output) {
+    use v1::inbox_entry::What;
+    let case = case_text(&entry.case_id);
+    match &entry.what {
+        Some(What::Task(task)) => {
+            let (name, due) = (label(task.labels.as_ref(), &task.code), when_text(task.due_day.as_ref()));
+            let due = if due.is_empty() { due } else { format!(", due {due}") };
+            let json = of_case(&entry.case_id, json!({ "task": task_json(task) }));
+            output.entry(&format!("task    {case}  {}: {name}{due}", task.code), &json);
+        }
+        Some(What::Notice(notice)) => {
+            let urgent = if notice.urgent { "urgent " } else { "" };
+            let acknowledge = if notice.to_acknowledge { ", to be acknowledged" } else { "" };
+            let text = format!("notice  {case}  {urgent}{}: {}{acknowledge}", notice.code, notice_text(notice));
+            output.entry(&text, &of_case(&entry.case_id, json!({ "notice": notice_json(notice) })));
+        }
+        None => {}
+    }
+}
