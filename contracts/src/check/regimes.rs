@@ -105,6 +105,5 @@ fn check_end(section: &Section<'_>, last: bool, key_at: Option<usize>, findings:
 }
 
 fn show(day: i32) -> String {
-    let day = Civil::of(day);
-    format!("{:04}-{:02}-{:02}", day.year(), day.month(), day.day())
+    Civil::of(day).to_string()
 }

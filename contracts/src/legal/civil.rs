@@ -2,6 +2,7 @@
 //! months, Easter. Must never know a holiday or a law. The calendar is used for every year, also before 1582.
 
 use crate::when::When;
+use std::fmt;
 
 /// Days of 400 Gregorian years.
 const ERA_DAYS: i64 = 146_097;
@@ -14,6 +15,13 @@ pub struct Civil {
     year: i32,
     month: u8,
     day: u8,
+}
+
+/// As ISO 8601 writes it: `2026-06-12`.
+impl fmt::Display for Civil {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
 }
 
 impl Civil {

@@ -113,7 +113,7 @@ impl DueOf {
             Words::En => Language::English,
         };
         let sentences = due.words(language);
-        let day = iso(due.day());
+        let day = Civil::of(due.day()).to_string();
         let elapses =
             jiff::Timestamp::from_millisecond(due.elapses_ms()).map_or_else(|_| String::new(), |at| at.to_string());
         let rows = [
@@ -130,9 +130,4 @@ impl DueOf {
             output.say(&sentence);
         }
     }
-}
-
-fn iso(day: i32) -> String {
-    let civil = Civil::of(day);
-    format!("{:04}-{:02}-{:02}", civil.year(), civil.month(), civil.day())
 }
