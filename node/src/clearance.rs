@@ -129,7 +129,7 @@ fn check_beat(
     if !is_own || !knows || !keys.get(node).into_iter().flatten().any(|key| signed.verify(key)) {
         return Err(missing());
     }
-    let waits = beat.oldest_pending_lock_ms > 0
-        && beat.time_ms.saturating_sub(beat.oldest_pending_lock_ms) > PENDING_MAX_MS;
+    let waits =
+        beat.oldest_pending_lock_ms > 0 && beat.time_ms.saturating_sub(beat.oldest_pending_lock_ms) > PENDING_MAX_MS;
     if waits { Err(ClearanceError::Pending(authority.to_owned())) } else { Ok(()) }
 }

@@ -429,8 +429,7 @@ fn is_lock_capable(judge: &Judge<'_>, transaction: &Transaction) -> bool {
     let takes_away = |item: &Item| matches!(item.action, ItemAction::Correct { .. } | ItemAction::Retract { .. });
     let has_locks = |definition: &Arc<Definition>| !definition.rules().locks.is_empty();
     reports_one(judge, transaction, |definition, status| definition.rules().may_lock(status))
-        || transaction.items.iter().flatten().any(takes_away)
-            && judge.registry.definitions.values().any(has_locks)
+        || transaction.items.iter().flatten().any(takes_away) && judge.registry.definitions.values().any(has_locks)
 }
 
 fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {

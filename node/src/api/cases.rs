@@ -257,10 +257,7 @@ impl v1::case_service_server::CaseService for Cases {
         Ok(Response::new(Box::pin(feed.start())))
     }
 
-    async fn check_clearance(
-        &self,
-        request: Request<v1::CheckClearanceRequest>,
-    ) -> Answer<v1::CheckClearanceResponse> {
+    async fn check_clearance(&self, request: Request<v1::CheckClearanceRequest>) -> Answer<v1::CheckClearanceResponse> {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let asked = (request.into_inner(), until);
         let answer = clearance::check(&self.backend, &self.submissions, &caller, asked).await?;

@@ -198,9 +198,9 @@ fn answer(
     let now_ms = backend.now_ms();
     let state = backend.state().borrow().clone();
     let told = told(&state, now_ms);
-    // Without a block of its own the newest one counts: who is behind it is named.
-    let tip = backend.subscribe().borrow().clone();
-    let at = block.as_ref().map_or((tip.header.height, tip.id), |found| found.id);
+    // Without a block after the request nobody knows one, whatever beats say.
+    let next = (backend.subscribe().borrow().header.height.saturating_add(1), BlockId::default());
+    let at = block.as_ref().map_or(next, |found| found.id);
     let sources: Vec<v1::ClearanceSource> =
         question.sources.iter().map(|source| show(source, &at, &state, told.get(&source.node))).collect();
     let current = sources.iter().all(|source| source.state() == v1::SourceState::Current);
@@ -212,7 +212,8 @@ fn answer(
         Ok(locks.into_iter().filter(|lock| lock.statuses.contains(&announcement)).collect())
     })?;
     // A lock that came after the block counts too, and a repeat of an old check must not give an old answer.
-    let repeated = outcome.progress.block_time_ms().is_some_and(|at_ms| at_ms.saturating_add(ANSWER_AGE_MAX_MS) < now_ms);
+    let repeated =
+        outcome.progress.block_time_ms().is_some_and(|at_ms| at_ms.saturating_add(ANSWER_AGE_MAX_MS) < now_ms);
     let verdict = match &block {
         Some(found) if found.receipt.answer == ANSWER_LOCKED => v1::ClearanceVerdict::Locked,
         _ if !locks.is_empty() => v1::ClearanceVerdict::Locked,
@@ -221,7 +222,7 @@ fn answer(
     };
     Ok(v1::CheckClearanceResponse {
         verdict: verdict.into(),
-        explanation: Some(explain(verdict, block.is_some(), &sources)),
+        explanation: Some(explain(verdict, block.is_some(), (&sources, backend.authority()))),
         outcome: Some(convert::outcome(outcome)),
         proof: block.map(|found| found.proof),
         locks,
@@ -231,12 +232,7 @@ fn answer(
     })
 }
 
-fn show(
-    source: &Source,
-    block: &(Height, BlockId),
-    state: &NodeState,
-    told: Option<&Told>,
-) -> v1::ClearanceSource {
+fn show(source: &Source, block: &(Height, BlockId), state: &NodeState, told: Option<&Told>) -> v1::ClearanceSource {
     let found = match weigh(block, told) {
         None => v1::SourceState::Current,
         Some(Lack::Silent) => v1::SourceState::Silent,
@@ -260,8 +256,15 @@ fn show(
 }
 
 /// What the answer means, for the file.
-fn explain(verdict: v1::ClearanceVerdict, has_block: bool, sources: &[v1::ClearanceSource]) -> v1::Labels {
-    let lacking = sources.iter().filter(|source| source.state() != v1::SourceState::Current);
+fn explain(
+    verdict: v1::ClearanceVerdict,
+    has_block: bool,
+    (sources, own_node): (&[v1::ClearanceSource], &str),
+) -> v1::Labels {
+    let lacking = || sources.iter().filter(|source| source.state() != v1::SourceState::Current);
+    // Nobody phones himself, unless it is his own node alone that something waits at.
+    let others = lacking().any(|source| source.node != own_node);
+    let lacking = lacking().filter(|source| !others || source.node != own_node);
     let (mut de, mut en): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for labels in lacking.filter_map(|source| source.labels.as_ref()) {
         de.push(&labels.de);
@@ -269,10 +272,7 @@ fn explain(verdict: v1::ClearanceVerdict, has_block: bool, sources: &[v1::Cleara
     }
     let (de, en) = (de.join("; "), en.join("; "));
     let (de, en) = match verdict {
-        v1::ClearanceVerdict::Locked => (
-            "Gesperrt: nicht vollziehen.".to_owned(),
-            "Locked: do not act.".to_owned(),
-        ),
+        v1::ClearanceVerdict::Locked => ("Gesperrt: nicht vollziehen.".to_owned(), "Locked: do not act.".to_owned()),
         v1::ClearanceVerdict::NoLockKnown => (
             "Keine Sperre bekannt: alle, die eine auslösen können, haben diesen Block bestätigt.".to_owned(),
             "No lock is known: all that may raise one have confirmed this block.".to_owned(),

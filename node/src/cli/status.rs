@@ -69,9 +69,17 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
 fn alarms_text(health: &v1::GetHealthResponse) -> String {
     let one = |alarm: &v1::UrgentAlarm| {
         let state = if alarm.lost.is_empty() { "not final" } else { "LOST" };
-        format!("urgent report {} {state} for {}", hex(&alarm.transaction_id), span(Duration::from_millis(alarm.waiting_ms)))
+        format!(
+            "urgent report {} {state} for {}",
+            hex(&alarm.transaction_id),
+            span(Duration::from_millis(alarm.waiting_ms))
+        )
     };
-    if health.alarms.is_empty() { "none".to_owned() } else { health.alarms.iter().map(one).collect::<Vec<_>>().join("; ") }
+    if health.alarms.is_empty() {
+        "none".to_owned()
+    } else {
+        health.alarms.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
 }
 
 fn alarm_json(alarm: &v1::UrgentAlarm) -> serde_json::Value {

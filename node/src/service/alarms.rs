@@ -40,9 +40,8 @@ impl Alarms {
     /// Puts the alarms into the state, and logs each once when it is raised and once when it is cleared.
     pub(super) fn watch(&mut self, health: &Health, handle: &Handle, state: &mut NodeState) {
         let open = health.unsettled.iter().filter(|late| !is_final(handle, late));
-        state.alarms = open
-            .map(|late| Alarm { late: late.clone(), age_ms: health.at_ms.saturating_sub(late.since_ms) })
-            .collect();
+        state.alarms =
+            open.map(|late| Alarm { late: late.clone(), age_ms: health.at_ms.saturating_sub(late.since_ms) }).collect();
         let mut raised = BTreeSet::new();
         for alarm in &state.alarms {
             let Late { authority, id, .. } = &alarm.late;
@@ -62,7 +61,8 @@ impl Alarms {
 
 /// Lost here and yet final: another node's copy was in a block. What cannot be read is taken for not final.
 fn is_final(handle: &Handle, late: &Late) -> bool {
-    late.lost.is_some() && submissions::find(handle.store().as_ref(), &late.authority, &late.id).is_ok_and(|found| found.is_some())
+    late.lost.is_some()
+        && submissions::find(handle.store().as_ref(), &late.authority, &late.id).is_ok_and(|found| found.is_some())
 }
 
 fn text(alarm: &Alarm) -> String {

@@ -98,7 +98,8 @@ impl Driver {
 
     fn admit(&mut self, transaction: Arc<SignedTransaction>, origin: Origin) {
         let ticket = self.ticket();
-        self.admissions.insert(ticket, Admission { transaction: Arc::clone(&transaction), origin, since_ms: self.now_ms });
+        self.admissions
+            .insert(ticket, Admission { transaction: Arc::clone(&transaction), origin, since_ms: self.now_ms });
         self.actions.push(Action::Admit { ticket, transaction });
     }
 
