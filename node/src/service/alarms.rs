@@ -15,12 +15,8 @@ pub(super) fn beats(health: &Health) -> BTreeMap<String, HeardBeat> {
     let mut beats = BTreeMap::new();
     for peer in &health.peers {
         let Some(beat) = &peer.beat else { continue };
-        // By its own clock, as far as that is known: a beat that was held up on its way is old when it comes.
-        let signed_ms = match peer.clock_ahead_ms.unwrap_or(0) {
-            ahead @ 0.. => beat.message.time_ms.saturating_sub(ahead.unsigned_abs()),
-            behind => beat.message.time_ms.saturating_add(behind.unsigned_abs()),
-        };
-        let age_ms = health.at_ms.saturating_sub(signed_ms).max(peer.beat_age_ms.unwrap_or(u64::MAX));
+        let came_ms = peer.beat_age_ms.unwrap_or(u64::MAX);
+        let age_ms = age_ms(health.at_ms, came_ms, beat.message.time_ms, peer.clock_ahead_ms.unwrap_or(0));
         beats.insert(peer.peer.0.clone(), HeardBeat { beat: beat.clone(), age_ms });
     }
     if let Some(beat) = &health.own_beat {
@@ -28,6 +24,14 @@ pub(super) fn beats(health: &Health) -> BTreeMap<String, HeardBeat> {
         beats.insert(beat.message.authority.clone(), HeardBeat { beat: beat.clone(), age_ms });
     }
     beats
+}
+
+/// How old a beat is at an instant: since it came, or, if that is longer, since it was signed by its node's clock, which is
+/// ahead of this one's by so much as far as is known. One that was held up on its way is old when it comes.
+fn age_ms(at_ms: u64, since_it_came_ms: u64, signed_ms: u64, ahead_ms: i64) -> u64 {
+    let ahead = ahead_ms.unsigned_abs();
+    let signed_here_ms = if ahead_ms >= 0 { signed_ms.saturating_sub(ahead) } else { signed_ms.saturating_add(ahead) };
+    at_ms.saturating_sub(signed_here_ms).max(since_it_came_ms)
 }
 
 /// Alarms that were raised and not cleared.
@@ -77,5 +81,34 @@ fn text(alarm: &Alarm) -> String {
             "an urgent report of {authority} was lost ({reason:?}) and stops nothing: phone those who enforce, and report \
              it again under a new id"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beat_that_was_held_up_is_old_when_it_comes_whatever_the_other_clock_says() {
+        // Clocks agree: what came just now was signed 14 s ago.
+        assert_eq!(age_ms(100_000, 0, 86_000, 0), 14_000);
+        // The other clock is 3 s ahead, or 3 s behind; fresh ones are fresh.
+        assert_eq!(age_ms(100_000, 50, 103_000, 3_000), 50);
+        assert_eq!(age_ms(100_000, 50, 96_990, -3_000), 50);
+        assert_eq!(age_ms(100_000, 0, 89_000, 3_000), 14_000);
+        // A clock that jumped ahead makes no beat younger than since it came.
+        assert_eq!(age_ms(100_000, 16_000, 900_000, 0), 16_000);
+        assert_eq!(age_ms(100_000, u64::MAX, 100_000, 0), u64::MAX, "one that never came");
+    }
+
+    #[test]
+    fn a_lost_report_is_told_otherwise_than_a_late_one() {
+        let alarm = |lost| {
+            let late = Late { authority: "de-bamf".into(), id: TransactionId([7; 16]), since_ms: 5, lost };
+            text(&Alarm { late, age_ms: 12_000 })
+        };
+        assert!(alarm(None).contains("not final since 12 s"));
+        let lost = alarm(Some(crate::consensus::RefusalReason::Expired));
+        assert!(lost.contains("lost") && lost.contains("new id"), "{lost}");
     }
 }
