@@ -33,9 +33,9 @@ mod when;
 pub use accept::{Refusal, accept, accept_correction, accept_retraction};
 pub use check::{Checked, CheckedCalendars};
 pub use definition::{
-    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, Marker, Notice,
-    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track,
-    Trigger, UnknownSeat,
+    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, LockSources, Marker,
+    Notice, Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task,
+    Track, Trigger, UnknownSeat,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};
