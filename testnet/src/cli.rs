@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, join, replay, restart, sim, torture};
+use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -94,6 +94,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells an acceptance story over real processes; without a name, lists them.
+    Story {
+        /// Which.
+        name: Option<String>,
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -171,6 +179,15 @@ impl Arguments {
                 let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
+            }
+            Command::Story { name: Some(name), json } if name == "corrections" => {
+                let report = story::corrections::run(json).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story { name, .. } => {
+                story::STORIES.iter().for_each(|(name, about)| println!("{name}: {about}"));
+                name.is_none()
             }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
             Command::Bench { quick, growth, batch, postgres, json } => {

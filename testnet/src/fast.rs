@@ -51,6 +51,7 @@ fn made(case: &CaseId, rule: &str, cause: Cause, occurrence: u32) -> Result<Effe
 /// What a motion brings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop {
+    pub(crate) examination: EffectId,
     pub(crate) task: EffectId,
     pub(crate) notice: EffectId,
     pub(crate) lock: EffectId,
@@ -66,6 +67,7 @@ impl Stop {
         let made_by_motion = |occurrence| made(case, "stop", Cause::Report(motion), occurrence);
         let (examination, notice) = (made_by_motion(0)?, made_by_motion(2)?);
         Ok(Self {
+            examination,
             task: made_by_motion(1)?,
             notice,
             lock: made_by_motion(3)?,

@@ -43,7 +43,7 @@ pub(crate) enum Broken {
     LockIgnored,
     /// That an effect has gone is not noted where somebody was told of it.
     WithdrawsSilently,
-    /// What is remembered of a case's effects is forgotten with each change, so that all of them come anew.
+    /// What is remembered of a case's effects is forgotten with each item, so that all of them come anew.
     DeliversTwice,
     /// A report that deviates brings nothing.
     DeviationSilences,
@@ -131,7 +131,9 @@ fn advance_unless_gone(_: &Registry, _: &CaseId, case: &mut OpenCase, time_ms: u
 
 /// Begins with an empty memory of effects.
 fn advance_anew(registry: &Registry, id: &CaseId, case: &mut OpenCase, time_ms: u64) {
-    *case = case.clone().within(registry, *id);
+    if !case.is_due() {
+        *case = case.clone().within(registry, *id);
+    }
     case.advance(time_ms);
 }
 

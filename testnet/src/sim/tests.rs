@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::liar::Lie;
 use super::mode::Mode;
-use super::{Broken, Report, lies, run};
+use super::{Broken, Followed, Report, lies, run};
 
 /// Runs the seeds on as many threads as there are processors; each simulation is one thread.
 fn run_seeds(seeds: u64) -> Vec<Report> {
@@ -64,6 +64,11 @@ fn a_network_with_liars_stays_healthy_and_every_lie_is_told() {
     assert_eq!(honest.count(), 0, "evidence where nobody signs twice");
     assert!(sum(&|report| report.panics, "proposes_panic") > 0, "no panicking block was refused");
     assert!(sum(&|report| report.evicted, "hostile") > 0, "no hostile transaction was evicted");
+    // And what rules are for: half of the runs have them, and everything that may come of them came.
+    let Followed { effects, withdrawn, escalated, due, stopped, despite } =
+        reports.iter().fold(Followed::default(), |all, report| all.and(report.followed));
+    let least = [effects / 100, withdrawn, escalated, due, stopped, despite].into_iter().min();
+    assert!(least >= Some(50), "{effects} {withdrawn} {escalated} {due} {stopped} {despite}");
 }
 
 #[test]
