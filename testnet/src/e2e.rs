@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, join, restart, torture};
+use crate::{demo, join, restart, story, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -78,6 +78,14 @@ async fn nothing_final_is_lost_by_any_fault() {
     let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
     assert!(report.is_sound(), "{report}");
     assert_eq!(report.faults().len(), 13, "{report}");
+}
+
+/// What followed from a report is withdrawn, and comes back, with it; deviations silence nothing; due work wakes all.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_of_corrections_holds() {
+    let _turn = turn().await;
+    let report = story::corrections::run(true).await.unwrap();
+    assert!(report.is_sound() && report.steps() == 27, "{report}: {:#?}", report.failed());
 }
 
 /// What the README shows first.

@@ -29,7 +29,7 @@ use laufzettel_chain::ids::Height;
 use laufzettel_chain::storage::{Read, StoreError};
 use serde::Serialize;
 
-pub(crate) use history::{Feed, History, Seen, Told};
+pub(crate) use history::{Feed, History, Inboxed, Seen, Told};
 pub(crate) use signatures::Witness;
 
 /// Violations told one by one; the rest is counted.
@@ -126,7 +126,7 @@ fn try_check(
     for one in held {
         witness.log_of(one)?;
     }
-    process::check(genesis, held, verdict)?;
+    process::check(genesis, held, &history.inboxes, verdict)?;
     let chain = chain::walk(genesis, held, witness, verdict)?;
     for one in held {
         replay::derived(genesis, one, verdict)?;

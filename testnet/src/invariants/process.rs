@@ -42,10 +42,15 @@ use laufzettel_contracts::{AuthorityId, Position};
 use self::case::Case;
 use self::inbox::name;
 use self::world::Setting;
-use super::{Held, Verdict};
+use super::{Held, Inboxed, Verdict};
 
 /// Holds all nodes against the model.
-pub(super) fn check(genesis: &Genesis, held: &[Held<'_>], verdict: &mut Verdict) -> Result<(), StoreError> {
+pub(super) fn check(
+    genesis: &Genesis,
+    held: &[Held<'_>],
+    inboxes: &[Inboxed],
+    verdict: &mut Verdict,
+) -> Result<(), StoreError> {
     if genesis.registry.protocol < 2 {
         return Ok(());
     }
@@ -67,6 +72,9 @@ pub(super) fn check(genesis: &Genesis, held: &[Held<'_>], verdict: &mut Verdict)
         // That nobody has it is told by the walk over the chain.
         let Some((one, block)) = found else { return Ok(()) };
         model.block(one.read, &block, verdict)?;
+        for seen in inboxes.iter().filter(|seen| seen.height == height) {
+            inbox::seen(seen, model.cases.iter(), verdict);
+        }
         for (one, _) in held.iter().zip(&tips).filter(|(_, tip)| **tip == height) {
             model.compare(one, block.header.time_ms, verdict)?;
         }
@@ -225,7 +233,7 @@ impl Model<'_> {
             // What will be due is on the list of what will be.
             let mut instants: Vec<u64> = case.instants().filter(|ms| *ms > time_ms).collect();
             instants.sort_unstable();
-            let next = instants.into_iter().find(|ms| case.is_due(*ms));
+            let next = instants.into_iter().find(|ms| case.has_changed(*ms));
             if next.is_some_and(|next| row.next_due_ms().is_none_or(|found| found > next)) {
                 let found = row.next_due_ms();
                 verdict.violated(format!("{}: {id} is due at {next:?}, the list has {found:?}", one.node));

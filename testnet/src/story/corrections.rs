@@ -58,6 +58,16 @@ impl Report {
     pub(crate) fn is_sound(&self) -> bool {
         self.held && !self.steps.is_empty()
     }
+    /// How many steps there are.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.len()
+    }
+    /// Those that did not hold.
+    #[cfg(test)]
+    pub(crate) fn failed(&self) -> Vec<&Step> {
+        self.steps.iter().filter(|step| !step.held).collect()
+    }
 }
 
 impl std::fmt::Display for Step {

@@ -21,12 +21,14 @@ pub(super) struct Case {
     pub(super) effects: Effects,
     /// What follows as of an instant, while nothing changes.
     now: Option<Effects>,
+    /// When to look at it again.
+    wakes_ms: Option<u64>,
 }
 
 impl Case {
     pub(super) fn new(setting: Setting) -> Self {
         let (entries, memory, effects) = (Vec::new(), Memory::default(), Effects::default());
-        Self { setting, entries, slots: 0, memory, effects, now: None }
+        Self { setting, entries, slots: 0, memory, effects, now: None, wakes_ms: None }
     }
 
     /// What follows as of an instant.
@@ -87,6 +89,7 @@ impl Case {
     pub(super) fn advance(&mut self, time_ms: u64) -> Vec<EffectId> {
         self.effects = self.at(time_ms).clone();
         self.now = None;
+        self.wakes_ms = self.instants().min();
         self.memory.take(&self.setting, &self.effects)
     }
 
@@ -104,13 +107,22 @@ impl Case {
         of_deadlines.chain(of_notices).chain(ahead).filter(|ms| *ms > self.effects.as_of_ms)
     }
 
-    /// Whether something has become due by an instant that the last block which touched it did not know.
-    pub(super) fn is_due(&mut self, time_ms: u64) -> bool {
-        if self.instants().all(|ms| ms > time_ms) {
-            return false;
-        }
+    /// Whether something follows at an instant that did not at the end of the last block that touched it.
+    pub(super) fn has_changed(&mut self, time_ms: u64) -> bool {
         let now = self.at(time_ms).clone();
         !same(&now, &self.effects)
+    }
+
+    /// The same, asked of rising instants: looked into only if something may have become due since.
+    pub(super) fn is_due(&mut self, time_ms: u64) -> bool {
+        if self.wakes_ms.is_none_or(|wakes_ms| wakes_ms > time_ms) {
+            return false;
+        }
+        let due = self.has_changed(time_ms);
+        if !due {
+            self.wakes_ms = self.instants().filter(|ms| *ms > time_ms).min();
+        }
+        due
     }
 
     /// Whether one of its reports is dated after the last block that touched it: then something may be due in vain.

@@ -11,7 +11,7 @@ use laufzettel_contracts::AuthorityId;
 use laufzettel_contracts::effect::{Addressee, EffectId, EffectKind, TaskState};
 
 use super::case::Case;
-use crate::invariants::{Held, Verdict};
+use crate::invariants::{Held, Inboxed, Verdict};
 
 /// By list, authority, case and effect.
 type Waits = BTreeSet<(Inbox, String, CaseId, EffectId)>;
@@ -23,11 +23,7 @@ pub(super) fn compare<'c>(
     cases: impl Iterator<Item = (&'c CaseId, &'c Case)>,
     verdict: &mut Verdict,
 ) -> Result<(), StoreError> {
-    let mut expected = Waits::new();
-    for (id, case) in cases {
-        tasks(id, case, &mut expected);
-        notices(id, case, &mut expected);
-    }
+    let expected = expected(cases);
     let mut found = Waits::new();
     for authority in genesis.registry.authorities.keys() {
         for list in [Inbox::Tasks, Inbox::Notices] {
@@ -45,6 +41,34 @@ pub(super) fn compare<'c>(
         verdict.violated(format!("{}: {what} of {case} is told to {authority} ({list:?}) for nothing", one.node));
     }
     Ok(())
+}
+
+/// Holds what a feed of an inbox had delivered, and not taken back, by a height.
+pub(super) fn seen<'c>(seen: &Inboxed, cases: impl Iterator<Item = (&'c CaseId, &'c Case)>, verdict: &mut Verdict) {
+    let Inboxed { authority, height, held } = seen;
+    let waits = expected(cases);
+    let waits = waits.iter().filter(|(_, of, ..)| of == authority).map(|(_, _, case, effect)| (*case, *effect));
+    let waits: BTreeSet<(CaseId, EffectId)> = waits.collect();
+    for (case, effect) in waits.difference(held) {
+        let what = name(&effect.0);
+        verdict
+            .violated(format!("the inbox feed of {authority} has not delivered {what} of {case} by height {height}"));
+    }
+    for (case, effect) in held.difference(&waits) {
+        let what = name(&effect.0);
+        verdict
+            .violated(format!("the inbox feed of {authority} has not taken back {what} of {case} by height {height}"));
+    }
+}
+
+/// All that waits for anybody.
+fn expected<'c>(cases: impl Iterator<Item = (&'c CaseId, &'c Case)>) -> Waits {
+    let mut expected = Waits::new();
+    for (id, case) in cases {
+        tasks(id, case, &mut expected);
+        notices(id, case, &mut expected);
+    }
+    expected
 }
 
 /// An effect's name, for people.

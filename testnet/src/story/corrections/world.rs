@@ -130,7 +130,9 @@ impl World {
         for lock in &view.locks {
             there.insert(half(&lock.effect_id), (lock.since_ms, "lock".to_owned()));
         }
-        for notice in &view.notices {
+        // That a lock has gone is told as a notice under the lock's name.
+        let given = |notice: &&v1::Notice| notice.withdrawn() == v1::EffectKind::Unspecified;
+        for notice in view.notices.iter().filter(given) {
             let state = format!("notice {:?} {:?}", notice.state(), notice.recipients);
             there.insert(half(&notice.effect_id), (notice.since_ms, state));
         }
@@ -141,7 +143,9 @@ impl World {
             let state = format!("deadline {:?} {}", deadline.state(), deadline.due_ms);
             there.insert(half(&deadline.effect_id), (deadline.since_ms, state));
         }
-        let withdrawn = view.withdrawn.iter().map(|gone| half(&gone.effect_id)).collect();
+        // Who may not see a marker does not see that it went.
+        let seen_by_all = view.withdrawn.iter().filter(|gone| gone.kind() != v1::EffectKind::Marker);
+        let withdrawn = seen_by_all.map(|gone| half(&gone.effect_id)).collect();
         let deviations = view.deviations.iter().map(|deviation| deviation.code.clone()).collect();
         Ok((answer.position.unwrap_or_default().height, Shown { there, withdrawn, deviations }))
     }
