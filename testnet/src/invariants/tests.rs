@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod rules;
+
 use std::sync::Arc;
 
 use laufzettel_chain::certificate::Certificate;
