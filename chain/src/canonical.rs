@@ -48,7 +48,7 @@ shape!(OBJECT_ERASURE, "ObjectErasure", [1]);
 shape!(CONFIRM_ERASURE, "ConfirmErasure", [1, 2]);
 shape!(LEGAL_HOLD, "LegalHold", [1, 2]);
 shape!(CLEARANCE_CHECK, "ClearanceCheck", [1]);
-shape!(PROPOSE, "Propose", [1, 2, 3]);
+shape!(PROPOSE, "Propose", [1, 2, 3, 4]);
 shape!(VOTE, "Vote", [1, 2]);
 shape!(ANCHOR, "Anchor", [1]);
 shape!(EVIDENCE, "Evidence", [1, 2]);

@@ -17,9 +17,10 @@ use crate::ledger::prune::Pruned;
 use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::TRANSACTION_ITEMS_MAX;
 use crate::receipt::Receipt;
-use crate::registry::Registry;
+use crate::registry::{Registry, adopted};
 use crate::rows;
 use crate::state::case::CaseRow;
+use crate::state::governance::Proposal;
 use crate::storage::{Family, Read, StoreError};
 use crate::transaction::{Payload, SignedTransaction};
 
@@ -230,6 +231,8 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
             | Action::CompleteTask { .. }
             | Action::Acknowledge { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_) => {}
             Action::Report(report) => {
                 let slot = item.digest.slot(author.as_str());
@@ -240,4 +243,22 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
         }
     }
     Ok(fold)
+}
+
+/// The text of a definition that the network has, in force or not.
+///
+/// # Errors
+/// The store failed.
+pub fn definition_text(read: &dyn Read, id: &str, version: u32) -> Result<Option<String>, StoreError> {
+    let row = [[3].as_slice(), format!("{id}@{version}").as_bytes()].concat();
+    let text = read.get(Family::Registry, &row)?;
+    text.map(|text| String::from_utf8(text).map_err(|error| damaged(Family::Registry, error))).transpose()
+}
+
+/// The text of a proposal.
+///
+/// # Errors
+/// The store failed, or does not have it.
+pub fn proposal_text(read: &dyn Read, proposal: &Proposal) -> Result<String, StoreError> {
+    adopted::text_at(read, &proposal.place)
 }

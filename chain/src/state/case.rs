@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use laufzettel_contracts::effect::{Effects, HistoryRefusal};
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Slot};
+use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Definition, Entry, Position, Slot};
 
 use super::effects::{self, Living};
 use super::fields::{self, FieldTree};
@@ -62,8 +62,25 @@ impl OpenCase {
     /// The same with what follows from its reports, if it is of language 2.
     #[must_use]
     pub fn within(self, registry: &Registry, case: CaseId) -> Self {
-        let living = Living::new(registry, &self.definition, case).map(Box::new);
+        let living = Living::new(registry, &self.definition, case, self.row.opened).map(Box::new);
         Self { living, ..self }
+    }
+    /// Counts by these calendars from the next instant on; as stored, it is counted by those of its last block.
+    pub fn count_by(&mut self, calendars: Option<&Arc<Calendars>>) {
+        if let (Some(living), Some(calendars)) = (&mut self.living, calendars) {
+            living.count_by(calendars);
+        }
+    }
+    /// The same, given away.
+    #[must_use]
+    pub fn counted_by(mut self, calendars: Option<&Arc<Calendars>>) -> Self {
+        self.count_by(calendars);
+        self
+    }
+    /// Whether it counts by these calendars already, or by none.
+    #[must_use]
+    pub fn is_counted_by(&self, calendars: Option<&Arc<Calendars>>) -> bool {
+        self.living().zip(calendars).is_none_or(|(living, calendars)| living.is_counted_by(calendars))
     }
     /// A stored case, if there is one.
     ///
@@ -147,7 +164,9 @@ impl OpenCase {
             }
             Action::CompleteTask { .. } | Action::Acknowledge { .. } => self.handle(item, origin, time_ms)?,
             // Concerns no case, or only asks: changes none.
-            Action::Evidence(_) | Action::ClearanceCheck { .. } => return Ok(()),
+            Action::Evidence(_) | Action::Propose(_) | Action::Vote { .. } | Action::ClearanceCheck { .. } => {
+                return Ok(());
+            }
         }
         self.count(item, origin);
         Ok(())
@@ -166,6 +185,8 @@ impl OpenCase {
             | Action::Correct { .. }
             | Action::Retract { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_) => Ok(()),
         };
         handled.map_err(Code::of_history)
@@ -280,5 +301,5 @@ fn living(
     let time_ms = header.ok_or_else(|| damaged(format!("case {case}: no header of its last change")))?.time_ms;
     let kept = |field: usize| u8::try_from(field).map_or(&[][..], |field| row.kept(field));
     let history = Living::history_of(kept).map_err(|error| damaged(format!("case {case}: {error}")))?;
-    Ok(Living::restore(registry, definition, *case, fold, history, time_ms))
+    Ok(Living::restore((registry, row.changed), definition, *case, fold, history, time_ms))
 }
