@@ -244,7 +244,7 @@ impl Judge<'_> {
         let known = |id: &CaseId| {
             let mut case = OpenCase::load(self.read, self.registry, id)?;
             if let Some(case) = &mut case {
-                case.count_by(self.registry.calendars.as_ref());
+                case.come_to(self.registry, *id, self.height);
                 case.bring(self.time_ms);
             }
             Ok(case)
@@ -263,8 +263,11 @@ impl Judge<'_> {
     ) -> Result<Option<Code>, StoreError> {
         let known = |id: &CaseId| {
             let Some(row) = CaseRow::load(self.read, id)? else { return Ok(None) };
+            let version = self.registry.version_at(&row.definition, row.version, self.height);
+            let moved = self.registry.definition(&row.definition, version);
+            let definition = moved.map_or_else(|| row.definition(self.registry, id), Ok)?;
             // What the case holds is asked last of all, and gives no lasting refusal.
-            Ok(Some(OpenCase::new(row.definition(self.registry, id)?.clone(), row.opened)))
+            Ok(Some(OpenCase::new(definition.clone(), row.opened)))
         };
         self.first_refusal(signed, transaction, &known, Code::is_lasting)
     }

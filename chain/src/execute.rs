@@ -187,7 +187,7 @@ impl<'a> Execution<'a> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
         let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, cache) = (self.read, self.registry, self.cache);
+        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.place.height);
         // What is cached will most likely change, so it is cloned here and not one by one.
         let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
             Some(case) => Ok(Some(OpenCase::clone(&case))),
@@ -195,7 +195,11 @@ impl<'a> Execution<'a> {
         };
         let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
             let case = load(id)?;
-            Ok(case.map(|case| (*id, standing_of(&case), Arc::new(case.counted_by(registry.calendars.as_ref())))))
+            Ok(case.map(|mut case| {
+                let standing = standing_of(&case);
+                case.come_to(registry, *id, height);
+                (*id, standing, Arc::new(case))
+            }))
         });
         for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
             self.before.insert(id, standing);
@@ -212,14 +216,12 @@ impl<'a> Execution<'a> {
                     None => return Ok(None),
                 },
             };
-            // What is stored of it is as the calendars of its last block gave it.
+            // What is stored of it is as the calendars and the version of its last block gave it.
             self.before.insert(*id, standing_of(&case));
-            let calendars = self.registry.calendars.as_ref();
-            let case = if case.is_counted_by(calendars) {
-                case
-            } else {
-                Arc::new(OpenCase::clone(&case).counted_by(calendars))
-            };
+            let mut case = case;
+            if !case.is_at(self.registry, self.place.height) {
+                Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
+            }
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))

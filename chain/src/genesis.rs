@@ -168,6 +168,7 @@ impl Genesis {
                 calendars_since: calendars.iter().map(|calendars| (0, calendars.clone())).collect(),
                 calendars,
                 register: Arc::default(),
+                moves: BTreeMap::new(),
                 authorities,
                 keys,
                 definitions,

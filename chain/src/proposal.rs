@@ -1,7 +1,10 @@
 //! What a proposal item says: a whole new text, from which height, and who has to agree (docs/FORMATS.md A.3). Decoding
 //! checks form and bounds; it must never judge the text.
 
-use laufzettel_contracts::AuthorityId;
+use std::collections::BTreeMap;
+
+use laufzettel_contracts::limits as process_limits;
+use laufzettel_contracts::{AuthorityId, Code};
 use laufzettel_proto::v1 as proto;
 
 use crate::item::ItemError;
@@ -56,6 +59,8 @@ pub struct Change {
     pub effective_height: u64,
     /// Who has to agree, strictly ascending; compared with what the texts give when it is executed.
     pub must_agree: Vec<AuthorityId>,
+    /// Moves the cases of the newest version there is: new status by old one. Empty: they keep their version.
+    pub moves: BTreeMap<Code, Code>,
 }
 
 impl Change {
@@ -82,7 +87,8 @@ impl Change {
         if must_agree.windows(2).any(|pair| matches!(pair, [a, b] if a >= b)) {
             return Err(ItemError::Field("must_agree must be strictly ascending"));
         }
-        Ok(Self { kind, text: wire.text, effective_height: wire.effective_height, must_agree })
+        let moves = mapping(&wire.moves)?;
+        Ok(Self { kind, text: wire.text, effective_height: wire.effective_height, must_agree, moves })
     }
     /// Its message.
     pub(crate) fn to_proto(&self) -> proto::Propose {
@@ -91,6 +97,27 @@ impl Change {
             text: self.text.clone(),
             effective_height: self.effective_height,
             must_agree: self.must_agree.iter().map(ToString::to_string).collect(),
+            moves: self.moves.iter().map(|(from, to)| of_pair(from, to)).collect(),
         }
     }
+}
+
+fn of_pair(from: &Code, to: &Code) -> proto::StatusMapping {
+    proto::StatusMapping { from: from.to_string(), to: to.to_string() }
+}
+
+fn mapping(wire: &[proto::StatusMapping]) -> Result<BTreeMap<Code, Code>, ItemError> {
+    if wire.len() > process_limits::STATUSES_MAX {
+        return Err(ItemError::Field("at most 256 statuses may be mapped"));
+    }
+    let code = |text: &str| Code::new(text).map_err(|_| ItemError::Field("a code is 1 to 48 of [a-z][a-z0-9_]*"));
+    let mut mapping = BTreeMap::new();
+    for pair in wire {
+        let from = code(&pair.from)?;
+        if mapping.last_key_value().is_some_and(|(last, _)| *last >= from) {
+            return Err(ItemError::Field("moves must be strictly ascending by from"));
+        }
+        mapping.insert(from, code(&pair.to)?);
+    }
+    Ok(mapping)
 }

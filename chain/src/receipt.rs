@@ -124,6 +124,8 @@ codes! {
     NoVote = 57, "NO_VOTE";
     /// The same vote of the authority stands already.
     VoteRepeated = 58, "VOTE_REPEATED";
+    /// The proposal moves cases, and does not say of every status what it becomes.
+    MappingWrong = 59, "MAPPING_WRONG";
 }
 
 impl Code {

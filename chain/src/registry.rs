@@ -165,6 +165,8 @@ pub struct Registry {
     pub calendars_since: Vec<(Height, Arc<Calendars>)>,
     /// Proposals and what was adopted by vote.
     pub register: Arc<Register>,
+    /// Moves of cases that have begun, by the id and version that the cases come from.
+    pub moves: BTreeMap<(String, u32), Move>,
     /// Which authorities hold which roles.
     pub directory: Arc<Directory>,
     /// Members by id.
@@ -179,7 +181,55 @@ pub struct Registry {
     pub parameters: Parameters,
 }
 
+/// That the cases of one version of a definition stand under another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The version they move to.
+    pub to: u32,
+    /// The first height at which new cases were opened under that version.
+    pub effective: Height,
+    /// The block after which a case moves when it is written next.
+    pub since: Height,
+    /// New status by old one.
+    pub statuses: Arc<BTreeMap<Code, Code>>,
+}
+
 impl Registry {
+    /// The next version that a case of a version moves to when the block of a height writes it.
+    #[must_use]
+    pub fn moved(&self, id: &str, version: u32, height: Height) -> Option<&Move> {
+        self.moves.get(&(id.to_owned(), version)).filter(|next| next.since < height)
+    }
+    /// The version that a case of a version stands under in the block of a height.
+    #[must_use]
+    pub fn version_at(&self, id: &str, mut version: u32, height: Height) -> u32 {
+        // Versions only rise: the way ends.
+        while let Some(next) = self.moved(id, version, height).filter(|next| next.to > version) {
+            version = next.to;
+        }
+        version
+    }
+    /// The status of a report recorded at a height, as the version names it under which its case, opened at another
+    /// height, stands by now.
+    #[must_use]
+    pub fn renamed(&self, id: &str, version: u32, (opened, recorded): (Height, Height), status: &Code) -> Code {
+        let (mut way, mut to) = (Vec::new(), version);
+        while let Some(((_, from), last)) = self.moves.iter().find(|((of, _), last)| of == id && last.to == to) {
+            if opened >= last.effective || *from >= to {
+                break;
+            }
+            way.push(last);
+            to = *from;
+        }
+        let (mut status, mut since) = (status.clone(), 0);
+        for next in way.into_iter().rev() {
+            since = next.since.max(since);
+            if recorded <= since {
+                status = next.statuses.get(&status).cloned().unwrap_or(status);
+            }
+        }
+        status
+    }
     /// A definition by id and version.
     #[must_use]
     pub fn definition(&self, id: &str, version: u32) -> Option<&Arc<Definition>> {

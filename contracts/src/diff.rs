@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::definition::{Definition, Lock, Rule, Trigger};
+use crate::definition::{Attribute, Definition, Lock, Rule, Trigger};
 use crate::effect::Directory;
 use crate::name::{AuthorityId, Code};
 
@@ -56,6 +56,50 @@ pub fn gains(old: Option<&Definition>, new: &Definition) -> BTreeSet<Gain> {
 pub fn must_agree(gains: &BTreeSet<Gain>, directory: &Directory) -> BTreeSet<AuthorityId> {
     let roles: BTreeSet<&Code> = gains.iter().map(|gain| &gain.role).collect();
     roles.into_iter().flat_map(|role| directory.holders(role)).cloned().collect()
+}
+
+/// Why a mapping of statuses does not carry cases from one version of a process to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MappingFault {
+    /// Cases would lose their rules: the new version is in an older language.
+    OlderLanguage,
+    /// A status of the old version that may stand on the ledger is not mapped.
+    Missing(Code),
+    /// What is mapped is no status of the old version that may stand on the ledger.
+    NotOld(Code),
+    /// A status is mapped to none of the new version that may stand on the ledger.
+    NotNew(Code),
+    /// A status is mapped to one with another precision, or of which an attribute of the same name holds something else.
+    Unlike(Code),
+}
+
+/// Checks that a mapping carries every report that cases of the old version can have: it names all statuses that may stand
+/// on the ledger and nothing else, each with one of the new version whose reports look alike.
+///
+/// # Errors
+/// The first fault, in the order of the old version's statuses.
+pub fn check_mapping(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Result<(), MappingFault> {
+    if new.language() < old.language() {
+        return Err(MappingFault::OlderLanguage);
+    }
+    let on_ledger = |definition: &Definition, code: &Code| {
+        definition.status(code.as_str()).filter(|status| status.ledger_as.is_none()).cloned()
+    };
+    for from in old.statuses().iter().filter(|status| status.ledger_as.is_none()) {
+        let to = mapping.get(&from.code).ok_or_else(|| MappingFault::Missing(from.code.clone()))?;
+        let to = on_ledger(new, to).ok_or_else(|| MappingFault::NotNew(from.code.clone()))?;
+        let alike = |attribute: &Attribute| {
+            let same = to.attribute(&attribute.code);
+            same.is_none_or(|same| std::mem::discriminant(&same.holds) == std::mem::discriminant(&attribute.holds))
+        };
+        if to.precision != from.precision || !from.attributes.iter().all(alike) {
+            return Err(MappingFault::Unlike(from.code.clone()));
+        }
+    }
+    match mapping.keys().find(|code| on_ledger(old, code).is_none()) {
+        Some(code) => Err(MappingFault::NotOld(code.clone())),
+        None => Ok(()),
+    }
 }
 
 /// Causes of rules with their conditions as canonical text, numbered: many effects share one.

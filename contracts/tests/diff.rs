@@ -1,7 +1,9 @@
 //! Whom a new version of a process concerns: each way to gain something, and that what stays as it was concerns nobody.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that does not hold")]
 
-use laufzettel_contracts::diff::{GainKind, gains, must_agree};
+use std::collections::BTreeMap;
+
+use laufzettel_contracts::diff::{GainKind, MappingFault, check_mapping, gains, must_agree};
 use laufzettel_contracts::effect::Directory;
 use laufzettel_contracts::{ASYL_DE, ASYL_DE_2, AuthorityId, Code, Definition};
 
@@ -113,4 +115,37 @@ fn the_shipped_versions_are_compared() {
     let gained = gains(Some(&first), &second);
     assert!(gained.iter().any(|gain| gain.kind == GainKind::Lock), "version 1 has no locks");
     assert!(gains(Some(&second), &first).iter().all(|gain| gain.kind == GainKind::Status));
+}
+
+#[test]
+fn a_mapping_names_every_status_of_the_ledger_and_nothing_else() {
+    let old = definition(STOP);
+    let code = |text: &str| Code::new(text).expect("a code");
+    let whole: BTreeMap<Code, Code> =
+        old.statuses().iter().map(|status| (status.code.clone(), status.code.clone())).collect();
+    assert_eq!(check_mapping(&old, &old, &whole), Ok(()));
+    let mut less = whole.clone();
+    less.remove(&code("heard"));
+    assert_eq!(check_mapping(&old, &old, &less), Err(MappingFault::Missing(code("heard"))));
+    let mut more = whole.clone();
+    more.insert(code("nothing"), code("heard"));
+    assert_eq!(check_mapping(&old, &old, &more), Err(MappingFault::NotOld(code("nothing"))));
+    let mut lost = whole.clone();
+    lost.insert(code("heard"), code("nothing"));
+    assert_eq!(check_mapping(&old, &old, &lost), Err(MappingFault::NotNew(code("heard"))));
+    // A day as an instant; an attribute that would hold something else.
+    let mut unlike = whole.clone();
+    unlike.insert(code("heard"), code("relief"));
+    assert_eq!(check_mapping(&old, &old, &unlike), Err(MappingFault::Unlike(code("heard"))));
+    let text =
+        STOP.replace("assigns = { foreigners = \"to\" }\n", "").replace("type = \"authority\"", "type = \"bool\"");
+    let other = definition(&text);
+    assert_eq!(check_mapping(&old, &other, &whole), Err(MappingFault::Unlike(code("moved"))));
+    // Restricted statuses are on the ledger as their class only.
+    let second = definition(ASYL_DE_2);
+    let on_ledger = second.statuses().iter().filter(|status| status.ledger_as.is_none());
+    let mapping: BTreeMap<Code, Code> = on_ledger.map(|status| (status.code.clone(), status.code.clone())).collect();
+    assert!(mapping.len() < second.statuses().len());
+    assert_eq!(check_mapping(&second, &second, &mapping), Ok(()));
+    assert_eq!(check_mapping(&second, &definition(ASYL_DE), &mapping), Err(MappingFault::OlderLanguage));
 }

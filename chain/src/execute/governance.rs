@@ -99,6 +99,10 @@ pub(crate) fn check_text(registry: &Registry, register: &Register, change: &Chan
             if !must_agree.iter().eq(&change.must_agree) {
                 return Err(Code::AgreementListWrong);
             }
+            if !change.moves.is_empty() {
+                let old = old.ok_or(Code::MappingWrong)?;
+                diff::check_mapping(old, &new, &change.moves).map_err(|_| Code::MappingWrong)?;
+            }
             Ok(sound(new.id(), new.version(), base))
         }
         ProposalKind::Calendars => {
@@ -114,6 +118,9 @@ pub(crate) fn check_text(registry: &Registry, register: &Register, change: &Chan
             }
             if !change.must_agree.is_empty() {
                 return Err(Code::AgreementListWrong);
+            }
+            if !change.moves.is_empty() {
+                return Err(Code::MappingWrong);
             }
             Ok(sound(new.id(), new.version(), base))
         }
@@ -191,6 +198,7 @@ impl Execution<'_> {
             expires_ms: self.place.time_ms.saturating_add(limits::PROPOSAL_OPEN_MS),
             effective_height: change.effective_height,
             must_agree: change.must_agree.clone(),
+            moves: !change.moves.is_empty(),
             votes: BTreeMap::new(),
             standing: Standing::Open,
             changed: height,
@@ -255,6 +263,7 @@ impl Execution<'_> {
             place: proposal.place,
             adopted: height,
             effective: proposal.effective_height.max(height.saturating_add(1)),
+            moves_from: if proposal.moves { proposal.base } else { 0 },
             since: None,
         });
         self.close_proposal(&proposal.item, Standing::Adopted)?;
@@ -285,7 +294,7 @@ impl Execution<'_> {
         Ok(())
     }
     /// The block's own part, after its transactions: proposals expire, calendars begin to count, and cases are counted by
-    /// the newest ones, a bounded number in a block.
+    /// the newest ones and move to other versions, a bounded number in a block.
     pub(super) fn govern(&mut self) -> Result<(), StoreError> {
         if self.registry.protocol < 2 {
             return Ok(());
@@ -298,6 +307,7 @@ impl Execution<'_> {
         }
         self.recount()?;
         self.begin_calendars();
+        self.begin_moves();
         Ok(())
     }
     /// Calendars whose height has come count from the next block on; older ones that come later never do.
@@ -322,8 +332,22 @@ impl Execution<'_> {
             register.recount = Some([0; 16]);
         }
     }
-    /// Brings forward cases in the order of their ids that were last written under older calendars and in which something
-    /// is still to come.
+    /// Cases move from the block after the one whose height has come.
+    fn begin_moves(&mut self) {
+        let since = Since { height: self.place.height, time_ms: self.place.time_ms };
+        let begins =
+            |adopted: &Adopted| adopted.moves_from > 0 && adopted.since.is_none() && adopted.effective <= since.height;
+        if !self.register().adopted.iter().any(begins) {
+            return;
+        }
+        let register = self.register_mut();
+        for adopted in register.adopted.iter_mut().filter(|adopted| begins(adopted)) {
+            adopted.since = Some(since);
+        }
+        register.recount = Some([0; 16]);
+    }
+    /// Brings forward cases in the order of their ids: those last written under older calendars in which something is
+    /// still to come, and those that move to another version.
     fn recount(&mut self) -> Result<(), StoreError> {
         let Some(from) = self.register().recount else { return Ok(()) };
         let since = self.registry.calendars_since.last().map_or(0, |(since, _)| *since);
@@ -334,8 +358,9 @@ impl Execution<'_> {
                 next = Some(id.0);
                 break;
             }
-            let row = CaseRow::load(self.read, &id)?;
-            let waits = row.is_some_and(|row| row.changed <= since && row.next_due_ms().is_some());
+            let Some(row) = CaseRow::load(self.read, &id)? else { continue };
+            let waits = row.changed <= since && row.next_due_ms().is_some()
+                || self.registry.moved(&row.definition, row.version, self.place.height).is_some();
             let changed = self.before.get(&id).zip(self.cases.get(&id));
             let changed = changed.is_some_and(|(before, case)| before.revision != case.revision() || case.is_due());
             if !waits || changed {

@@ -1,16 +1,17 @@
 //! The registry with what was adopted by vote: read once when that changes, from the texts in the store. Must take
 //! nothing for adopted that the list in the state does not name, and no text whose hash is another.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::{Calendars, Definition, Finding};
+use laufzettel_contracts::{Calendars, Definition, Finding, Position};
 
-use super::Registry;
+use super::{Move, Registry};
 use crate::genesis::{calendars_hash, text_hash};
 use crate::item::{Action, Item};
 use crate::ledger::PROTOCOL_VERSION_MAX;
 use crate::ledger::stored::item_row;
-use crate::proposal::ProposalKind;
+use crate::proposal::{Change, ProposalKind};
 use crate::state::governance::{self, Adopted, Register};
 use crate::storage::{Family, Read, StoreError};
 
@@ -30,13 +31,17 @@ pub(crate) fn hash_of(kind: ProposalKind, text: &str) -> [u8; 32] {
 ///
 /// # Errors
 /// The store failed, or does not have the item.
-pub(crate) fn text_at(read: &dyn Read, place: &laufzettel_contracts::Position) -> Result<String, StoreError> {
+pub(crate) fn text_at(read: &dyn Read, place: &Position) -> Result<String, StoreError> {
+    String::from_utf8(change_at(read, place)?.text).map_err(damaged)
+}
+
+fn change_at(read: &dyn Read, place: &Position) -> Result<Change, StoreError> {
     let row = item_row(place.height, place.transaction, usize::from(place.item));
     let bytes = read.get(Family::Items, &row)?;
     let bytes = bytes.ok_or_else(|| damaged(format!("the proposal of height {} is gone", place.height)))?;
     let item = Item::decode_in(&bytes, PROTOCOL_VERSION_MAX).map_err(damaged)?;
     let Action::Propose(change) = item.action else { return Err(damaged("no proposal where one should be")) };
-    String::from_utf8(change.text).map_err(damaged)
+    Ok(*change)
 }
 
 /// The text of an adopted change.
@@ -96,8 +101,27 @@ impl Registry {
             next.definitions.insert(key, definition);
         }
         next.count_by(&self.register, &register, read)?;
+        next.moves = self.moves_by(&register, read)?;
         next.register = Arc::new(register);
         Ok(next)
+    }
+    /// Moves of cases that have begun.
+    fn moves_by(&self, register: &Register, read: &dyn Read) -> Result<BTreeMap<(String, u32), Move>, StoreError> {
+        let mut moves = BTreeMap::new();
+        for adopted in register.adopted.iter().filter(|adopted| adopted.moves_from > 0) {
+            let Some(since) = adopted.since else { continue };
+            let key = (adopted.id.clone(), adopted.moves_from);
+            let known = self.moves.get(&key).filter(|known| {
+                (known.to, known.since, known.effective) == (adopted.version, since.height, adopted.effective)
+            });
+            let statuses = match known {
+                Some(known) => known.statuses.clone(),
+                None => Arc::new(change_at(read, &adopted.place)?.moves),
+            };
+            let (to, effective, since) = (adopted.version, adopted.effective, since.height);
+            moves.insert(key, Move { to, effective, since, statuses });
+        }
+        Ok(moves)
     }
     /// Makes the calendars that count by now, each knowing those before it.
     fn count_by(&mut self, before: &Register, after: &Register, read: &dyn Read) -> Result<(), StoreError> {

@@ -68,6 +68,8 @@ pub struct Proposal {
     pub effective_height: Height,
     /// Who has to agree, ascending.
     pub must_agree: Vec<AuthorityId>,
+    /// Whether the cases of the version it was compared with move to it.
+    pub moves: bool,
     /// Votes by authority.
     pub votes: BTreeMap<AuthorityId, Vote>,
     /// How it stands.
@@ -118,7 +120,7 @@ pub struct Pending {
     pub expires_ms: u64,
 }
 
-/// Since when calendars count.
+/// Since when calendars count, or cases move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
     /// The block after which they do.
@@ -144,7 +146,9 @@ pub struct Adopted {
     pub adopted: Height,
     /// The first height at which a definition is in force; calendars count from the block after it.
     pub effective: Height,
-    /// Of calendars, since when they count; none until then, and of definitions.
+    /// Of a definition, the version whose cases move to it; 0 if none do.
+    pub moves_from: u32,
+    /// Since when calendars count, or cases of an older version move; none until then, and of what does neither.
     pub since: Option<Since>,
 }
 
@@ -157,7 +161,7 @@ pub struct Register {
     pub closed: Vec<ItemDigest>,
     /// Adopted texts in the order of their adoption.
     pub adopted: Vec<Adopted>,
-    /// Cases below this one have been counted by the newest calendars; none when all have.
+    /// Cases below this one have been counted by the newest calendars, and moved; none when all have.
     pub recount: Option<[u8; 16]>,
     /// Height of the block that changed it last.
     pub changed: Height,

@@ -1,6 +1,7 @@
 //! Changes by vote: what is adopted and what is not, from which height it is in force, which cases it concerns, and that
 //! every node has the same of it: the one that executed, the one that opened its store again, the one that joined.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use laufzettel_chain::ids::ItemDigest;
@@ -9,7 +10,7 @@ use laufzettel_chain::item::Action;
 use laufzettel_chain::ledger::Ledger;
 use laufzettel_chain::limits::{PROPOSAL_OPEN_MS, PROPOSALS_OPEN_OWN_MAX};
 use laufzettel_chain::proposal::{Change, ProposalKind};
-use laufzettel_chain::query;
+use laufzettel_chain::query::{self, CaseEffects};
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::state::governance::{self, Proposal, Standing};
@@ -54,7 +55,7 @@ fn ids(of: &[usize]) -> Vec<AuthorityId> {
 
 fn change(text: String, must_agree: &[usize]) -> Change {
     let kind = ProposalKind::Definition;
-    Change { kind, text: text.into_bytes(), effective_height: 0, must_agree: ids(must_agree) }
+    Change { kind, text: text.into_bytes(), effective_height: 0, must_agree: ids(must_agree), moves: BTreeMap::new() }
 }
 
 impl Scene {
@@ -215,6 +216,7 @@ fn proposals_expire_and_are_superseded() {
     assert_eq!(scene.proposal(&first).standing, Standing::Superseded, "it was compared with version 1");
     assert_eq!(scene.proposal(&calendar).standing, Standing::Open, "another text");
     let expires_ms = scene.proposal(&calendar).expires_ms;
+    assert_eq!(PROPOSAL_OPEN_MS, 30 * DAY_MS);
     let at = |scene: &mut Scene, time_ms: u64| {
         while scene.now() + DAY_MS < time_ms {
             let next = scene.now() + DAY_MS;
@@ -227,7 +229,6 @@ fn proposals_expire_and_are_superseded() {
     at(&mut scene, expires_ms + 2 * MINUTE_MS);
     assert_eq!(scene.proposal(&calendar).standing, Standing::Expired);
     assert_eq!(scene.vote(OFFICE, calendar, true), Code::ProposalClosed);
-    assert!(PROPOSAL_OPEN_MS == 30 * DAY_MS);
     scene.is_the_same_everywhere();
 }
 
@@ -286,6 +287,117 @@ fn new_calendars_count_what_runs_and_leave_what_was_over() {
     scene.is_the_same_everywhere();
 }
 
+/// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
+fn renaming(version: u32) -> Change {
+    renaming_from(STOP, version)
+}
+
+fn renaming_from(old: &str, version: u32) -> Change {
+    let text = plain(version).replace("registered", "entered");
+    let old = laufzettel_contracts::Definition::check(old).expect("sound").definition;
+    let code = |text: &str| fixture::code(text);
+    let to =
+        |from: &laufzettel_contracts::Code| if from.as_str() == "registered" { code("entered") } else { from.clone() };
+    let moves = old.statuses().iter().map(|status| (status.code.clone(), to(&status.code))).collect();
+    // What the office had to do at `registered` it has to do at `entered`: another cause, so it is asked.
+    Change { moves, ..change(text, &[OFFICE]) }
+}
+
+#[test]
+fn open_cases_move_by_a_mapping_and_keep_what_was_known_of_them() {
+    let mut scene = Scene::opened();
+    scene.report(OFFICE, on_day("registered", -3));
+    scene.act(OFFICE, &Action::Report(with_outcome(on_day("decided", 0), "rejected")));
+    for number in 2..30u8 {
+        assert_eq!(scene.opens(number, 1), Code::Accepted);
+        let report = scene.item(case(number), &Action::Report(on_day("registered", 0)), None);
+        assert_eq!(scene.send(OFFICE, vec![report])[0].code, Code::Accepted);
+    }
+    let before = scene.effects();
+    let incomplete = renaming(2);
+    let incomplete = Change { moves: incomplete.moves.into_iter().skip(1).collect(), ..incomplete };
+    assert_eq!(scene.propose(OFFICE, incomplete).1, Code::MappingWrong);
+    let nowhere = Change { moves: renaming(2).moves, ..change(plain(2), &[]) };
+    assert_eq!(scene.propose(OFFICE, nowhere).1, Code::MappingWrong, "the text has no status of the new name");
+    let (item, code) = scene.propose(OFFICE, renaming(2));
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    // One block in which the version is in force, and after which cases move; then one case moves by a report of its own.
+    let time_ms = scene.now() + 2 * MINUTE_MS;
+    scene.block(time_ms, &[]);
+    let row =
+        |scene: &Scene, number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    assert_eq!((row(&scene, 1).version, row(&scene, 2).version), (1, 1));
+    scene.is_the_same_everywhere();
+    assert_eq!(scene.report(OFFICE, on_day("registered", 0)).code, Code::StatusUnknown);
+    assert_eq!(scene.report(OFFICE, on_day("entered", 0)).code, Code::Accepted);
+    scene.is_the_same_everywhere();
+    while scene.ledger.registry().register.recount.is_some() {
+        let time_ms = scene.now() + 1;
+        scene.block(time_ms, &[]);
+        scene.is_the_same_everywhere();
+    }
+    for number in 1..30 {
+        assert_eq!(row(&scene, number).version, 2);
+        let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(number));
+        let fold = found.expect("memory").expect("open").fold;
+        assert!(fold.entries().iter().all(|entry| entry.report.status.as_str() != "registered"));
+        assert!(fold.entries().iter().any(|entry| entry.report.status.as_str() == "entered"));
+        assert_eq!(fold.state().deviations, []);
+    }
+    reads_as_before(&scene, &before);
+    moves_once_more(&mut scene);
+}
+
+/// Effects of case 1 go on under their identities, and earlier heights are read under the version it has now.
+fn reads_as_before(scene: &Scene, before: &CaseEffects) {
+    let registry = scene.ledger.registry();
+    let after = query::effects(scene.store.as_ref(), registry, &case(1), scene.now()).expect("memory").expect("open");
+    let last = |of: &CaseEffects| of.effects.deadlines.last().map(|one| one.origin.id);
+    assert_eq!(last(before), last(&after));
+    assert!(after.history.past().iter().all(|(_, past)| past.withdrawn_ms.is_none()));
+    let found = query::case(scene.store.as_ref(), registry, &case(1)).expect("memory").expect("open");
+    for height in 1..=scene.ledger.tip().header.height {
+        let fold = query::case_at(scene.store.as_ref(), registry, &found, height).expect("memory");
+        assert!(fold.entries().iter().all(|entry| entry.report.status.as_str() != "registered"), "height {height}");
+    }
+    let now = query::case_at(scene.store.as_ref(), registry, &found, u64::MAX).expect("memory");
+    assert_eq!(now.entries(), found.fold.entries());
+}
+
+/// Corrected under the new version, moved once more, and gone on with.
+fn moves_once_more(scene: &mut Scene) {
+    let row =
+        |scene: &Scene, number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(1)).expect("memory").expect("open");
+    let slot = found.fold.entries().first().expect("a report").slot;
+    let corrected = scene.act(OFFICE, &Action::Correct { slot, report: on_day("entered", -2) });
+    assert_eq!(corrected.code, Code::Accepted);
+    let next = plain(3).replace("registered", "noted");
+    let moves = renaming(2).moves.into_values().map(|from| {
+        let to = if from.as_str() == "entered" { fixture::code("noted") } else { from.clone() };
+        (from, to)
+    });
+    let next = Change { moves: moves.collect(), ..change(next, &[OFFICE]) };
+    let (item, code) = scene.propose(OFFICE, next);
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    for _ in 0..3 {
+        let time_ms = scene.now() + 2 * MINUTE_MS;
+        scene.block(time_ms, &[]);
+    }
+    assert_eq!((row(scene, 1).version, row(scene, 29).version), (3, 3));
+    let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(1)).expect("memory").expect("open");
+    let now = query::case_at(scene.store.as_ref(), scene.ledger.registry(), &found, u64::MAX).expect("memory");
+    assert_eq!(now.entries(), found.fold.entries());
+    assert_eq!(now.entries().iter().filter(|entry| entry.report.status.as_str() == "noted").count(), 2);
+    scene.is_the_same_everywhere();
+}
+
 /// Adopted and in force, rejected, open, and calendars that count: one of each.
 pub(crate) fn voted_story() -> Scene {
     let mut scene = Scene::opened();
@@ -297,11 +409,15 @@ pub(crate) fn voted_story() -> Scene {
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, rejected, false), Code::Accepted);
     }
+    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), 3));
+    for by in [OFFICE, COURT] {
+        assert_eq!(scene.vote(by, moves, true), Code::Accepted);
+    }
     let (counts, _) = scene.propose(FOREIGNERS, Change { kind: ProposalKind::Calendars, ..change(calendars(2), &[]) });
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, counts, true), Code::Accepted);
     }
-    let later = Change { effective_height: 100, ..change(plain(4), &[]) };
+    let later = Change { effective_height: 100, ..change(plain(4), &[OFFICE]) };
     let (open, _) = scene.propose(COURT, later);
     assert_eq!(scene.vote(POLICE, open, false), Code::Accepted);
     assert_eq!(scene.proposal(&open).standing, Standing::Open);

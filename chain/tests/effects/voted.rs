@@ -2,6 +2,7 @@
 //! and the headers of a story with them. Compared, never silently written: `LAUFZETTEL_WRITE_VECTORS=1` writes the file
 //! anew, which is a change of formats like any in `vectors.rs`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use laufzettel_chain::codec::{decode, encode};
@@ -12,7 +13,7 @@ use laufzettel_chain::state::governance::{self, Proposal, Register};
 use laufzettel_contracts::AuthorityId;
 use serde_json::{Value, json};
 
-use crate::fixture::hex;
+use crate::fixture::{code, hex};
 use crate::governance::voted_story;
 
 fn items() -> Value {
@@ -22,9 +23,15 @@ fn items() -> Value {
         text: b"text".to_vec(),
         effective_height: 900,
         must_agree: vec![id("de-bamf"), id("sn-lds")],
+        moves: [("a", "b"), ("c", "a")].map(|(from, to)| (code(from), code(to))).into(),
     };
-    let least =
-        Change { kind: ProposalKind::Calendars, text: b"t".to_vec(), effective_height: 0, must_agree: Vec::new() };
+    let least = Change {
+        kind: ProposalKind::Calendars,
+        text: b"t".to_vec(),
+        effective_height: 0,
+        must_agree: Vec::new(),
+        moves: BTreeMap::new(),
+    };
     let vote = |yes| Action::Vote { proposal: ItemDigest([9; 32]), yes };
     let named = [
         ("propose", Action::Propose(Box::new(change))),
@@ -59,7 +66,7 @@ fn state() -> Value {
             (hex(&governance::state_key(&proposal.item).bytes()), json!(hex(&bytes)))
         })
         .collect();
-    assert_eq!(proposals.len(), 4);
+    assert_eq!(proposals.len(), 5);
     let headers: Vec<Value> = scene
         .blocks
         .iter()

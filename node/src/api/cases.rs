@@ -47,8 +47,8 @@ impl Cases {
         if height != tip.header.height {
             return list::view(&tip.registry, read, id, height);
         }
-        let Some(revision) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
-        if let Some(view) = self.views.get(id, revision) {
+        let Some((revision, version)) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
+        if let Some(view) = self.views.get(id, revision).filter(|view| view.definition_version == version) {
             return Ok(Some(view));
         }
         let view = list::view(&tip.registry, read, id, height)?;
@@ -70,7 +70,7 @@ impl Cases {
         if !registry
             .definition(&view.definition, view.definition_version)
             .is_some_and(|found| effects::has_rules(found))
-            || laufzettel_chain::query::case_revision(read, id)? != Some(view.revision)
+            || laufzettel_chain::query::case_revision(read, id)? != Some((view.revision, view.definition_version))
         {
             return Ok(());
         }

@@ -224,5 +224,6 @@ fn message(registry: &Registry, proposal: &Proposal) -> v1::Proposal {
         power_yes: power(proposal.power(validators, true)),
         power_no: power(proposal.power(validators, false)),
         power_all: power(validators.power()),
+        moves_cases: proposal.moves,
     }
 }

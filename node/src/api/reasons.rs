@@ -332,6 +332,9 @@ reasons! {
     VoteRepeated "VOTE_REPEATED" Receipt,
         "The same vote of the authority stands already.",
         "Nothing: it counts once. The other answer may be given as long as the proposal is open.";
+    MappingWrong "MAPPING_WRONG" Receipt,
+        "The proposal moves open cases, and a status of the newest version is mapped to none, or to one whose reports look different.",
+        "Map every status that may stand on the ledger, or leave the mapping out: then cases keep their version.";
 }
 
 impl Reason {

@@ -1,8 +1,10 @@
 //! `laufzettel gov`: proposes changes and votes on them, with a key that a person holds, and shows what a change brings to
 //! whom and whose vote is missing. Must never send a key anywhere.
 
+mod moves;
 mod shown;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +63,12 @@ pub(super) enum Gov {
         /// Only show what it would bring to whom, and who would have to agree.
         #[arg(long)]
         dry_run: bool,
+        /// Move the open cases of the newest version to this one; statuses keep their names where --map says nothing else.
+        #[arg(long)]
+        move_cases: bool,
+        /// With --move-cases: how reports of a status are read from then on.
+        #[arg(long = "map", value_name = "OLD=NEW", requires = "move_cases")]
+        map: Vec<String>,
         #[command(flatten)]
         signing: Signing,
     },
@@ -93,10 +101,12 @@ pub(super) enum Gov {
 impl Gov {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
-            Self::Propose { file, calendars, effective, dry_run, signing } => {
+            Self::Propose { file, calendars, effective, dry_run, move_cases, map, signing } => {
                 let text = read(file, *calendars)?;
                 let kind = if *calendars { ProposalKind::Calendars } else { ProposalKind::Definition };
                 let prepared = prepare(target, kind, &text).await?;
+                let moves =
+                    if *move_cases { moves::mapping(target, &prepared, &text, map).await? } else { BTreeMap::new() };
                 if *dry_run {
                     shown::prepared(&prepared, output);
                     return Ok(());
@@ -104,7 +114,7 @@ impl Gov {
                 let must_agree = prepared.must_agree.iter().map(|id| AuthorityId::new(id)).collect::<Result<_, _>>();
                 let must_agree =
                     must_agree.map_err(|_| Fault::failed("the node names something that is no authority"))?;
-                let change = Change { kind, text: text.into_bytes(), effective_height: *effective, must_agree };
+                let change = Change { kind, text: text.into_bytes(), effective_height: *effective, must_agree, moves };
                 let item = Item::encode(random_id()?, None, &Action::Propose(Box::new(change)));
                 let id = ItemDigest::of(&item);
                 let sent = signing.send(target, &prepared.authority, item).await?;

@@ -120,5 +120,30 @@ async fn a_process_is_changed_by_vote_and_new_cases_are_under_the_new_version() 
     foreigners.sees(&["tasks", "list"], |list| list.as_array().is_some_and(|list| list.len() == 2)).await;
     let (code, text) = command(&["gov", "show", &id, "--text", "--profile", &office.profile]);
     assert_eq!((code, text.trim_end()), (Some(0), next_version().trim_end()));
+    moved(&cluster, [&office, &directorate, &foreigners], &new).await;
     cluster.stop().unwrap();
+}
+
+/// A third version renames a status, and the case of the second moves to it at every node.
+async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3], case: &str) {
+    let draft = cluster.net.folder.join("stop-3.toml");
+    let text = next_version().replace("version = 2", "version = 3");
+    std::fs::write(&draft, text.replace("application_made", "application_received")).unwrap();
+    let draft = draft.display().to_string();
+    // Reports of what is gone have to become something.
+    assert_eq!(office.try_to(&["gov", "propose", &draft, "--move-cases"]).0, Some(2));
+    let map = "application_made=application_received";
+    let proposed = office.does(&["gov", "propose", &draft, "--move-cases", "--map", map]);
+    assert_eq!((&proposed["moves_cases"], &proposed["state"]), (&true.into(), &"open".into()), "{proposed}");
+    let id = proposed["proposal"].as_str().unwrap();
+    for voter in [directorate, foreigners] {
+        voter.sees(&["gov", "show", id], |_| true).await;
+        voter.does(&["gov", "vote", id, "yes"]);
+    }
+    for person in [office, directorate, foreigners] {
+        let shown = person.sees(&["case", "show", case], |shown| shown["version"] == 3).await;
+        assert!(shown.to_string().contains("subsequent_application_filed"), "{shown}");
+    }
+    office.does(&["submit", "--case", case, "--status", "application_received"]);
+    assert_eq!(office.try_to(&["submit", "--case", case, "--status", "application_made"]).0, Some(1));
 }

@@ -22,6 +22,14 @@ fn kind(input: &mut Reader<'_>) -> Result<ProposalKind, CodecError> {
     ProposalKind::of_number(input.u8()?).ok_or(CodecError::Invalid("kind of proposal"))
 }
 
+fn flag(input: &mut Reader<'_>) -> Result<bool, CodecError> {
+    match input.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(CodecError::Invalid("flag")),
+    }
+}
+
 fn write_place(place: &Position, out: &mut Writer) {
     out.u64(place.height);
     out.u32(place.transaction);
@@ -65,6 +73,7 @@ impl Canonical for Proposal {
         for authority in &self.must_agree {
             out.str(authority.as_str());
         }
+        out.u8(u8::from(self.moves));
         out.length(self.votes.len());
         for (by, vote) in &self.votes {
             out.str(by.as_str());
@@ -85,14 +94,11 @@ impl Canonical for Proposal {
         if !must_agree.is_sorted_by(|a, b| a < b) {
             return Err(CodecError::Invalid("order of authorities"));
         }
+        let moves = flag(input)?;
         let mut votes = BTreeMap::new();
         for _ in 0..input.length(limits::AUTHORITIES_MAX)? {
             let by = authority(input)?;
-            let yes = match input.u8()? {
-                0 => false,
-                1 => true,
-                _ => return Err(CodecError::Invalid("vote")),
-            };
+            let yes = flag(input)?;
             // Another order than theirs does not encode again to the same bytes.
             votes.insert(by, Vote { yes, height: input.u64()? });
         }
@@ -110,6 +116,7 @@ impl Canonical for Proposal {
             expires_ms,
             effective_height,
             must_agree,
+            moves,
             votes,
             standing,
             changed,
@@ -147,6 +154,7 @@ impl Canonical for Adopted {
         write_place(&self.place, out);
         out.u64(self.adopted);
         out.u64(self.effective);
+        out.u32(self.moves_from);
         out.opt(self.since.as_ref());
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, CodecError> {
@@ -158,6 +166,7 @@ impl Canonical for Adopted {
             place: read_place(input)?,
             adopted: input.u64()?,
             effective: input.u64()?,
+            moves_from: input.u32()?,
             since: input.opt()?,
         })
     }

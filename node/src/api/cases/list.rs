@@ -45,7 +45,7 @@ fn see(registry: &Registry, read: &dyn Read, id: &CaseId, height: Height) -> Res
     }
     let earlier = case.row.changed > height;
     let (state, authors, timeline) = if earlier {
-        let fold = query::case_at(read, &case, height)?;
+        let fold = query::case_at(read, registry, &case, height)?;
         (fold.state().clone(), authors(&fold), timeline(&fold))
     } else {
         (case.fold.state().clone(), authors(&case.fold), timeline(&case.fold))

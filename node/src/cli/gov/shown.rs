@@ -53,6 +53,14 @@ fn force(proposal: &v1::Proposal) -> String {
     }
 }
 
+fn cases(proposal: &v1::Proposal) -> String {
+    match (proposal.kind(), proposal.moves_cases) {
+        (v1::ProposalKind::Calendars, _) => "what runs in them is counted anew".to_owned(),
+        (_, true) => format!("those of version {} move to it", proposal.base_version),
+        (_, false) => "keep their version".to_owned(),
+    }
+}
+
 /// A table of what roles gain.
 fn gains(all: &[v1::Gain], output: &Output) {
     let rows = all.iter().map(|gain| {
@@ -107,7 +115,7 @@ fn proposal_json(proposal: &v1::Proposal) -> Value {
             "proposer": proposal.proposer, "proposed_height": proposal.proposed_height,
             "expires_ms": proposal.expires_ms, "effective_height": proposal.effective_height,
             "state": state(proposal), "changed_height": proposal.changed_height, "voters": voters,
-            "power_yes": proposal.power_yes, "power_no": proposal.power_no, "power_all": proposal.power_all,
+            "moves_cases": proposal.moves_cases, "power_yes": proposal.power_yes, "power_no": proposal.power_no, "power_all": proposal.power_all,
             "missing": missing(proposal) })
 }
 
@@ -120,6 +128,7 @@ pub(super) fn proposal(answer: &v1::GetProposalResponse, output: &Output) {
         ("state", format!("{}, since height {}", state(&proposal), proposal.changed_height)),
         ("proposed", format!("by {}, height {}", proposal.proposer, proposal.proposed_height)),
         ("in force", force(&proposal)),
+        ("open cases", cases(&proposal)),
         ("votes", format!("{} for, {} against, of {}", proposal.power_yes, proposal.power_no, proposal.power_all)),
     ];
     if proposal.state() == v1::ProposalState::Open {
