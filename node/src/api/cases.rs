@@ -1,6 +1,7 @@
 //! CaseService: single cases, lists, counts, events and proofs.
 
 mod list;
+mod past;
 mod views;
 
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::proof;
+use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::state::fields::FIELDS;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::Position;
@@ -57,13 +59,13 @@ impl Cases {
         Ok(view)
     }
 
-    /// Adds what follows from the case, as of its block time or of the instant asked for. Not where the case has changed
-    /// since the height: what was acknowledged and completed by then is not kept apart.
+    /// Adds what follows from the case, as of its block time or of the instant asked for.
     fn follow(
         &self,
         read: &dyn Read,
         view: &mut v1::Case,
         (caller, id): (&Caller, &CaseId),
+        height: Height,
         (time_ms, as_of_ms): (u64, u64),
     ) -> Result<(), Failure> {
         let registry = &self.backend.genesis().registry;
@@ -71,11 +73,18 @@ impl Cases {
         if !registry
             .definition(&view.definition, view.definition_version)
             .is_some_and(|found| effects::has_rules(found))
-            || laufzettel_chain::query::case_revision(read, id)? != Some(view.revision)
         {
             return Ok(());
         }
         let as_of_ms = if as_of_ms == 0 { time_ms } else { as_of_ms };
+        let Some(row) = CaseRow::load(read, id)? else { return Ok(()) };
+        if row.changed > height {
+            // What was acknowledged and completed by then has to be found out again.
+            if let Some(known) = past::known(&self.backend, read, (id, caller.authority()), height, (0, as_of_ms))? {
+                *view = known;
+            }
+            return Ok(());
+        }
         if let Some(followed) = effects::follow(read, registry, id, as_of_ms)? {
             followed.fill(&Reader::of(registry, caller.authority()), view);
         }
@@ -144,13 +153,23 @@ impl v1::case_service_server::CaseService for Cases {
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let id = convert::case_id(&request.case_id)?;
+        let past = past::Asked::of(&request)?;
         let asked = self.read_at(request.read_at, until).await?;
+        if past.is_past() {
+            if request.include_proof {
+                return Err(Failure::new(Reason::ProofUnavailable).into());
+            }
+            let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
+            let read = self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
+            let ((view, position), _) = read.await?;
+            return Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof: None, position: Some(position) }));
+        }
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
             let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let position = position_at(self.backend.position(tip), height, read)?;
             let instants = (position.block_time_ms, request.effects_as_of_ms);
-            self.follow(read, &mut view, (&caller, &id), instants)?;
+            self.follow(read, &mut view, (&caller, &id), height, instants)?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));

@@ -2,6 +2,7 @@
 
 pub(super) mod effects;
 mod explain;
+mod history;
 
 use std::path::PathBuf;
 
@@ -40,7 +41,16 @@ pub(super) struct Show {
     /// As it was at this height; 0 = now.
     #[arg(long, default_value_t = 0)]
     height: u64,
-    /// Show deadlines, tasks, locks and notices as of this day (its end) or instant, by what is reported now.
+    /// Where it stood at the end of this day or at this instant: only what had occurred by then counts.
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["height", "as_of"])]
+    at: Option<String>,
+    /// By what was recorded until the end of this day or this instant, without later reports and corrections.
+    #[arg(long, value_name = "WHEN", conflicts_with = "height")]
+    as_known_at: Option<String>,
+    /// Show what was reported, with corrections and retractions.
+    #[arg(long)]
+    history: bool,
+    /// Show deadlines, tasks, locks and notices as of this day (its end) or instant, by all that is reported.
     #[arg(long, value_name = "WHEN", conflicts_with = "height")]
     as_of: Option<String>,
     /// Write a proof to this file, for `laufzettel verify`.
@@ -60,6 +70,9 @@ pub(super) struct List {
     /// Cases that are not closed.
     #[arg(long)]
     open: bool,
+    /// Cases where something falls due before the end of this day or before this instant.
+    #[arg(long, value_name = "WHEN")]
+    due_before: Option<String>,
     /// Most cases shown.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -114,14 +127,14 @@ fn deviations_text(case: &v1::Case) -> String {
     if grave == 0 { all.to_string() } else { format!("{all}, {grave} of them grave") }
 }
 
-/// The end of a day, or an instant.
-fn end_of(text: &str) -> Result<u64, Fault> {
+/// The end of a day, or an instant, as an argument gives it.
+pub(super) fn end_of(argument: &str, text: &str) -> Result<u64, Fault> {
     let ms = match when(text)?.at {
         Some(v1::when::At::Day(day)) => When::Day(day).end_ms(),
         Some(v1::when::At::InstantMs(ms)) => When::Instant(ms).end_ms(),
         None => 0,
     };
-    let early = || Fault::usage(format!("--as-of {text:?} lies before all reports"));
+    let early = || Fault::usage(format!("{argument} {text:?} lies before all reports"));
     u64::try_from(ms).ok().filter(|ms| *ms > 0).ok_or_else(early)
 }
 
@@ -131,8 +144,11 @@ impl Show {
             case_id: case_id(&self.case)?.0.to_vec(),
             read_at: Some(v1::ReadAt { height: self.height, min_height: 0 }),
             include_proof: self.proof.is_some(),
-            effects_as_of_ms: self.as_of.as_deref().map_or(Ok(0), end_of)?,
+            effects_as_of_ms: self.as_of.as_deref().map_or(Ok(0), |text| end_of("--as-of", text))?,
+            at_ms: self.at.as_deref().map_or(Ok(0), |text| end_of("--at", text))?,
+            known_at_ms: self.as_known_at.as_deref().map_or(Ok(0), |text| end_of("--as-known-at", text))?,
         };
+        let (at_ms, known_at_ms) = (request.at_ms, request.known_at_ms);
         let answer = target.cases().await?.get_case(request).await;
         let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
         let case = answer.view.unwrap_or_default();
@@ -145,8 +161,27 @@ impl Show {
             ("deviations", deviations_text(&case)),
             ("as of", position_text(answer.position.as_ref())),
         ];
+        if at_ms > 0 {
+            rows.push(("stood at", instant_text(at_ms)));
+        }
+        if known_at_ms > 0 {
+            rows.push(("as known at", instant_text(known_at_ms)));
+        }
         rows.extend(effects::rows(&case));
+        let events = match (self.history, &answer.position) {
+            (true, Some(position)) => history::fetch(target, &case.case_id, Some(position.height)).await?,
+            _ => Vec::new(),
+        };
+        let lines = history::lines(&events);
         let mut json = case_json(&case);
+        if let Some(map) = json.as_object_mut() {
+            for (name, ms) in [("at_ms", at_ms), ("known_at_ms", known_at_ms)].into_iter().filter(|(_, ms)| *ms > 0) {
+                map.insert(name.into(), ms.into());
+            }
+            if self.history {
+                map.insert("history".into(), history::json_of(&lines));
+            }
+        }
         if let Some(map) = json.as_object_mut().filter(|_| case.effects_as_of_ms > 0) {
             map.insert("effects".into(), effects::effects_json(&case));
         }
@@ -168,6 +203,7 @@ impl Show {
             .collect();
         output.details(&["track", "status", "occurred", "outcome", "by"], table);
         effects::tables(&case, output);
+        history::table(&lines, output);
         if let (Some(path), Some(proof)) = (&self.proof, &answer.proof) {
             std::fs::write(path, proof.encode_to_vec())
                 .map_err(|error| Fault::failed(format!("cannot write {}: {error}", path.display())))?;
@@ -185,6 +221,7 @@ impl List {
             authority: self.authority.clone(),
             status: self.status.clone(),
             openness: openness.into(),
+            due_before_ms: self.due_before.as_deref().map_or(Ok(0), |text| end_of("--due-before", text))?,
             ..v1::CaseFilter::default()
         };
         let (mut cases, mut page_token) = (Vec::new(), String::new());
@@ -254,17 +291,7 @@ pub(super) fn event_json(event: &v1::Event) -> Value {
 }
 
 async fn events(case: &str, target: &Target, output: &Output) -> Result<(), Fault> {
-    let case = case_id(case)?;
-    let (mut client, mut events, mut after_cursor) = (target.cases().await?, Vec::new(), String::new());
-    loop {
-        let request = v1::ListEventsRequest { case_id: case.0.to_vec(), after_cursor, page_size: 1_000, read_at: None };
-        let page = client.list_events(request).await.map_err(|status| Fault::refused(&status))?.into_inner();
-        events.extend(page.events);
-        after_cursor = page.next_cursor;
-        if !page.more {
-            break;
-        }
-    }
+    let events = history::fetch(target, &case_id(case)?.0, None).await?;
     let rows = events.iter().map(|event| {
         let mark = if event.deviation { "deviation" } else { "" };
         vec![
