@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, join, replay, restart, sim, torture};
+use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -94,6 +94,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Acceptance stories over real processes: what each must find is counted apart from it.
+    #[command(subcommand)]
+    Story(Story),
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -114,10 +117,29 @@ enum Command {
         /// Measures transactions with many events and the catch-up alone, for a profile.
         #[arg(long, conflicts_with_all = ["growth", "postgres"])]
         batch: bool,
+        /// Measures the lists of an authority with 100,000 open tasks, or 10,000 with `--quick`.
+        #[arg(long, conflicts_with_all = ["growth", "batch", "postgres"])]
+        inbox: bool,
         /// Lets a PostgreSQL on this machine do the same work and compares.
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
         /// Prints the figures as JSON and nothing else.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Story {
+    /// A draft of the asylum procedure is tried on the cases of a running network.
+    Simulate {
+        /// Cases in the network.
+        #[arg(long, default_value_t = 1_000)]
+        cases: u64,
+        /// Chooses the cases.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
     },
@@ -172,9 +194,15 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
+            Command::Story(Story::Simulate { cases, seed, json }) => {
+                let report = story::simulate::run(&story::simulate::Wish { cases, seed, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick, growth, batch, postgres, json } => {
+            Command::Bench { quick, growth, batch, inbox, postgres, json } => {
                 let figures = match (growth, batch) {
+                    _ if inbox => bench::inbox::run(quick).await?,
                     (true, _) => bench::growth(quick)?,
                     (_, true) => bench::batch(quick).await?,
                     _ => bench::run(quick, postgres).await?,

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, join, restart, torture};
+use crate::{demo, join, restart, story, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -78,6 +78,15 @@ async fn nothing_final_is_lost_by_any_fault() {
     let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
     assert!(report.is_sound(), "{report}");
     assert_eq!(report.faults().len(), 13, "{report}");
+}
+
+/// What a draft would change is what the reports say and what a network under the draft shows; the node goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_tried_on_the_cases_of_a_running_network() {
+    let _turn = turn().await;
+    let wish = story::simulate::Wish { cases: 200, seed: 7, quiet: true };
+    let report = story::simulate::run(&wish).await.unwrap();
+    assert!(report.is_sound(), "{report}");
 }
 
 /// What the README shows first.
