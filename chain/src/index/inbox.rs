@@ -184,7 +184,14 @@ struct Rows<'c> {
 }
 
 impl Rows<'_> {
-    fn put(&mut self, list: Inbox, to: &AuthorityId, urgent: bool, due_ms: Option<u64>, (effect, bytes): (&EffectId, &[u8])) {
+    fn put(
+        &mut self,
+        list: Inbox,
+        to: &AuthorityId,
+        urgent: bool,
+        due_ms: Option<u64>,
+        (effect, bytes): (&EffectId, &[u8]),
+    ) {
         let urgency = [u8::from(!urgent)];
         let due = due_ms.unwrap_or(NEVER).to_be_bytes();
         let key = [prefix(list, to.as_str()).as_slice(), &urgency, &due, &self.id.0, &effect.0].concat();

@@ -6,7 +6,9 @@ use laufzettel_contracts::effect::{
     Addressee, DeadlineEffect, DeadlineState, Directory, EffectId, EffectKind, Effects, History, NoticeEffect, Origin,
     TaskEffect, TaskState,
 };
-use laufzettel_contracts::{AreaCode, AuthorityId, Calendars, Choice, Definition, Due, DueError, Length, When, due, limits};
+use laufzettel_contracts::{
+    AreaCode, AuthorityId, Calendars, Choice, Definition, Due, DueError, Length, When, due, limits,
+};
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::state::effects::past::{self, code, read_addressee, write_addressee};
@@ -349,7 +351,8 @@ impl Entry {
             if deadline.state.runs() && end(&deadline.due) {
                 deadline.state = DeadlineState::Elapsed { grace_over: false };
             }
-            if deadline.state == (DeadlineState::Elapsed { grace_over: false }) && deadline.grace.as_ref().is_some_and(end)
+            if deadline.state == (DeadlineState::Elapsed { grace_over: false })
+                && deadline.grace.as_ref().is_some_and(end)
             {
                 deadline.state = DeadlineState::Elapsed { grace_over: true };
             }

@@ -285,9 +285,7 @@ fn departures(side: &Side<'_>) -> BTreeMap<(Slot, String), Departure> {
 fn what(effects: &Effects, kind: &EffectDeviationKind) -> String {
     use EffectDeviationKind as Kind;
     let code = match kind {
-        Kind::Warned(code) | Kind::Overridden(code) | Kind::Grave(code) | Kind::AssignedWithoutRole(code) => {
-            Some(code)
-        }
+        Kind::Warned(code) | Kind::Overridden(code) | Kind::Grave(code) | Kind::AssignedWithoutRole(code) => Some(code),
         Kind::ExecutedDespiteLock(id) | Kind::AnnouncedDespiteLock(id) => {
             effects.locks.iter().find(|lock| lock.origin.id == *id).map(|lock| &lock.lock)
         }

@@ -4,8 +4,8 @@
 use crate::random::{Run, acts};
 use crate::world::{Setting, at, code, entry, name, on, rejected, slot};
 use laufzettel_contracts::effect::{
-    Became, Cause, Completion, Counts, Difference, DraftChange, EffectKind, Effects, History, Known, Places, Side, Tally,
-    TaskState, World, compare, effects,
+    Became, Cause, Completion, Counts, Difference, DraftChange, EffectKind, Effects, History, Known, Places, Side,
+    Tally, TaskState, World, compare, effects,
 };
 use laufzettel_contracts::{CaseFold, Code, Definition, Report};
 use proptest::prelude::*;
@@ -42,7 +42,11 @@ static OTHER: LazyLock<Definition> = LazyLock::new(|| {
 
 /// The same rules under other names.
 static RENAMED: LazyLock<Definition> = LazyLock::new(|| {
-    draft(&[("name = \"decision\"", "name = \"ruling\""), ("name = \"stop\"\n", "name = \"halt\"\n"), ("name = \"elapsed\"", "name = \"over\"")])
+    draft(&[
+        ("name = \"decision\"", "name = \"ruling\""),
+        ("name = \"stop\"\n", "name = \"halt\"\n"),
+        ("name = \"elapsed\"", "name = \"over\""),
+    ])
 });
 
 /// Reports folded with a draft, with what is kept of effects under their old names.
@@ -55,7 +59,11 @@ fn drafted(run: &Run, draft: &Definition) -> (CaseFold, Effects) {
     (fold, effects)
 }
 
-fn side<'s>(setting: &'s Setting, definition: &'s Definition, (case, effects): (&'s CaseFold, &'s Effects)) -> Side<'s> {
+fn side<'s>(
+    setting: &'s Setting,
+    definition: &'s Definition,
+    (case, effects): (&'s CaseFold, &'s Effects),
+) -> Side<'s> {
     Side { definition, directory: &setting.directory, case, effects }
 }
 
@@ -200,5 +208,8 @@ fn statuses_and_outcomes_that_the_draft_has_not_are_named() {
     let whats: Vec<&str> = difference.departures.iter().map(|departure| departure.what.as_str()).collect();
     assert_eq!(whats, ["STATUS_UNKNOWN", "STATUS_UNKNOWN"]);
     // What neither knows is no news.
-    assert_eq!(compare(&side(&setting, &draft, (&drafted, &empty)), &side(&setting, &draft, (&drafted, &empty))), Difference::default());
+    assert_eq!(
+        compare(&side(&setting, &draft, (&drafted, &empty)), &side(&setting, &draft, (&drafted, &empty))),
+        Difference::default()
+    );
 }

@@ -160,7 +160,8 @@ impl v1::case_service_server::CaseService for Cases {
                 return Err(Failure::new(Reason::ProofUnavailable).into());
             }
             let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
-            let read = self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
+            let read =
+                self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
             let ((view, position), _) = read.await?;
             return Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof: None, position: Some(position) }));
         }

@@ -25,10 +25,10 @@ use tonic::{Request, Response, Status};
 use super::backend::Backend;
 use super::reasons::Reason;
 use super::status::Failure;
-use simulate::Simulations;
 use crate::disk::Usage;
 use crate::network::{LinkState, NetworkHandle, Reach, Reached};
 use crate::snapshots::Snapshots;
+use simulate::Simulations;
 
 /// Name of the socket in the data folder.
 pub const SOCKET: &str = "node.sock";

@@ -14,12 +14,8 @@ use crate::join::fill::{Content, fill};
 /// An admission opens three tasks for the reception, and starts periods that it watches.
 const CASES: u64 = 33_400;
 /// So many days back the first case was admitted: periods are over, warn and run.
-const CONTENT: Content = Content {
-    authority: "sn-lds",
-    version: 2,
-    statuses: ["application_made", "reception_registered"],
-    days: 200,
-};
+const CONTENT: Content =
+    Content { authority: "sn-lds", version: 2, statuses: ["application_made", "reception_registered"], days: 200 };
 const NODE: &str = "sn-lds";
 const PAGE: i32 = 100;
 const ROUNDS: u64 = 60;
@@ -46,7 +42,8 @@ impl Took {
 pub(crate) async fn run(small: bool) -> Result<Figures, Fault> {
     let cases = if small { CASES / 10 } else { CASES };
     let folder = tempfile::tempdir()?;
-    let member = |template: &laufzettel_node::localnet::Template| Member { hosted_by: NODE.to_owned(), ..template.member() };
+    let member =
+        |template: &laufzettel_node::localnet::Template| Member { hosted_by: NODE.to_owned(), ..template.member() };
     let members = FOUR_AUTHORITIES.iter().map(member).collect();
     let definitions = vec![laufzettel_contracts::ASYL_DE_2.to_owned()];
     let mut cluster = Cluster::make(&folder.path().join("network"), "inbox", members, definitions)?;
@@ -80,7 +77,8 @@ pub(crate) async fn run(small: bool) -> Result<Figures, Fault> {
         full(client.tasks.list_deadlines(request).await?.into_inner().deadlines.len(), "deadlines")?;
         deadlines.add(began)?;
         let began = Instant::now();
-        let request = v1::ListDeadlinesRequest { page_size: PAGE, overdue: true, ..v1::ListDeadlinesRequest::default() };
+        let request =
+            v1::ListDeadlinesRequest { page_size: PAGE, overdue: true, ..v1::ListDeadlinesRequest::default() };
         full(client.tasks.list_deadlines(request).await?.into_inner().deadlines.len(), "overdue deadlines")?;
         overdue.add(began)?;
         let began = Instant::now();

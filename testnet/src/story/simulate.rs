@@ -99,9 +99,8 @@ async fn report_all(cluster: &Cluster, waves: &[Wave], seed: u64) -> Result<(), 
         let id = TransactionId(blinding(seed, &TransactionId([0xd1; 16]), number));
         number += 1;
         let with_blinding = (0..).zip(actions);
-        let actions: Vec<_> = with_blinding
-            .map(|(index, (case, action))| (*case, action.clone(), blinding(seed, &id, index)))
-            .collect();
+        let actions: Vec<_> =
+            with_blinding.map(|(index, (case, action))| (*case, action.clone(), blinding(seed, &id, index))).collect();
         let outcome = submit_final(&mut client, &author.sign(id, clock::now_ms() + VALID_MS, &actions)).await?;
         if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
             return Err(format!("a report of {authority} was refused: {}", refused.reason).into());
@@ -251,7 +250,11 @@ fn expected(plan: &Plan, simulation: &Value, extra: u64) -> Vec<Held> {
     }
     // Reports that came before the snapshot are in it: cases in which the draft changes nothing.
     let more = number(&simulation["cases"]).saturating_sub(plan.cases());
-    held.push(check("cases", Value::Bool(true), (number(&simulation["cases"]) >= plan.cases() && more <= extra).into()));
+    held.push(check(
+        "cases",
+        Value::Bool(true),
+        (number(&simulation["cases"]) >= plan.cases() && more <= extra).into(),
+    ));
     for cost in ["cost_now", "cost_draft"] {
         let work = plan.work() + more * plan::EXTRA_WORK;
         held.push(check(format!("{cost} in units of work"), work.into(), simulation[cost]["work"].clone()));

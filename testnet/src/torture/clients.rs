@@ -247,8 +247,12 @@ impl Clients {
         }
         let Some(client) = readers.get_mut(&at) else { return Ok(()) };
         let read_at = Some(v1::ReadAt { height: 0, min_height });
-        let request =
-            v1::GetCaseRequest { case_id: case.0.to_vec(), read_at, include_proof: false, ..v1::GetCaseRequest::default() };
+        let request = v1::GetCaseRequest {
+            case_id: case.0.to_vec(),
+            read_at,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         let answer = match timeout(CONNECT, client.cases.get_case(request)).await {
             Ok(Ok(answer)) => answer.into_inner(),
             Ok(Err(status)) if status.code() == tonic::Code::NotFound => {

@@ -1,8 +1,8 @@
 //! The operator's question what a draft would change: every case of one snapshot of the store folded twice, in the
 //! background. Must never write, must never hold more than one case, and never keep a core from the node for long.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::CaseId;
@@ -57,7 +57,10 @@ struct Asked {
 
 fn refused(field: &str, findings: &[Finding]) -> Failure {
     let first = findings.first().map(ToString::to_string).unwrap_or_default();
-    Failure::field(field, format!("has {} findings, first {first}; `laufzettel process check` tells all", findings.len()))
+    Failure::field(
+        field,
+        format!("has {} findings, first {first}; `laufzettel process check` tells all", findings.len()),
+    )
 }
 
 impl Asked {
@@ -77,7 +80,8 @@ impl Asked {
         if let Some(draft) = &definition
             && !registry.definitions.keys().any(|(id, _)| id == draft.id())
         {
-            let message = format!("the network has no definition {}; a draft is tried with the cases of its id", draft.id());
+            let message =
+                format!("the network has no definition {}; a draft is tried with the cases of its id", draft.id());
             return Err(Failure::with(Reason::DefinitionNotFound, message));
         }
         let draft = Draft::new(registry, definition, calendars);
@@ -168,8 +172,7 @@ impl<'r> Run<'r> {
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();
                 let percent = u32::from(last.0.first().copied().unwrap_or_default()).saturating_mul(100) / 256;
-                let progress =
-                    v1::SimulationProgress { looked_at: self.looked_at, cases: self.tally.cases, percent };
+                let progress = v1::SimulationProgress { looked_at: self.looked_at, cases: self.tally.cases, percent };
                 let message = v1::SimulateProcessResponse { message: Some(Message::Progress(progress)) };
                 if sender.blocking_send(Ok(message)).is_err() {
                     return Ok(None);
@@ -197,10 +200,8 @@ impl<'r> Run<'r> {
 
     fn result(&mut self, position: v1::Position) -> v1::Simulation {
         let tally = &self.tally;
-        let nobody = (!tally.nobody.is_empty()).then(|| v1::SimulatedAuthority {
-            effects: of_kinds(&tally.nobody),
-            ..v1::SimulatedAuthority::default()
-        });
+        let nobody = (!tally.nobody.is_empty())
+            .then(|| v1::SimulatedAuthority { effects: of_kinds(&tally.nobody), ..v1::SimulatedAuthority::default() });
         let authorities = tally.authorities.iter().map(|(authority, of)| authority_of(authority.as_str(), of));
         let statuses = tally.unknown_statuses.iter().map(|(status, numbers)| unknown(status.as_str(), "", *numbers));
         let outcomes = tally.unknown_outcomes.iter();

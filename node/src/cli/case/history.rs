@@ -18,8 +18,7 @@ const PAGE: i32 = 1_000;
 pub(super) async fn fetch(target: &Target, case: &[u8], until: Option<u64>) -> Result<Vec<v1::Event>, Fault> {
     let (mut client, mut events, mut after_cursor) = (target.cases().await?, Vec::new(), String::new());
     loop {
-        let request =
-            v1::ListEventsRequest { case_id: case.to_vec(), after_cursor, page_size: PAGE, read_at: None };
+        let request = v1::ListEventsRequest { case_id: case.to_vec(), after_cursor, page_size: PAGE, read_at: None };
         let page = client.list_events(request).await.map_err(|status| Fault::refused(&status))?.into_inner();
         events.extend(page.events);
         after_cursor = page.next_cursor;
@@ -136,17 +135,19 @@ impl Line<'_> {
                 let Some((was, now)) = self.was.zip(self.now) else {
                     return format!("corrected: {} (what was there is erased)", status(self.now));
                 };
-                let changes = differences(was, now).into_iter().map(|(name, was, now)| {
-                    format!("{name} was {}, now {}", or_nothing(&was), or_nothing(&now))
-                });
+                let changes = differences(was, now)
+                    .into_iter()
+                    .map(|(name, was, now)| format!("{name} was {}, now {}", or_nothing(&was), or_nothing(&now)));
                 let changes: Vec<String> = changes.collect();
-                let changes = if changes.is_empty() { "nothing to be shown changed".to_owned() } else { changes.join("; ") };
+                let changes =
+                    if changes.is_empty() { "nothing to be shown changed".to_owned() } else { changes.join("; ") };
                 format!("corrected: {}: {changes}", was.status)
             }
             Some(Action::Retract(retract)) => {
-                let was = self.was.map_or_else(|| "what is erased".to_owned(), |was| {
-                    format!("{} of {}", was.status, when_text(was.occurred.as_ref()))
-                });
+                let was = self.was.map_or_else(
+                    || "what is erased".to_owned(),
+                    |was| format!("{} of {}", was.status, when_text(was.occurred.as_ref())),
+                );
                 format!("retracted: {was}: {}", retract.reason)
             }
             None => "not shown: erased, or not for this reader".into(),

@@ -111,9 +111,7 @@ fn counts_json(counts: Option<&v1::SimulatedCounts>) -> Value {
 }
 
 fn effects_json(effects: &[v1::SimulatedEffects]) -> Vec<Value> {
-    let one = |one: &v1::SimulatedEffects| {
-        json!({ "kind": kind_text(one.kind()), "code": one.code, "counts": counts_json(one.counts.as_ref()) })
-    };
+    let one = |one: &v1::SimulatedEffects| json!({ "kind": kind_text(one.kind()), "code": one.code, "counts": counts_json(one.counts.as_ref()) });
     effects.iter().map(one).collect()
 }
 
@@ -199,9 +197,10 @@ fn print(result: &v1::Simulation, output: &Output) {
     output.details(&[["kind", "code"].as_slice(), &changes].concat(), table.collect());
     let table = result.departures.iter().map(|one| vec![one.name.clone(), one.more.to_string(), one.less.to_string()]);
     output.details(&["deviation", "more", "less"], table.collect());
-    let table = result.unknown.iter().map(|one| {
-        vec![one.status.clone(), one.outcome.clone(), one.reports.to_string(), one.cases.to_string()]
-    });
+    let table = result
+        .unknown
+        .iter()
+        .map(|one| vec![one.status.clone(), one.outcome.clone(), one.reports.to_string(), one.cases.to_string()]);
     output.details(&["not in the draft: status", "outcome", "reports", "cases"], table.collect());
     let examples = result.examples.iter().map(|id| vec![case_text(id)]);
     output.details(&["cases that change, the first"], examples.collect());

@@ -35,7 +35,9 @@ pub(super) async fn sign(
     let payload = Payload::decode(&transaction.payload)
         .map_err(|error| Fault::failed(format!("the node's transaction is malformed: {error}")))?;
     if !is_asked_for(&transaction, &payload, &request) {
-        return Err(Fault::failed("the node's transaction says something else than what was asked for; nothing was signed"));
+        return Err(Fault::failed(
+            "the node's transaction says something else than what was asked for; nothing was signed",
+        ));
     }
     let signature = crypto::sign(&key, SIGN_DOMAIN, &transaction.payload).to_vec();
     let valid_until_ms = payload.valid_until_ms;

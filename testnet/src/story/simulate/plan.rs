@@ -47,7 +47,10 @@ pub(super) fn draft() -> Result<String, Fault> {
     let mut text = ASYL_DE_2.replace(RENAMED, "reception_not_arrived");
     for (from, to) in parts {
         if text.matches(from).count() != 1 {
-            return Err(format!("the shipped definition has not once {from:?}: the story's draft has to be written anew").into());
+            return Err(format!(
+                "the shipped definition has not once {from:?}: the story's draft has to be written anew"
+            )
+            .into());
         }
         text = text.replace(from, to);
     }
@@ -80,9 +83,7 @@ impl Course {
     /// What is reported: by whom, status, days ago, outcome.
     fn reports(self) -> &'static [(&'static str, &'static str, i32, &'static str)] {
         match self {
-            Self::Admitted => {
-                &[(RECEPTION, "application_made", 30, ""), (RECEPTION, "reception_registered", 29, "")]
-            }
+            Self::Admitted => &[(RECEPTION, "application_made", 30, ""), (RECEPTION, "reception_registered", 29, "")],
             Self::NoShow => &[(RECEPTION, "application_made", 30, ""), (RECEPTION, RENAMED, 10, "")],
             Self::Rejected => &[
                 (RECEPTION, "application_made", 60, ""),
@@ -206,7 +207,8 @@ impl Plan {
     pub(super) fn whole(&self) -> Vec<(&'static str, Value)> {
         let served = self.count(&[Course::Rejected, Course::RejectedLongAgo, Course::Recognised]);
         let no_show = self.count(&[Course::NoShow]);
-        let effect = |kind: &str, code: &str, counts: &Value| json!({ "kind": kind, "code": code, "counts": counted(counts) });
+        let effect =
+            |kind: &str, code: &str, counts: &Value| json!({ "kind": kind, "code": code, "counts": counted(counts) });
         let effects = [
             effect("task", "check_search_notice", &json!({ "gone": no_show, "waits_less": no_show })),
             effect("task", "check_service_record", &json!({ "added": 2 * served, "waits_more": 2 * served })),
