@@ -61,8 +61,8 @@ pub struct Change {
     pub code: Code,
     /// What has become of it.
     pub became: Became,
-    /// Whether it waits now, and whether it would: a deadline runs, a task is open, a lock stands, a marker is set, an
-    /// acknowledgement is missing.
+    /// Whether it waits now, and whether it would: a deadline runs, a task is open, a lock stands, a marker is set; a notice
+    /// does if it demands an acknowledgement.
     pub waits: (bool, bool),
     /// Whether a deadline has ended without being met now, and whether it would have.
     pub elapsed: (bool, bool),

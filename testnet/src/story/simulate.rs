@@ -93,11 +93,9 @@ fn network(folder: &Path, name: &str, definition: String) -> Result<Cluster, Fau
 
 /// Reports all of a plan, each authority at its own node.
 async fn report_all(cluster: &Cluster, waves: &[Wave], seed: u64) -> Result<(), Fault> {
-    let mut number = 0;
-    for Wave { authority, actions } in waves {
+    for (number, Wave { authority, actions }) in (0..).zip(waves) {
         let (author, mut client) = (cluster.author(authority)?, cluster.connect(authority, authority).await?);
         let id = TransactionId(blinding(seed, &TransactionId([0xd1; 16]), number));
-        number += 1;
         let with_blinding = (0..).zip(actions);
         let actions: Vec<_> =
             with_blinding.map(|(index, (case, action))| (*case, action.clone(), blinding(seed, &id, index))).collect();
@@ -146,6 +144,23 @@ async fn simulate(config: PathBuf, draft: PathBuf) -> Result<Value, Fault> {
         return Err(format!("process simulate: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Calendars with a holiday on the day on which the time for appeal ends: it moves in all cases in which it ends then.
+async fn calendars(cluster: &Cluster, plan: &Plan, folder: &Path) -> Result<Option<Held>, Fault> {
+    let Some((case, like_it)) = plan.appealable() else { return Ok(None) };
+    let mut client = cluster.connect(OPERATOR, OPERATOR).await?;
+    let request = v1::GetCaseRequest { case_id: case.0.to_vec(), ..v1::GetCaseRequest::default() };
+    let view = client.cases.get_case(request).await?.into_inner().view.ok_or("an answer without a case")?;
+    let appeal = view.deadlines.iter().find(|deadline| deadline.code == "appeal_2w").ok_or("no time for appeal")?;
+    let Some(v1::when::At::Day(day)) = appeal.due_day.and_then(|when| when.at) else { return Err("no due day".into()) };
+    let file = folder.join("calendars.toml");
+    std::fs::write(&file, plan::calendars(day)?)?;
+    let found = simulate(cluster.net.node_folder(OPERATOR).join("config.toml"), file).await?;
+    let effects = get(&found, &["effects"]).as_array().cloned().unwrap_or_default();
+    let moved = effects.iter().find(|one| get(one, &["code"]) == "appeal_2w");
+    let moved = moved.map_or(Value::Null, |one| get(one, &["counts", "moved"]).clone());
+    Ok(Some(check("times for appeal that a holiday on their last day moves", like_it.into(), moved)))
 }
 
 /// Opens cases one by one until told to stop; how many, and the longest way to final.
@@ -199,6 +214,8 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     let (tried, meanwhile) = tokio::join!(tried, go_on(&cluster, &done));
     let ((simulation, took), (extra, longest)) = (tried?, meanwhile?);
     let after = height(&mut at).await?;
+    tell("other calendars are tried ...");
+    let other_calendars = calendars(&cluster, &plan, folder.path()).await?;
     cluster.stop()?;
     tell("a network with the draft in force, and the same reports ...");
     let mut other = network(folder.path(), "drafted", draft)?;
@@ -208,11 +225,12 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     other.stop()?;
     let mut held = expected(&plan, &simulation, extra);
     held.extend(compared(&simulation, &now, &drafted));
+    held.extend(other_calendars);
     held.push(check("a report meanwhile is final in time", Value::Bool(true), (longest <= FINAL_MAX).into()));
-    let position = number(&simulation["height"]);
+    let position = number(get(&simulation, &["height"]));
     held.push(check("it is of a height from when it was asked", Value::Bool(true), (position >= before).into()));
     Ok(Report {
-        cases: number(&simulation["cases"]),
+        cases: number(get(&simulation, &["cases"])),
         height: position,
         blocks_meanwhile: after.saturating_sub(before),
         final_ms_max: u64::try_from(longest.as_millis())?,
@@ -226,14 +244,19 @@ fn check(what: impl Into<String>, expected: Value, found: Value) -> Held {
     Held { what: what.into(), held: expected == found, expected, found }
 }
 
+/// What stands at a path; null if nothing does.
+fn get<'v>(value: &'v Value, path: &[&str]) -> &'v Value {
+    path.iter().fold(value, |value, name| value.get(name).unwrap_or(&Value::Null))
+}
+
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
 }
 
 /// The entry of an authority.
 fn of<'s>(simulation: &'s Value, authority: &str) -> &'s Value {
-    let all = simulation["authorities"].as_array().map(Vec::as_slice).unwrap_or_default();
-    all.iter().find(|one| one["authority"] == authority).unwrap_or(&Value::Null)
+    let all = get(simulation, &["authorities"]).as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().find(|one| get(one, &["authority"]) == authority).unwrap_or(&Value::Null)
 }
 
 /// The report against the count of what was reported.
@@ -243,10 +266,10 @@ fn expected(plan: &Plan, simulation: &Value, extra: u64) -> Vec<Held> {
         let name = if authority.is_empty() { "nobody" } else { authority };
         held.push(check(format!("what changes for {name}"), entry, of(simulation, authority).clone()));
     }
-    let others = simulation["authorities"].as_array().map_or(0, Vec::len);
+    let others = get(simulation, &["authorities"]).as_array().map_or(0, Vec::len);
     held.push(check("authorities for which something changes", plan.authorities().len().into(), others.into()));
     for (field, value) in plan.whole() {
-        held.push(check(field, value, simulation[field].clone()));
+        held.push(check(field, value, get(simulation, &[field]).clone()));
     }
     // Reports that came before the snapshot are in it: cases in which the draft changes nothing.
     let more = number(&simulation["cases"]).saturating_sub(plan.cases());
@@ -257,7 +280,7 @@ fn expected(plan: &Plan, simulation: &Value, extra: u64) -> Vec<Held> {
     ));
     for cost in ["cost_now", "cost_draft"] {
         let work = plan.work() + more * plan::EXTRA_WORK;
-        held.push(check(format!("{cost} in units of work"), work.into(), simulation[cost]["work"].clone()));
+        held.push(check(format!("{cost} in units of work"), work.into(), get(simulation, &[cost, "work"]).clone()));
     }
     held
 }
@@ -270,9 +293,8 @@ fn compared(
 ) -> Vec<Held> {
     let mut held = Vec::new();
     for (authority, before) in now {
-        let effects = &of(simulation, authority)["effects"];
         let net = |kind: &str| {
-            let of = |name: &str| effects[kind][name].as_i64().unwrap_or_default();
+            let of = |name| get(of(simulation, authority), &["effects", kind, name]).as_i64().unwrap_or_default();
             of("waits_more") - of("waits_less")
         };
         let told = [before[0] + net("task"), before[1] + net("deadline")];

@@ -6,7 +6,7 @@
 
 use laufzettel_chain::ids::{CaseId, TransactionId};
 use laufzettel_chain::item::Action;
-use laufzettel_contracts::{ASYL_DE_2, Code, Report, When};
+use laufzettel_contracts::{ASYL_DE_2, CALENDARS_DE, Civil, Code, Report, When};
 use laufzettel_node::clock;
 use serde_json::{Value, json};
 
@@ -55,6 +55,20 @@ pub(super) fn draft() -> Result<String, Fault> {
         text = text.replace(from, to);
     }
     Ok(text)
+}
+
+/// The shipped calendars with one more holiday, in all of Germany.
+pub(super) fn calendars(day: i32) -> Result<String, Fault> {
+    let (date, from) = (Civil::of(day), "\nversion = 1\n");
+    if CALENDARS_DE.matches(from).count() != 1 {
+        return Err("the shipped calendars are of another version: the story's have to be written anew".into());
+    }
+    let (month, day, year) = (date.month(), date.day(), date.year());
+    let text = CALENDARS_DE.replace(from, "\nversion = 2\n");
+    Ok(format!(
+        "{text}\n[holiday.story]\nlabel_de = \"Feiertag der Geschichte\"\nlabel_en = \"Holiday of the story\"\nrule = \"fixed\"\n\
+         month = {month}\nday = {day}\nareas = [\"DE\"]\nfrom = {year}\nbasis = \"(D)\"\nverified = \"M\"\n"
+    ))
 }
 
 pub(super) fn today() -> i32 {
@@ -138,8 +152,9 @@ pub(super) fn extra(case: CaseId, today: i32) -> Result<Vec<(CaseId, Action)>, F
 impl Plan {
     pub(super) fn new(cases: u64, seed: u64, today: i32) -> Self {
         let case = |number| CaseId(blinding(seed, &TransactionId([0xd0; 16]), number));
-        let course = |id: CaseId| COURSES[usize::from(id.0[15]) % COURSES.len()];
-        let cases = (0..cases).map(case).map(|id| (id, course(id))).collect();
+        let course =
+            |id: &CaseId| COURSES.iter().cycle().nth(usize::from(id.0[15])).copied().unwrap_or(Course::Admitted);
+        let cases = (0..cases).map(case).map(|id| (id, course(&id))).collect();
         Self { cases, today }
     }
 
@@ -167,6 +182,12 @@ impl Plan {
 
     fn count(&self, courses: &[Course]) -> u64 {
         self.cases.iter().filter(|(_, course)| courses.contains(course)).count() as u64
+    }
+
+    /// A case whose time for appeal runs, and how many there are like it.
+    pub(super) fn appealable(&self) -> Option<(CaseId, u64)> {
+        let found = self.cases.iter().find(|(_, course)| *course == Course::Rejected)?;
+        Some((found.0, self.count(&[Course::Rejected])))
     }
 
     pub(super) fn cases(&self) -> u64 {
