@@ -10,7 +10,6 @@ use std::sync::Arc;
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::proof;
-use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::state::fields::FIELDS;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::Position;
@@ -65,7 +64,6 @@ impl Cases {
         read: &dyn Read,
         view: &mut v1::Case,
         (caller, id): (&Caller, &CaseId),
-        height: Height,
         (time_ms, as_of_ms): (u64, u64),
     ) -> Result<(), Failure> {
         let registry = &self.backend.genesis().registry;
@@ -77,14 +75,6 @@ impl Cases {
             return Ok(());
         }
         let as_of_ms = if as_of_ms == 0 { time_ms } else { as_of_ms };
-        let Some(row) = CaseRow::load(read, id)? else { return Ok(()) };
-        if row.changed > height {
-            // What was acknowledged and completed by then has to be found out again.
-            if let Some(known) = past::known(&self.backend, read, (id, caller.authority()), height, (0, as_of_ms))? {
-                *view = known;
-            }
-            return Ok(());
-        }
         if let Some(followed) = effects::follow(read, registry, id, as_of_ms)? {
             followed.fill(&Reader::of(registry, caller.authority()), view);
         }
@@ -155,10 +145,10 @@ impl v1::case_service_server::CaseService for Cases {
         let id = convert::case_id(&request.case_id)?;
         let past = past::Asked::of(&request)?;
         let asked = self.read_at(request.read_at, until).await?;
-        if past.is_past() {
-            if request.include_proof {
-                return Err(Failure::new(Reason::ProofUnavailable).into());
-            }
+        if request.include_proof && !past.is_provable() {
+            return Err(Failure::new(Reason::ProofUnavailable).into());
+        }
+        if past.is_past() && !request.include_proof {
             let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
             let read =
                 self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
@@ -170,7 +160,7 @@ impl v1::case_service_server::CaseService for Cases {
             let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let position = position_at(self.backend.position(tip), height, read)?;
             let instants = (position.block_time_ms, request.effects_as_of_ms);
-            self.follow(read, &mut view, (&caller, &id), height, instants)?;
+            self.follow(read, &mut view, (&caller, &id), instants)?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));

@@ -1,5 +1,5 @@
-//! A case as it stood at an instant, or by what was recorded until one, or both: made anew from its items. Must never
-//! show what was recorded later than it was asked for.
+//! A case as it stood at an instant, or by what was recorded until an instant or a height: made anew from its items. Must
+//! never show what was recorded later than it was asked for.
 
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
@@ -42,9 +42,13 @@ impl Asked {
         Ok(Self { at_ms, known_at_ms, effects_as_of_ms, height })
     }
 
-    /// Whether it is about an instant at all.
+    /// Whether it is about an instant or a height at all.
     pub(super) fn is_past(&self) -> bool {
-        self.at_ms > 0 || self.known_at_ms > 0
+        self.at_ms > 0 || self.known_at_ms > 0 || self.height > 0
+    }
+    /// Whether it can be proved: proofs are of the newest block as it is.
+    pub(super) fn is_provable(&self) -> bool {
+        self.at_ms == 0 && self.known_at_ms == 0
     }
 }
 
@@ -70,7 +74,7 @@ pub(super) fn view(
 
 /// A case by what was recorded until a height: as it stood at an instant, or (0) by all of it with what follows as of
 /// another.
-pub(super) fn known(
+fn known(
     backend: &Backend,
     read: &dyn Read,
     (id, authority): (&CaseId, &str),
