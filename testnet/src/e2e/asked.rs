@@ -11,7 +11,7 @@ use laufzettel_node::localnet::{FOUR_AUTHORITIES, Member};
 use serde_json::Value;
 
 use super::inbox::Clerk;
-use super::turn;
+use super::{command, turn};
 use crate::cluster::Cluster;
 use crate::submit::submit_final;
 
@@ -79,7 +79,51 @@ async fn a_case_is_shown_as_it_stood_and_as_it_was_known_and_a_second_person_ove
     corrected(&cluster, &case, &rejected).await;
     in_the_past(&office, &case, known_ms).await;
     assert_eq!(due("2100-01-01"), 0, "the deadline is withdrawn, so nothing is due");
+    drafts(&cluster, folder.path());
     cluster.stop().unwrap();
+}
+
+/// A draft that is no definition, or of another process, is refused with what is wrong; one that changes nothing says so.
+fn drafts(cluster: &Cluster, folder: &std::path::Path) {
+    let config = cluster.net.node_folder("sn-lds").join("config.toml").display().to_string();
+    let simulate = |name: &str, text: &str, more: &[&str]| {
+        let file = folder.join(name).display().to_string();
+        std::fs::write(&file, text).unwrap();
+        command(&[&["process", "simulate", &file, "--config", &config], more].concat())
+    };
+    let (code, out) = simulate("same.toml", PROCESS, &["--output", "json"]);
+    let same: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &same["cases"], &same["changed"]), (Some(0), &1.into(), &0.into()), "{out}");
+    assert_eq!(same["cost_now"]["work"], same["cost_draft"]["work"]);
+    let (code, out) = simulate("same.toml", PROCESS, &[]);
+    assert!(code == Some(0) && out.contains("the draft changes no case"), "{out}");
+    // Of a version that no case has.
+    let (_, out) = simulate("same.toml", PROCESS, &["--version", "7", "--output", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["cases"], 0);
+    // Without the task of the registration go, too, what the rule of the late answer makes only while that task is open.
+    let without = PROCESS.replace(
+        r#"start = ["answer"]
+open = [{ task = "check", for = "office" }]
+basis = "Law 9"
+
+[[rule]]
+name = "warned""#,
+        r#"start = ["answer"]
+basis = "Law 9"
+
+[[rule]]
+name = "warned""#,
+    );
+    assert_ne!(without, PROCESS);
+    let (_, out) = simulate("less.toml", &without, &["--output", "json"]);
+    let less: Value = serde_json::from_str(&out).unwrap();
+    let effects = less["effects"].as_array().unwrap();
+    let told: Vec<_> =
+        effects.iter().map(|one| (one["code"].as_str().unwrap(), one["counts"]["gone"].as_u64())).collect();
+    assert_eq!(told, [("news", Some(1)), ("check", Some(1)), ("late", Some(1))], "{out}");
+    let broken = PROCESS.replace("track = \"main\"", "track = \"mian\"");
+    assert_eq!(simulate("broken.toml", &broken, &[]).0, Some(1));
+    assert_eq!(simulate("other.toml", &PROCESS.replace("id = \"stop\"", "id = \"go\""), &[]).0, Some(1));
 }
 
 /// What the appeal blocks is recorded if a second person signs for a reason that the guard allows, and only then.
