@@ -2,13 +2,16 @@
 //! machine do, and what an event costs. Each figure is of this run and this
 //! machine; docs/PERFORMANCE.md says what each means and holds those measured.
 
+mod alone;
 mod faults;
 mod figures;
 mod growth;
+mod plan;
 mod postgres;
 mod process;
 mod rates;
 mod reads;
+mod rules;
 mod work;
 
 use std::sync::Arc;
@@ -71,6 +74,12 @@ const FULL: Times = Times {
 pub(crate) fn growth(small: bool) -> Result<Figures, Fault> {
     let [first, last] = GROWTH;
     growth::run(&if small { [first / 10, first] } else { [first, last] })
+}
+
+/// Measures what rules add to the cost of an event.
+pub(crate) fn rules(small: bool) -> Result<Figures, Fault> {
+    let (cases, blocks) = if small { (4_000, 48) } else { (20_000, 160) };
+    rules::run(&rules::Size { cases, blocks })
 }
 
 /// Measures the rate of transactions with many events and the catch-up after it, and nothing else: what a profile of

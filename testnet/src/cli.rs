@@ -114,6 +114,9 @@ enum Command {
         /// Measures transactions with many events and the catch-up alone, for a profile.
         #[arg(long, conflicts_with_all = ["growth", "postgres"])]
         batch: bool,
+        /// Measures what the rules of a process add to the cost of an event: one ledger with, one without, in turn.
+        #[arg(long, conflicts_with_all = ["growth", "postgres", "batch"])]
+        rules: bool,
         /// Lets a PostgreSQL on this machine do the same work and compares.
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
@@ -173,8 +176,9 @@ impl Arguments {
                 report.is_sound()
             }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick, growth, batch, postgres, json } => {
+            Command::Bench { quick, growth, batch, rules, postgres, json } => {
                 let figures = match (growth, batch) {
+                    _ if rules => bench::rules(quick)?,
                     (true, _) => bench::growth(quick)?,
                     (_, true) => bench::batch(quick).await?,
                     _ => bench::run(quick, postgres).await?,
