@@ -12,6 +12,7 @@ use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
 use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, TransactionId};
 use crate::index;
+use crate::index::inbox::{DUE_LEAST, DueRow};
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, Receipt, receipts_root};
@@ -101,9 +102,11 @@ pub struct Execution<'a> {
     place: Place,
     cache: Option<&'a CaseCache>,
     turns: Turns,
+    /// No due row stands before this one.
+    due_from: DueRow,
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
-    before: BTreeMap<CaseId, index::Standing>,
+    before: BTreeMap<CaseId, Arc<index::Standing>>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
     /// What is recorded of keys that evidence was brought against, with the height of its last change before.
@@ -123,6 +126,7 @@ impl<'a> Execution<'a> {
             place,
             cache: None,
             turns: Turns::PROTOCOL,
+            due_from: DUE_LEAST,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -141,6 +145,11 @@ impl<'a> Execution<'a> {
     #[must_use]
     pub fn with_turns(self, turns: Turns) -> Self {
         Self { turns, ..self }
+    }
+    /// Looks for what is due from this row on; none stands before it.
+    #[must_use]
+    pub(crate) fn with_due_from(self, due_from: DueRow) -> Self {
+        Self { due_from, ..self }
     }
     /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
     #[must_use]
@@ -309,7 +318,7 @@ impl<'a> Execution<'a> {
             return Ok(Err(code));
         }
         let revision = case.revision();
-        self.before.insert(id, index::Standing::default());
+        self.before.insert(id, Arc::default());
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
@@ -414,8 +423,9 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn standing_of(case: &OpenCase) -> index::Standing {
-    index::Standing::of_case(case)
+/// Where a case stood when it was last written.
+fn standing_of(case: &OpenCase) -> Arc<index::Standing> {
+    case.standing().unwrap_or_else(|| Arc::new(index::Standing::of_case(case)))
 }
 
 fn receipt(item: ItemDigest, result: Applied) -> Receipt {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use laufzettel_contracts::{CaseState, Entry, Position};
+use laufzettel_contracts::{AuthorityId, CaseState, Entry, Position};
 
 use crate::ids::CaseId;
 use crate::item::{Action, Item};
@@ -49,8 +49,8 @@ pub fn position_from(bytes: &[u8]) -> Option<Position> {
 /// By what a case can be found: its current statuses and who reported in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    statuses: BTreeSet<String>,
-    authorities: BTreeSet<String>,
+    statuses: BTreeSet<laufzettel_contracts::Code>,
+    authorities: BTreeSet<AuthorityId>,
     /// Keys of its rows in inboxes and of its due row.
     waiting: BTreeSet<Vec<u8>>,
     /// Revision at which it stood so.
@@ -61,10 +61,15 @@ impl Standing {
     /// Where a folded case stands.
     #[must_use]
     pub fn of(state: &CaseState, entries: &[Entry]) -> Self {
-        let authors: BTreeSet<&str> = entries.iter().map(|entry| entry.author.as_str()).collect();
+        let mut authorities = BTreeSet::new();
+        for entry in entries {
+            if !authorities.contains(&entry.author) {
+                authorities.insert(entry.author.clone());
+            }
+        }
         Self {
-            statuses: state.tracks.values().map(|track| track.status.to_string()).collect(),
-            authorities: authors.into_iter().map(str::to_owned).collect(),
+            statuses: state.tracks.values().map(|track| track.status.clone()).collect(),
+            authorities,
             waiting: BTreeSet::new(),
             revision: 0,
         }
@@ -107,15 +112,17 @@ fn is_event(action: &Action) -> bool {
 pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Standing>, after: &Standing) {
     let none = Standing::default();
     let before = before.unwrap_or(&none);
-    let sets =
-        [(BY_STATUS, &before.statuses, &after.statuses), (BY_AUTHORITY, &before.authorities, &after.authorities)];
-    for (kind, before, after) in sets {
-        for gone in before.difference(after) {
-            batch.delete(Family::Index, named(kind, gone, &case.0));
-        }
-        for new in after.difference(before) {
-            batch.put(Family::Index, named(kind, new, &case.0), Vec::new());
-        }
+    for gone in before.statuses.difference(&after.statuses) {
+        batch.delete(Family::Index, named(BY_STATUS, gone.as_str(), &case.0));
+    }
+    for new in after.statuses.difference(&before.statuses) {
+        batch.put(Family::Index, named(BY_STATUS, new.as_str(), &case.0), Vec::new());
+    }
+    for gone in before.authorities.difference(&after.authorities) {
+        batch.delete(Family::Index, named(BY_AUTHORITY, gone.as_str(), &case.0));
+    }
+    for new in after.authorities.difference(&before.authorities) {
+        batch.put(Family::Index, named(BY_AUTHORITY, new.as_str(), &case.0), Vec::new());
     }
     for gone in before.waiting.difference(&after.waiting) {
         batch.delete(Family::Index, gone.clone());

@@ -14,6 +14,7 @@ use crate::execute::{Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
+use crate::index::inbox::{DueRow, first_due_of};
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::state::cache::CaseCache;
@@ -134,6 +135,8 @@ pub struct Ledger {
     /// Bodies below this height go, a bounded number of rows with each commit.
     prune_below: Height,
     cases: CaseCache,
+    /// No due row stands before this one.
+    due_from: DueRow,
     turns: Turns,
 }
 
@@ -161,7 +164,7 @@ impl Ledger {
     }
     fn execution(&self, place: Place) -> Execution<'_> {
         let execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
-        execution.with_cache(&self.cases).with_turns(self.turns)
+        execution.with_cache(&self.cases).with_turns(self.turns).with_due_from(self.due_from)
     }
     /// Where the chain stands.
     #[must_use]
@@ -362,6 +365,7 @@ impl Ledger {
         }
         stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
+        let due_from = first_due_of(&batch).map_or(self.due_from, |first| first.min(self.due_from));
         let (store, cases, changed) = (self.store.as_ref(), &mut self.cases, executed.cases);
         let write = || store.write(batch, Durability::Synced);
         // Nobody sees the cases before the block is durable, so they are put in their places meanwhile.
@@ -374,7 +378,8 @@ impl Ledger {
             cases.clear();
             return Err(error);
         }
-        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &self.genesis.registry)?;
+        let next_due = stored::next_due(self.store.as_ref(), &self.genesis.registry, &due_from)?;
+        self.due_from = next_due.unwrap_or(due_from);
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),
@@ -382,7 +387,7 @@ impl Ledger {
             validators: self.genesis.registry.validators.clone(),
             order: executed.order.next(&self.genesis.registry.validators),
             parameters: self.genesis.registry.parameters,
-            next_due_ms,
+            next_due_ms: next_due.map(|(due_ms, _)| due_ms),
         });
         self.order = executed.order;
         self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));

@@ -77,7 +77,7 @@ impl Execution<'_> {
         }
         let (mut work, mut done) = (0u64, 0usize);
         let most = usize::try_from(limits::DUE_WORK_MAX).unwrap_or(usize::MAX).saturating_add(self.cases.len());
-        for (_, id) in due_until(self.read, self.place.time_ms, most)? {
+        for (_, id) in due_until(self.read, &self.due_from, self.place.time_ms, most)? {
             let Some(case) = self.case(&id)? else { continue };
             let (cost, revision) = (cost(case), case.revision());
             if self.before.get(&id).is_none_or(|standing| standing.revision != revision) {

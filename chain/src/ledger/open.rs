@@ -13,6 +13,7 @@ use crate::crypto::Hash;
 use crate::genesis::{Genesis, GenesisError, calendars_hash, text_hash};
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, NO_HASH};
+use crate::index::inbox::DUE_LEAST;
 use crate::limits;
 use crate::rows;
 use crate::state::cache::CaseCache;
@@ -198,7 +199,18 @@ impl Ledger {
         let prune_below = Pruned::load(store.as_ref())?.bodies_from;
         let (verified, cases) = (Arc::default(), CaseCache::default());
         let turns = Turns::PROTOCOL;
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, prune_below, cases, turns })
+        Ok(Self {
+            store,
+            genesis,
+            tip: Arc::new(tip),
+            order,
+            verified,
+            archive,
+            prune_below,
+            cases,
+            due_from: DUE_LEAST,
+            turns,
+        })
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;

@@ -10,7 +10,7 @@ use crate::codec::{decode, encode};
 use crate::execute::Outcome;
 use crate::header::Header;
 use crate::ids::Height;
-use crate::index::inbox;
+use crate::index::inbox::{self, DUE_LEAST, DueRow};
 use crate::receipt::receipts_bytes;
 use crate::registry::Registry;
 use crate::rows;
@@ -65,14 +65,14 @@ pub fn stored_tip(read: &dyn Read, registry: &Registry) -> Result<(Tip, Proposer
         validators: registry.validators.clone(),
         order: order.next(&registry.validators),
         parameters: registry.parameters,
-        next_due_ms: next_due_ms(read, registry)?,
+        next_due_ms: next_due(read, registry, &DUE_LEAST)?.map(|(due_ms, _)| due_ms),
     };
     Ok((tip, order))
 }
 
-/// When something becomes due first.
-pub(super) fn next_due_ms(read: &dyn Read, registry: &Registry) -> Result<Option<u64>, StoreError> {
-    if registry.protocol < 2 { Ok(None) } else { inbox::next_due_ms(read) }
+/// What becomes due first, where no due row stands before `from`.
+pub(super) fn next_due(read: &dyn Read, registry: &Registry, from: &DueRow) -> Result<Option<DueRow>, StoreError> {
+    if registry.protocol < 2 { Ok(None) } else { inbox::next_due(read, from) }
 }
 
 pub(crate) fn put_tip(batch: &mut Batch, header: &Header, certificate: Option<&Certificate>, order: &ProposerOrder) {

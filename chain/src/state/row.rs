@@ -61,7 +61,7 @@ pub struct CaseRow {
     /// Bit by field: written again at the last change.
     latest: u32,
     /// Fields that are not empty and repeat no other part of the row, by number.
-    fields: BTreeMap<u8, Vec<u8>>,
+    fields: BTreeMap<u8, Arc<[u8]>>,
     /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
     kept: BTreeMap<u8, Hash>,
     pub(super) retracted: Vec<(Slot, String)>,
@@ -119,12 +119,12 @@ impl CaseRow {
             fields::IDENTITY => fields::identity(case, &self.definition, self.version, self.opened),
             fields::HISTORY => fields::history(self.history_count, &self.history),
             fields::REVISION => fields::revision(self.revision, self.next_due_ms().unwrap_or(0)),
-            field => self.fields.get(&number(field)).cloned().unwrap_or_default(),
+            field => self.kept(number(field)).to_vec(),
         }
     }
     /// Bytes kept under a number: a field of the state, or what stands beside them.
     pub(super) fn kept(&self, number: u8) -> &[u8] {
-        self.fields.get(&number).map_or(&[], Vec::as_slice)
+        self.fields.get(&number).map_or(&[], AsRef::as_ref)
     }
     /// When something in the case becomes due, milliseconds UTC; none in language 1.
     #[must_use]
@@ -156,7 +156,7 @@ impl CaseRow {
             fields::IDENTITY => false,
             // What is accepted after the opening is counted, and is an event; due work writes them with it.
             fields::HISTORY | fields::REVISION => true,
-            field => self.fields.get(&number(field)) != state.get(&number(field)),
+            field => self.fields.get(&number(field)).map(AsRef::as_ref) != state.get(&number(field)).map(Vec::as_slice),
         };
         let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
         if fresh {
@@ -172,7 +172,14 @@ impl CaseRow {
             }
             self.latest = now;
         }
-        (self.written, self.changed, self.fields) = (self.salt, height, state);
+        // What has not changed is shared with the copy that this one was made of.
+        self.fields.retain(|field, _| state.contains_key(field));
+        for (field, bytes) in state {
+            if self.fields.get(&field).is_none_or(|before| **before != *bytes) {
+                self.fields.insert(field, bytes.into());
+            }
+        }
+        (self.written, self.changed) = (self.salt, height);
         changed
     }
     /// Writes the row.

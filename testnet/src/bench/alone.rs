@@ -38,6 +38,8 @@ pub(super) struct Took {
     pub(super) build: Duration,
     pub(super) validate: Duration,
     pub(super) commit: Duration,
+    /// Cases that the block changed.
+    pub(super) cases: u64,
 }
 
 impl Took {
@@ -53,6 +55,7 @@ impl Took {
         self.build += more.build;
         self.validate += more.validate;
         self.commit += more.commit;
+        self.cases += more.cases;
     }
 }
 
@@ -108,6 +111,7 @@ impl Alone {
         if let Some(refused) = receipts.into_iter().find(|receipt| receipt.code != Code::Accepted) {
             return Err(format!("an item was refused: {}", refused.code.reason()).into());
         }
+        let cases = u64::try_from(built.executed.cases.len())?;
         // Signatures are for the threads that admit; here the block is judged with them verified, as a node judges it.
         let start = Instant::now();
         let executed = self.ledger.validate(&built.block)?;
@@ -118,6 +122,6 @@ impl Alone {
             Certificate { height: header.height, round: header.round, block: header.id(), signatures: Vec::new() };
         let start = Instant::now();
         self.ledger.commit(&built.block, executed, &certificate, Batch::default())?;
-        Ok(Took { build, validate, commit: start.elapsed() })
+        Ok(Took { build, validate, commit: start.elapsed(), cases })
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use laufzettel_chain::item::Action;
-use laufzettel_contracts::{ASYL_DE, ASYL_DE_2};
+use laufzettel_contracts::{ASYL_DE, ASYL_DE_2, Report, When};
 use laufzettel_node::clock;
 
 use super::alone::{Alone, Took};
@@ -20,7 +20,7 @@ use crate::demo::cases::AUTHORITIES;
 const DAY_MS: u64 = 86_400_000;
 /// Cases opened with one transaction.
 const OPENED_AT_ONCE: u64 = 250;
-/// Between blocks, in milliseconds of block time.
+/// Between blocks in which nothing is measured, in milliseconds of block time.
 const STEP_MS: u64 = 100;
 
 /// How much is done.
@@ -39,13 +39,18 @@ struct Load {
     events: u64,
     /// Blocks for each block of [`Size`].
     blocks: u64,
+    /// Milliseconds of block time between blocks. Reports are of the day of their block; where this is 0, of the days
+    /// of the demo's scripts, all long ago: what became due meanwhile is taken back and done again with each of them.
+    step_ms: u64,
 }
 
-/// As the loads of `testnet bench`: what their blocks hold was about this. Last a block of a single event.
-const LOADS: [Load; 3] = [
-    Load { name: "batch", transactions: 5, events: 100, blocks: 1 },
-    Load { name: "single", transactions: 200, events: 1, blocks: 1 },
-    Load { name: "lone", transactions: 1, events: 1, blocks: 4 },
+/// Blocks like those of `testnet bench`, then blocks of a single event. With a day from block to block, a case of the
+/// small size gets an event in eight days, as a real one may, and what becomes due meanwhile is done as well.
+const LOADS: [Load; 4] = [
+    Load { name: "lone", transactions: 1, events: 1, blocks: 4, step_ms: STEP_MS },
+    Load { name: "batch", transactions: 5, events: 100, blocks: 1, step_ms: DAY_MS },
+    Load { name: "single", transactions: 500, events: 1, blocks: 1, step_ms: DAY_MS },
+    Load { name: "late", transactions: 5, events: 100, blocks: 1, step_ms: 0 },
 ];
 
 /// One of the two ledgers.
@@ -75,15 +80,26 @@ impl Side {
     }
     /// A block of the next events.
     fn step(&mut self, load: &Load) -> Result<Took, Fault> {
-        let time_ms = self.alone.now_ms() + STEP_MS;
+        let time_ms = self.alone.now_ms() + load.step_ms.max(STEP_MS);
+        let today = i32::try_from(time_ms / DAY_MS)?;
+        let dated = |report| if load.step_ms == 0 { report } else { moved(report, today) };
         let mut transactions = Vec::new();
         for _ in 0..load.transactions {
             let (authority, events) = self.plan.take(load.events);
-            let actions = events.into_iter().map(|(case, report)| (case, Action::Report(report))).collect();
-            transactions.push(self.alone.sign(authority, time_ms, actions)?);
+            let actions = events.into_iter().map(|(case, report)| (case, Action::Report(dated(report))));
+            transactions.push(self.alone.sign(authority, time_ms, actions.collect())?);
         }
         self.alone.block(time_ms, &transactions)
     }
+}
+
+/// The report as if it were of a day; a day that it sets moves with it.
+fn moved(report: Report, day: i32) -> Report {
+    let by = match report.occurred {
+        When::Day(before) => day - before,
+        When::Instant(_) => 0,
+    };
+    Report { occurred: When::Day(day), effective: report.effective.map(|effective| effective + by), ..report }
 }
 
 fn plan(first_case: u64, today_ms: u64, cases: u64) -> Result<Plan, Fault> {
@@ -106,6 +122,9 @@ fn put(figures: &mut Figures, load: &Load, [plain, rules]: &[Took; 2], events: u
         }
         figures.put(format!("{name}_{side}_us_per_event"), each(took.all(), events));
     }
+    // Cases that were brought forward since something in them was due: more than reports alone change.
+    let due = rules.cases.saturating_sub(plain.cases) as f64 / events.max(1) as f64;
+    figures.put(format!("{name}_due_cases_per_event"), due);
     let ratio = |of: &dyn Fn(&Took) -> Duration| of(rules).as_secs_f64() / of(plain).as_secs_f64().max(1e-9);
     figures.put(format!("{name}_build_ratio"), ratio(&|took| took.build));
     figures.put(format!("{name}_judged_ratio"), ratio(&Took::judged));
