@@ -91,6 +91,10 @@ pub struct Executed {
     pub order: ProposerOrder,
     /// The writes that make it so.
     pub batch: Batch,
+    /// Work of its transactions, in units of [`limits::BLOCK_WORK_MAX`].
+    pub work: u64,
+    /// Work of what was due, in the same units.
+    pub due_work: u64,
     /// The cases it changed, as it leaves them.
     pub cases: Vec<(CaseId, Arc<OpenCase>)>,
 }
@@ -381,7 +385,7 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        self.run_due()?;
+        let (work, due_work) = (self.work, self.run_due()?);
         let before = &self.before;
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
@@ -397,7 +401,7 @@ impl<'a> Execution<'a> {
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
         let (outcomes, batch) = (self.outcomes, self.batch);
-        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases })
+        Ok(Executed { receipts_root, state_root, outcomes, order, batch, work, due_work, cases })
     }
     /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {

@@ -3,15 +3,18 @@
 //! machine; docs/PERFORMANCE.md says what each means and holds those measured.
 
 mod alone;
+mod escalations;
 mod faults;
 mod figures;
 mod growth;
+mod networks;
 mod plan;
 mod postgres;
 mod process;
 mod rates;
 mod reads;
 mod rules;
+mod storm;
 mod work;
 
 use std::sync::Arc;
@@ -77,9 +80,22 @@ pub(crate) fn growth(small: bool) -> Result<Figures, Fault> {
 }
 
 /// Measures what rules add to the cost of an event.
-pub(crate) fn rules(small: bool) -> Result<Figures, Fault> {
+pub(crate) async fn rules(small: bool) -> Result<Figures, Fault> {
     let (cases, blocks) = if small { (4_000, 48) } else { (20_000, 160) };
-    rules::run(&rules::Size { cases, blocks })
+    let mut figures = rules::run(&rules::Size { cases, blocks })?;
+    if !small {
+        networks::run(&mut figures).await?;
+    }
+    Ok(figures)
+}
+
+/// Measures a storm of deadlines.
+pub(crate) async fn storm(small: bool) -> Result<Figures, Fault> {
+    let mut figures = storm::run(if small { 10_000 } else { 100_000 })?;
+    if !small {
+        escalations::run(&mut figures, 100_000).await?;
+    }
+    Ok(figures)
 }
 
 /// Measures the rate of transactions with many events and the catch-up after it, and nothing else: what a profile of

@@ -152,7 +152,7 @@ pub(crate) fn rows(case: &OpenCase) -> BTreeSet<Vec<u8>> {
     for deadline in &effects.deadlines {
         rows.deadline(deadline, case);
     }
-    if let Some(due_ms) = effects.next_due_ms {
+    if let Some(due_ms) = effects.next_due_ms.filter(|_| case.wakes()) {
         rows.keys.insert(due_key(&(due_ms, id)));
     }
     rows.keys

@@ -235,6 +235,10 @@ impl OpenCase {
     pub fn touch_due(&mut self) {
         self.due = true;
     }
+    /// Whether due work alone may touch it after this block.
+    pub(crate) fn wakes(&self) -> bool {
+        self.row.wakes(self.due)
+    }
     /// Whether due work alone touches it in this block.
     #[must_use]
     pub fn is_due(&self) -> bool {

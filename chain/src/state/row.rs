@@ -16,6 +16,7 @@ use crate::crypto::Hash;
 use crate::ids::{CaseId, Height};
 use crate::index::{position_bytes, position_from};
 use crate::item::{report_from_proto, report_to_proto};
+use crate::limits::DUE_HEIGHTS_MAX;
 use crate::registry::Registry;
 use crate::rows;
 use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
@@ -130,6 +131,11 @@ impl CaseRow {
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         self.kept(NEXT_DUE).try_into().ok().map(u64::from_be_bytes)
+    }
+    /// Whether due work alone may touch the case once more, after one height that is not in the row yet, if `touched`.
+    pub(super) fn wakes(&self, touched: bool) -> bool {
+        let heights = self.kept(DUE_HEIGHTS).len() >> 3;
+        heights.saturating_add(usize::from(touched)) < DUE_HEIGHTS_MAX
     }
     /// Heights at which due work alone touched the case, ascending.
     #[must_use]
@@ -255,4 +261,22 @@ pub(super) fn delete_report(batch: &mut Batch, case: &CaseId, position: &Positio
 
 fn encode_report(report: &Report) -> Vec<u8> {
     report_to_proto(report).encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use laufzettel_contracts::ASYL_DE_2;
+
+    #[test]
+    fn due_work_alone_touches_a_case_at_no_more_heights_than_its_row_may_hold() {
+        let definition = Definition::check(ASYL_DE_2).unwrap_or_else(|_| panic!("shipped")).definition;
+        let mut row = CaseRow::new(&definition, 1);
+        let with = |row: &mut CaseRow, heights: usize| row.fields.insert(DUE_HEIGHTS, vec![0; heights * 8].into());
+        assert!(row.wakes(false) && row.wakes(true));
+        with(&mut row, DUE_HEIGHTS_MAX - 1);
+        assert_eq!((row.wakes(false), row.wakes(true)), (true, false), "the last one is being written");
+        with(&mut row, DUE_HEIGHTS_MAX);
+        assert_eq!((row.wakes(false), row.due_heights().len()), (false, DUE_HEIGHTS_MAX));
+    }
 }

@@ -40,6 +40,9 @@ pub(super) struct Took {
     pub(super) commit: Duration,
     /// Cases that the block changed.
     pub(super) cases: u64,
+    /// Work of its transactions, and of what was due, in units of the budget.
+    pub(super) work: u64,
+    pub(super) due_work: u64,
 }
 
 impl Took {
@@ -56,6 +59,8 @@ impl Took {
         self.validate += more.validate;
         self.commit += more.commit;
         self.cases += more.cases;
+        self.work += more.work;
+        self.due_work += more.due_work;
     }
 }
 
@@ -112,6 +117,7 @@ impl Alone {
             return Err(format!("an item was refused: {}", refused.code.reason()).into());
         }
         let cases = u64::try_from(built.executed.cases.len())?;
+        let (work, due_work) = (built.executed.work, built.executed.due_work);
         // Signatures are for the threads that admit; here the block is judged with them verified, as a node judges it.
         let start = Instant::now();
         let executed = self.ledger.validate(&built.block)?;
@@ -122,6 +128,6 @@ impl Alone {
             Certificate { height: header.height, round: header.round, block: header.id(), signatures: Vec::new() };
         let start = Instant::now();
         self.ledger.commit(&built.block, executed, &certificate, Batch::default())?;
-        Ok(Took { build, validate, commit: start.elapsed(), cases })
+        Ok(Took { build, validate, commit: start.elapsed(), cases, work, due_work })
     }
 }

@@ -125,6 +125,11 @@ fn put(figures: &mut Figures, load: &Load, [plain, rules]: &[Took; 2], events: u
     // Cases that were brought forward since something in them was due: more than reports alone change.
     let due = rules.cases.saturating_sub(plain.cases) as f64 / events.max(1) as f64;
     figures.put(format!("{name}_due_cases_per_event"), due);
+    for (side, took) in [("plain", plain), ("rules", rules)] {
+        let work = (took.work + took.due_work).max(1);
+        figures.put(format!("{name}_{side}_work_per_event"), work as f64 / events.max(1) as f64);
+        figures.put(format!("{name}_{side}_us_per_work"), took.judged().as_secs_f64() * 1_000_000.0 / work as f64);
+    }
     let ratio = |of: &dyn Fn(&Took) -> Duration| of(rules).as_secs_f64() / of(plain).as_secs_f64().max(1e-9);
     figures.put(format!("{name}_build_ratio"), ratio(&|took| took.build));
     figures.put(format!("{name}_judged_ratio"), ratio(&Took::judged));
