@@ -6,6 +6,7 @@
 mod foreign;
 mod inbox;
 mod operation;
+mod voting;
 
 use std::num::NonZeroUsize;
 use std::process::Command;

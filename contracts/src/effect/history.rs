@@ -34,11 +34,12 @@ impl History {
     }
 
     /// A history as it was kept.
-    pub fn restore(past: BTreeMap<EffectId, Arc<Past>>) -> Self {
+    pub fn restore(past: BTreeMap<EffectId, Past>) -> Self {
         let last = past.values().filter(|past| !past.urgent).count();
-        let acknowledged = |past: &Arc<Past>| if past.kind == EffectKind::Notice { past.acknowledged.len() } else { 0 };
-        let of = |past: &Arc<Past>| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
+        let acknowledged = |past: &Past| if past.kind == EffectKind::Notice { past.acknowledged.len() } else { 0 };
+        let of = |past: &Past| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
         let revision = past.values().fold(0_u64, |sum, past| sum.saturating_add(of(past) as u64));
+        let past = past.into_iter().map(|(id, past)| (id, Arc::new(past))).collect();
         Self { past, revision, last }
     }
 

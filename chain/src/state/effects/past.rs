@@ -2,7 +2,6 @@
 //! read back from them. Must never hold what a fold can give.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use laufzettel_contracts::effect::{Addressee, Cause, Completion, EffectId, EffectKind, Past};
 use laufzettel_contracts::{AuthorityId, Code, limits};
@@ -105,11 +104,11 @@ pub(super) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId
 pub(super) fn read_all(
     input: &mut Reader<'_>,
     kind: EffectKind,
-    into: &mut BTreeMap<EffectId, Arc<Past>>,
+    into: &mut BTreeMap<EffectId, Past>,
 ) -> Result<(), CodecError> {
     for _ in 0..input.length(limits::EFFECTS_MAX)? {
         let (id, past) = read(input, kind)?;
-        into.insert(id, Arc::new(past));
+        into.insert(id, past);
     }
     Ok(())
 }
