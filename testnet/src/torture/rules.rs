@@ -90,8 +90,7 @@ impl<'c> Storyteller<'c> {
     async fn go_on(&mut self, case: &mut Case) -> Result<(), Fault> {
         let (author, motion) = case.motion;
         let (id, stop, now_ms) = (case.id, Stop::of(&case.id, motion)?, clock::now_ms());
-        let mistake = || Code::new("mistake");
-        let acknowledge = |effect| Action::Acknowledge { effect };
+        let (mistake, acknowledge) = (|| Code::new("mistake"), |effect| Action::Acknowledge { effect });
         match self.random.random_range(0..15) {
             0 => drop(self.say(FOREIGNERS, id, acknowledge(stop.notice)).await?),
             1 => drop(self.say(POLICE, id, acknowledge(stop.notice)).await?),
