@@ -155,6 +155,16 @@ pub enum Trigger {
     Unacknowledged(Code),
 }
 
+impl Trigger {
+    /// The status, where a report is what makes it run.
+    pub fn status(&self) -> Option<&Code> {
+        match self {
+            Self::Status(code) => Some(code),
+            Self::Warned(_) | Self::Elapsed(_) | Self::Grace(_) | Self::Unacknowledged(_) => None,
+        }
+    }
+}
+
 /// A task to open, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
