@@ -89,6 +89,7 @@ impl Clearance {
         let proven = clearance::verify(&genesis, (definition, announcement), answer).map_err(Fault::unverified)?;
         Ok(match proven {
             None => "nothing is proven by an answer that is not current".to_owned(),
+            Some(proven) if proven.beats.is_empty() => format!("holds at height {}", proven.height),
             Some(proven) => format!("holds at height {}, with beats of {}", proven.height, proven.beats.join(", ")),
         })
     }
