@@ -3,9 +3,10 @@
 //! keeps about earlier effects (`History`), and of the instant asked about.
 //!
 //! Read `given` (what comes out), `machine` (how), `history` (what is remembered of it) and `admit` (what is refused
-//! because of it). Must never write a status: a rule proposes, a person or a case system reports.
+//! because of it); `compare` says what a draft would change. Must never write a status: a rule proposes, a person or a case system reports.
 
 mod admit;
+mod compare;
 mod counting;
 mod given;
 mod history;
@@ -16,6 +17,9 @@ mod timers;
 mod who;
 
 pub use admit::{Candidate, Stop, admit};
+pub use compare::{
+    Became, Change as DraftChange, Counts, Departure, Difference, OfAuthority, Places, Side, Tally, compare,
+};
 pub use given::{
     Addressee, Cause, DeadlineEffect, DeadlineState, Dropped, EffectDeviation, EffectDeviationKind, EffectId,
     EffectKind, Effects, LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect,

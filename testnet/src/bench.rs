@@ -5,6 +5,7 @@
 mod faults;
 mod figures;
 mod growth;
+pub(crate) mod inbox;
 mod postgres;
 mod process;
 mod rates;

@@ -118,6 +118,9 @@ enum Command {
         /// Measures transactions with many events and the catch-up alone, for a profile.
         #[arg(long, conflicts_with_all = ["growth", "postgres"])]
         batch: bool,
+        /// Measures the lists of an authority with 100,000 open tasks, or 10,000 with `--quick`.
+        #[arg(long, conflicts_with_all = ["growth", "batch", "postgres"])]
+        inbox: bool,
         /// Lets a PostgreSQL on this machine do the same work and compares.
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
@@ -186,9 +189,15 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
+            Command::Story(Story::Simulate { cases, seed, json }) => {
+                let report = story::simulate::run(&story::simulate::Wish { cases, seed, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick, growth, batch, postgres, json } => {
+            Command::Bench { quick, growth, batch, inbox, postgres, json } => {
                 let figures = match (growth, batch) {
+                    _ if inbox => bench::inbox::run(quick).await?,
                     (true, _) => bench::growth(quick)?,
                     (_, true) => bench::batch(quick).await?,
                     _ => bench::run(quick, postgres).await?,

@@ -61,6 +61,18 @@ impl History {
         all.into_iter().flatten().map(|(authority, at_ms)| (authority, *at_ms))
     }
 
+    /// The history without what was answered later than an instant: for a question about the past. When things arose
+    /// and were withdrawn stays, since that is when the ledger came to know of it.
+    #[must_use]
+    pub fn until(&self, at_ms: u64) -> Self {
+        let mut past = self.past.clone();
+        for one in past.values_mut() {
+            one.acknowledged.retain(|_, acknowledged_ms| *acknowledged_ms <= at_ms);
+            one.completion.take_if(|completion| completion.at_ms > at_ms);
+        }
+        Self::restore(past)
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }

@@ -141,6 +141,24 @@ impl Due {
         &self.steps
     }
 
+    /// What it was counted from: length, start and choice. With the same calendars [`due`] gives the same of them again.
+    /// None for what [`due`] does not give.
+    pub fn counted_from(&self) -> Option<(Length, When, Choice)> {
+        let (mut length, mut start, mut choice) = (None, None, Choice::Unmoved);
+        for step in &self.steps {
+            match step {
+                Step::Start { day } => start = Some(When::Day(*day)),
+                Step::StartInstant { ms } => start = Some(When::Instant(u64::try_from(*ms).ok()?)),
+                Step::Seat { area } => choice = Choice::Area(area.code.clone()),
+                Step::SeatUnknown { latest: true, .. } => choice = Choice::Latest,
+                Step::SeatUnknown { latest: false, .. } => choice = Choice::Earliest,
+                Step::Counted { length: counted, .. } => length = Some(*counted),
+                Step::Skipped { .. } | Step::Moved { .. } | Step::Elapses { .. } => {}
+            }
+        }
+        Some((length?, start?, choice))
+    }
+
     /// The instant to warn at, so long before the end. It moves off no weekend or holiday. For days, weeks and more it
     /// is the begin (00:00 in Berlin) of the day that lies so far before the last day; by the clock it is counted back
     /// from the end.

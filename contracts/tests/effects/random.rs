@@ -127,7 +127,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Setting::new())
     }
 

@@ -107,7 +107,10 @@ fn action(event: &DemoEvent, slots: &[[u8; 32]]) -> Result<Action, Fault> {
 async fn wait_for(client: &mut Client, case: Option<&CaseId>, min_height: u64) -> Result<(), Fault> {
     let case_id = case.map(|case| case.0.to_vec()).unwrap_or_default();
     let read_at = Some(v1::ReadAt { height: 0, min_height });
-    client.cases.get_case(v1::GetCaseRequest { case_id, read_at, include_proof: false, effects_as_of_ms: 0 }).await?;
+    client
+        .cases
+        .get_case(v1::GetCaseRequest { case_id, read_at, include_proof: false, ..v1::GetCaseRequest::default() })
+        .await?;
     Ok(())
 }
 
@@ -136,8 +139,12 @@ async fn show(client: &mut Client, cases: &[DemoCase], ids: &[CaseId], same_root
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["case", "headline", "status per track", "reported by", "since", "height", "same root"]);
     for (case, id) in cases.iter().zip(ids) {
-        let request =
-            v1::GetCaseRequest { case_id: id.0.to_vec(), read_at: None, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest {
+            case_id: id.0.to_vec(),
+            read_at: None,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         let view = client.cases.get_case(request).await?.into_inner().view.ok_or("an answer without a case")?;
         let head = view.tracks.iter().find(|track| track.track == view.headline_track);
         let headline = head.map(|track| label(&track.status)).unwrap_or_default();
