@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, join, replay, restart, sim, torture};
+use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -94,6 +94,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells an acceptance story over real processes; without a name, lists them.
+    Story {
+        /// Which.
+        name: Option<String>,
+        /// Only with this motion.
+        #[arg(long, requires = "name")]
+        motion: Option<String>,
+        /// Only in this circumstance.
+        #[arg(long, requires = "name")]
+        circumstance: Option<String>,
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -169,6 +183,15 @@ impl Arguments {
             }
             Command::Torture { minutes, seed, only, json } => {
                 let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story { name: None, .. } => {
+                story::STORIES.iter().for_each(|(name, about)| println!("{name}: {about}"));
+                true
+            }
+            Command::Story { name: Some(name), motion, circumstance, json } => {
+                let report = story::run(&name, &story::Wish { motion, circumstance, quiet: json }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

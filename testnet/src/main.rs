@@ -24,6 +24,7 @@ mod roots;
 mod sim;
 #[cfg(test)]
 mod starts;
+mod story;
 mod submit;
 mod torture;
 
