@@ -1,23 +1,43 @@
 //! `testnet story`: acceptance stories over real processes. Each tells step by step what was seen, at which node, at which
 //! height and how long after the call that caused it; a story is sound only where every step held.
 
+pub(crate) mod corrections;
 mod cut;
 mod feeds;
 mod steps;
 mod urgent;
 mod world;
 
+use clap::Subcommand;
 use serde::Serialize;
 
 use crate::cluster::Fault;
 
-/// The stories, with what each is about.
-pub(crate) const STORIES: [(&str, &str); 1] = [(
-    "urgent-stop",
-    "a motion stops a removal everywhere: all well, a node dead, the enforcer or the reporter cut off",
-)];
+/// A story, and how it is told.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Story {
+    /// A motion stops a removal everywhere: all well, a node dead, the enforcer or the reporter cut off.
+    UrgentStop {
+        /// Only with this motion.
+        #[arg(long)]
+        motion: Option<String>,
+        /// Only in this circumstance.
+        #[arg(long)]
+        circumstance: Option<String>,
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a report brought is withdrawn with it and comes back with it; a deviation silences nothing; an idle network
+    /// wakes.
+    Corrections {
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
 
-/// What `testnet story` was asked.
+/// What the story of the urgent stop was asked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wish {
     /// Only runs with this motion.
@@ -95,10 +115,7 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Tells a story.
-pub(crate) async fn run(name: &str, wish: &Wish) -> Result<Report, Fault> {
-    match name {
-        "urgent-stop" => urgent::run(wish).await,
-        _ => Err(format!("no story {name:?}; `testnet story` lists them").into()),
-    }
+/// Tells the story of the urgent stop.
+pub(crate) async fn urgent_stop(wish: &Wish) -> Result<Report, Fault> {
+    urgent::run(wish).await
 }
