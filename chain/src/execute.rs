@@ -26,9 +26,11 @@ use crate::transaction::{SignedTransaction, Transaction};
 use crate::tree::{self, Change, StateKey};
 
 mod closed;
+mod conduct;
 pub(crate) mod effects;
 
 use self::closed::Closed;
+pub use self::conduct::Conduct;
 use self::effects::Verdict;
 
 /// Why an item is refused, and by which lock or guard.
@@ -101,6 +103,7 @@ pub struct Execution<'a> {
     place: Place,
     cache: Option<&'a CaseCache>,
     turns: Turns,
+    conduct: Conduct,
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
     before: BTreeMap<CaseId, index::Standing>,
@@ -123,6 +126,7 @@ impl<'a> Execution<'a> {
             place,
             cache: None,
             turns: Turns::PROTOCOL,
+            conduct: Conduct::PROTOCOL,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -141,6 +145,11 @@ impl<'a> Execution<'a> {
     #[must_use]
     pub fn with_turns(self, turns: Turns) -> Self {
         Self { turns, ..self }
+    }
+    /// Treats what follows from cases in another way than the protocol's.
+    #[must_use]
+    pub fn with_conduct(self, conduct: Conduct) -> Self {
+        Self { conduct, ..self }
     }
     /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
     #[must_use]
@@ -379,7 +388,9 @@ impl<'a> Execution<'a> {
             case.is_due() || before.get(id).is_none_or(|standing| standing.revision != case.revision())
         };
         let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
-        let Closed { batch, mut changes, cases } = Closed::of(cases, before, &self.place);
+        let (registry, place, advance) = (self.registry, self.place, self.conduct.advance);
+        let ends = |id: &CaseId, case: &mut OpenCase| advance(registry, id, case, place.time_ms);
+        let Closed { batch, mut changes, cases } = Closed::of(cases, before, place.height, &ends);
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
 use crate::check::{CheckError, Judge, Refusal, Verified};
-use crate::execute::{Executed, Execution, Place};
+use crate::execute::{Conduct, Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
@@ -135,6 +135,7 @@ pub struct Ledger {
     prune_below: Height,
     cases: CaseCache,
     turns: Turns,
+    conduct: Conduct,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -153,6 +154,11 @@ impl Ledger {
     pub fn with_turns(self, turns: Turns) -> Self {
         Self { turns, ..self }
     }
+    /// Treats what follows from cases in another way than the protocol's, which no node does.
+    #[must_use]
+    pub fn with_conduct(self, conduct: Conduct) -> Self {
+        Self { conduct, ..self }
+    }
     /// From now on commits prune, a bounded number of rows each, the bodies below this height: all that neither a live
     /// case nor an outcome needs. At most up to the tip's; the height only ever rises, also over a restart; an archive
     /// prunes nothing.
@@ -161,7 +167,7 @@ impl Ledger {
     }
     fn execution(&self, place: Place) -> Execution<'_> {
         let execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
-        execution.with_cache(&self.cases).with_turns(self.turns)
+        execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct)
     }
     /// Where the chain stands.
     #[must_use]

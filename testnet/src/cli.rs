@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
+use crate::story::Story;
 use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
@@ -94,7 +95,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Acceptance stories over real processes: what each must find is counted apart from it.
+    /// Tells an acceptance story over real processes, step by step; fails unless every step held.
     #[command(subcommand)]
     Story(Story),
     /// Simulates networks in one thread each, from seeds.
@@ -124,22 +125,6 @@ enum Command {
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
         /// Prints the figures as JSON and nothing else.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Story {
-    /// A draft of the asylum procedure is tried on the cases of a running network.
-    Simulate {
-        /// Cases in the network.
-        #[arg(long, default_value_t = 1_000)]
-        cases: u64,
-        /// Chooses the cases.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
     },
@@ -196,6 +181,16 @@ impl Arguments {
             }
             Command::Story(Story::Simulate { cases, seed, json }) => {
                 let report = story::simulate::run(&story::simulate::Wish { cases, seed, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story(Story::UrgentStop { motion, circumstance, json }) => {
+                let report = story::urgent_stop(&story::Wish { motion, circumstance, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story(Story::Corrections { json }) => {
+                let report = story::corrections::run(json).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+mod fast;
 #[cfg(test)]
 mod hostile;
 mod invariants;

@@ -10,4 +10,5 @@ mod random;
 mod reference;
 mod speed;
 mod stories;
+mod views;
 mod world;
