@@ -239,9 +239,43 @@ pub(crate) fn receipts_bytes(receipts: &[Receipt]) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// The domain of a block's tree of receipts.
+const TREE: &str = "receipt";
+
+/// That a receipt is among those of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptProof {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// Its place among all receipts of the block, from 0.
+    pub index: u32,
+    /// How many receipts the block has.
+    pub count: u32,
+    /// Siblings from the leaf upwards.
+    pub path: Vec<Hash>,
+}
+
+impl ReceiptProof {
+    /// Proof of the receipt at a place among all receipts of a block; none if there is no such place.
+    #[must_use]
+    pub fn of(receipts: &[Receipt], index: usize) -> Option<Self> {
+        let leaves: Vec<Vec<u8>> = receipts.iter().map(encode).collect();
+        let path = crate::merkle::path(TREE, &leaves, index)?;
+        let (receipt, count) = (receipts.get(index)?.clone(), u32::try_from(receipts.len()).ok()?);
+        Some(Self { receipt, index: u32::try_from(index).ok()?, count, path })
+    }
+    /// Whether the receipt is at that place in a block with this `receipts_root`.
+    #[must_use]
+    pub fn leads_to(&self, receipts_root: &Hash) -> bool {
+        let (Ok(index), Ok(count)) = (usize::try_from(self.index), usize::try_from(self.count)) else { return false };
+        let leaf = encode(&self.receipt);
+        crate::merkle::root_of_path(TREE, &leaf, (index, count), &self.path).as_ref() == Some(receipts_root)
+    }
+}
+
 /// `receipts_root` of a block.
 #[must_use]
 pub fn receipts_root<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Hash {
     let leaves: Vec<Vec<u8>> = receipts.map(encode).collect();
-    crate::merkle::root("receipt", &leaves)
+    crate::merkle::root(TREE, &leaves)
 }

@@ -2,7 +2,8 @@
 //!
 //! Read `definition` first (what a process is), then `check` (how a text becomes one), `report` and `when` (what is
 //! reported), `fold` (what the reports give) and `accept` (what is not even recorded); `expression` is the language of
-//! the conditions in a definition, `legal` counts periods by law, and `effect` tells what follows from a case.
+//! the conditions in a definition, `legal` counts periods by law, `effect` tells what follows from a case, and `view`
+//! picks what one reader sees of it.
 //! `definitions/` and `calendars/` hold the texts this project ships.
 //!
 //! This crate knows no block, signature, storage or wire format, and no clock, randomness or input and output. All
@@ -28,14 +29,15 @@ mod legal;
 pub mod limits;
 mod name;
 mod report;
+mod view;
 mod when;
 
 pub use accept::{Refusal, accept, accept_correction, accept_retraction};
 pub use check::{Checked, CheckedCalendars};
 pub use definition::{
-    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, Marker, Notice,
-    Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task, Track,
-    Trigger, UnknownSeat,
+    After, Attribute, AttributeType, Deadline, Definition, Guard, Kind, Labels, Language, Lock, LockSources, Marker,
+    Notice, Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task,
+    Track, Trigger, UnknownSeat,
 };
 pub use finding::Finding;
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};
@@ -46,6 +48,7 @@ pub use legal::{
 };
 pub use name::{AuthorityId, Code, NameError};
 pub use report::{Entry, Position, Report, Sealed, Slot, Value};
+pub use view::{Reader, View, view};
 pub use when::When;
 
 /// The text of the shipped definition: the German asylum procedure, profile `flora-1`.

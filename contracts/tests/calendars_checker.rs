@@ -2,8 +2,10 @@
 //! of it is compared with `golden/calendars.txt`. On a difference the test leaves what it got beside the build.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that does not hold")]
 
+mod faults;
+
+use faults::{Fault, compare, said};
 use laufzettel_contracts::{AreaCode, CALENDARS_DE, Calendars};
-use std::fmt::Write as _;
 
 const SOUND: &str = r#"language = 1
 
@@ -65,7 +67,7 @@ by-augsburg = "DE-BY-augsburg"
 "#;
 
 /// What is changed, and what is said instead. An empty first part appends.
-const FAULTS: &[(&str, &str, &str)] = &[
+const FAULTS: &[Fault] = &[
     ("nothing", "language = 1", "language = 1"),
     ("not TOML", "month = 10", "month = = 10"),
     ("no language", "language = 1\n", ""),
@@ -110,32 +112,13 @@ const FAULTS: &[(&str, &str, &str)] = &[
 ];
 
 fn said_of(text: &str) -> String {
-    let mut said = String::new();
-    let (verdict, findings) = match Calendars::check(text) {
-        Ok(checked) => ("passes", checked.notes),
-        Err(findings) => ("fails", findings),
-    };
-    writeln!(said, "{verdict}").expect("a String takes all");
-    for finding in findings {
-        writeln!(said, "  {finding}").expect("a String takes all");
-    }
-    said
+    said(Calendars::check(text).map(|checked| checked.notes))
 }
 
 #[test]
 fn says_where_what_and_how_to_mend_it() {
-    let mut actual = String::new();
-    for (name, from, to) in FAULTS {
-        let text = if from.is_empty() { format!("{SOUND}{to}") } else { SOUND.replacen(from, to, 1) };
-        assert!(from.is_empty() || SOUND.contains(from), "{name}: nothing to change");
-        write!(actual, "{name}: {}", said_of(&text)).expect("a String takes all");
-    }
-    write!(actual, "the shipped text: {}", said_of(CALENDARS_DE)).expect("a String takes all");
-    if actual != include_str!("golden/calendars.txt") {
-        let path = format!("{}/calendars.txt", env!("CARGO_TARGET_TMPDIR"));
-        std::fs::write(&path, &actual).expect("the build directory can be written");
-        panic!("compare golden/calendars.txt with {path}");
-    }
+    let more = [("the shipped text", CALENDARS_DE)];
+    compare((SOUND, FAULTS), &more, said_of, ("calendars.txt", include_str!("golden/calendars.txt")));
 }
 
 #[test]

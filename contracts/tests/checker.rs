@@ -2,6 +2,9 @@
 //! compared with `golden/checker.txt`. On a difference the test leaves what it got beside the build.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first thing that does not hold")]
 
+mod faults;
+
+use faults::{Fault, compare, said};
 use laufzettel_contracts::Definition;
 use std::fmt::Write as _;
 
@@ -103,7 +106,7 @@ max = 9
 "#;
 
 /// What is changed, and what is said instead. An empty first part appends.
-const FAULTS: &[(&str, &str, &str)] = &[
+const FAULTS: &[Fault] = &[
     ("nothing", "language = 1", "language = 1"),
     ("not TOML", "number = 16", "number = = 16"),
     ("two syntax errors", "version = 3\nlabel_de = \"Klein\"", "version = \nlabel_de = \"Klein"),
@@ -221,32 +224,12 @@ const FAULTS: &[(&str, &str, &str)] = &[
 ];
 
 fn said_of(text: &str) -> String {
-    let mut said = String::new();
-    let (verdict, findings) = match Definition::check(text) {
-        Ok(checked) => ("passes", checked.notes),
-        Err(findings) => ("fails", findings),
-    };
-    writeln!(said, "{verdict}").expect("a String takes all");
-    for finding in findings {
-        writeln!(said, "  {finding}").expect("a String takes all");
-    }
-    said
+    said(Definition::check(text).map(|checked| checked.notes))
 }
 
 #[test]
 fn says_where_what_and_how_to_mend_it() {
-    let mut actual = String::new();
-    for (name, from, to) in FAULTS {
-        let text = if from.is_empty() { format!("{SOUND}{to}") } else { SOUND.replacen(from, to, 1) };
-        assert!(from.is_empty() || SOUND.contains(from), "{name}: nothing to change");
-        write!(actual, "{name}: {}", said_of(&text)).expect("a String takes all");
-    }
-    let expected = include_str!("golden/checker.txt");
-    if actual != expected {
-        let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/checker.txt");
-        std::fs::write(path, &actual).expect("the build directory can be written");
-        panic!("compare golden/checker.txt with {path}");
-    }
+    compare((SOUND, FAULTS), &[], said_of, ("checker.txt", include_str!("golden/checker.txt")));
 }
 
 #[test]

@@ -1,25 +1,22 @@
 //! A definition's text comes from a proposal of any member: whatever it holds, the checker answers.
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 
+mod hostile;
+
+use hostile::{assert_findings, edited, edits, moves, nested, reordered};
 use laufzettel_contracts::{ASYL_DE, Definition};
 use proptest::prelude::*;
 
 fn answers(text: &str) {
     if let Err(findings) = Definition::check(text) {
         assert!(!findings.is_empty(), "a refusal says why");
-        for finding in findings {
-            assert!(finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(), "{finding}");
-            assert!(!finding.to_string().contains(char::is_control), "{finding:?}");
-        }
+        assert_findings(text, &findings);
     }
 }
 
 #[test]
 fn deep_nesting_is_answered() {
-    for opening in ["[", "{a=", "a.", "[a."] {
-        answers(&format!("a = {}", opening.repeat(50_000)));
-        answers(&opening.repeat(50_000));
-    }
+    nested("").iter().for_each(|text| answers(text));
 }
 
 /// The most edges there can be: every status may follow every one, and only a few can come first.
@@ -51,37 +48,13 @@ proptest! {
         answers(&text);
     }
 
-    /// Bytes of the shipped text are replaced, cut out or doubled.
     #[test]
-    fn mutated_texts_are_answered(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>(), 0..40_usize), 1..6),
-    ) {
-        let mut bytes = ASYL_DE.as_bytes().to_vec();
-        for (place, kind, byte, length) in edits {
-            let at = place.index(bytes.len());
-            let end = bytes.len().min(at + length);
-            match kind {
-                0 => *bytes.get_mut(at).expect("a place in the text") = byte,
-                1 => drop(bytes.drain(at..end)),
-                _ => {
-                    let part: Vec<u8> = bytes.get(at..end).expect("a part of the text").to_vec();
-                    bytes.splice(at..at, part);
-                }
-            }
-        }
-        answers(&String::from_utf8_lossy(&bytes));
+    fn mutated_texts_are_answered(edits in edits()) {
+        answers(&edited(ASYL_DE, &edits));
     }
 
-    /// Whole lines of the shipped text change places or go: what is left is TOML more often.
     #[test]
-    fn reordered_texts_are_answered(moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>()), 1..8)) {
-        let mut lines: Vec<&str> = ASYL_DE.lines().collect();
-        for (from, to, goes) in moves {
-            let line = lines.remove(from.index(lines.len()));
-            if !goes {
-                lines.insert(to.index(lines.len()), line);
-            }
-        }
-        answers(&lines.join("\n"));
+    fn reordered_texts_are_answered(moves in moves()) {
+        answers(&reordered(ASYL_DE, &moves));
     }
 }

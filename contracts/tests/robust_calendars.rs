@@ -2,6 +2,9 @@
 //! be counted with.
 #![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
 
+mod hostile;
+
+use hostile::{assert_findings, edited, edits, moves, nested, reordered};
 use laufzettel_contracts::{CALENDARS_DE, Calendars, Choice, Language, Length, When, due};
 use proptest::prelude::*;
 
@@ -9,10 +12,7 @@ fn answers(text: &str) {
     match Calendars::check(text) {
         Err(findings) => {
             assert!(!findings.is_empty(), "a refusal says why");
-            for finding in findings {
-                assert!(finding.line > 0 && finding.column > 0 && !finding.fix.is_empty(), "{finding}");
-                assert!(!finding.to_string().contains(char::is_control), "{finding:?}");
-            }
+            assert_findings(text, &findings);
         }
         Ok(checked) => {
             assert!(!checked.calendars.areas().is_empty());
@@ -53,10 +53,7 @@ fn the_largest_calendars_are_answered() {
 
 #[test]
 fn deep_nesting_is_answered() {
-    for opening in ["[", "{a=", "a.", "[a."] {
-        answers(&format!("a = {}", opening.repeat(50_000)));
-        answers(&opening.repeat(50_000));
-    }
+    nested("").iter().for_each(|text| answers(text));
 }
 
 proptest! {
@@ -72,25 +69,14 @@ proptest! {
         answers(&text);
     }
 
-    /// Bytes of the shipped text are replaced, cut out or doubled.
     #[test]
-    fn mutated_texts_are_answered(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>(), 0..40_usize), 1..6),
-    ) {
-        let mut bytes = CALENDARS_DE.as_bytes().to_vec();
-        for (place, kind, byte, length) in edits {
-            let at = place.index(bytes.len());
-            let end = bytes.len().min(at + length);
-            match kind {
-                0 => *bytes.get_mut(at).expect("a place in the text") = byte,
-                1 => drop(bytes.drain(at..end)),
-                _ => {
-                    let part: Vec<u8> = bytes.get(at..end).expect("a part of the text").to_vec();
-                    bytes.splice(at..at, part);
-                }
-            }
-        }
-        answers(&String::from_utf8_lossy(&bytes));
+    fn mutated_texts_are_answered(edits in edits()) {
+        answers(&edited(CALENDARS_DE, &edits));
+    }
+
+    #[test]
+    fn reordered_texts_are_answered(moves in moves()) {
+        answers(&reordered(CALENDARS_DE, &moves));
     }
 
     /// Numbers of the shipped text become any others: what is left is TOML, and often calendars.

@@ -15,6 +15,7 @@ pub mod status;
 mod author;
 mod calls;
 mod cases;
+mod clearance;
 mod connections;
 mod effects;
 mod feed;
@@ -127,6 +128,7 @@ impl Api {
         }
         let callers = callers::Callers::new(backend.clone());
         let submissions = submission::Submissions::new(backend.clone(), config);
+        let cases = cases::Cases::new(backend.clone(), submissions.clone(), stop.clone());
         let tasks = tasks::Tasks::new(backend.clone(), submissions.clone(), stop.clone());
         let router = builder
             .layer(calls::CountLayer(metrics))
@@ -134,7 +136,7 @@ impl Api {
             .add_service(health_service)
             .add_optional_service(reflection)
             .add_service(limited(SubmissionServiceServer::new(submissions)))
-            .add_service(limited_cases(CaseServiceServer::new(cases::Cases::new(backend.clone(), stop.clone()))))
+            .add_service(limited_cases(CaseServiceServer::new(cases)))
             .add_service(limited_tasks(TaskServiceServer::new(tasks)))
             .add_service(limited_processes(ProcessServiceServer::new(processes::Processes::new(backend.clone()))))
             .add_service(limited_ledger(LedgerServiceServer::new(ledger::Blocks::new(backend, stop.clone()))));

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
+use crate::story::Story;
 use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
@@ -94,14 +95,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Tells an acceptance story over real processes; without a name, lists them.
-    Story {
-        /// Which.
-        name: Option<String>,
-        /// Prints the report as JSON and nothing else to standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Tells an acceptance story over real processes, step by step; fails unless every step held.
+    #[command(subcommand)]
+    Story(Story),
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -180,14 +176,15 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
-            Command::Story { name: Some(name), json } if name == "corrections" => {
-                let report = story::corrections::run(json).await?;
+            Command::Story(Story::UrgentStop { motion, circumstance, json }) => {
+                let report = story::urgent_stop(&story::Wish { motion, circumstance, quiet: json }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }
-            Command::Story { name, .. } => {
-                story::STORIES.iter().for_each(|(name, about)| println!("{name}: {about}"));
-                name.is_none()
+            Command::Story(Story::Corrections { json }) => {
+                let report = story::corrections::run(json).await?;
+                print(&report, json)?;
+                report.is_sound()
             }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
             Command::Bench { quick, growth, batch, postgres, json } => {

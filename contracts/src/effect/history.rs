@@ -2,131 +2,17 @@
 //! It outlives a fold: what a fold no longer gives is withdrawn here, once, and goes on here if it returns. Must never
 //! hold what a fold can give.
 
+mod shown;
+mod told;
+
+pub use told::{Change, Changes, Completion, HistoryRefusal, Past};
+
 use super::World;
-use super::given::{Addressee, Cause, EffectId, EffectKind, Effects, Origin, Participant, TaskState};
-use crate::definition::Lock;
+use super::given::{Addressee, EffectId, EffectKind, Effects, TaskState};
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
-use crate::name::{AuthorityId, Code};
+use crate::name::AuthorityId;
+use shown::{Present, present};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-
-/// That a task was completed by hand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Completion {
-    /// By whom.
-    pub by: AuthorityId,
-    /// How: one of the task's outcomes.
-    pub outcome: Code,
-    /// When, in milliseconds of block time.
-    pub at_ms: u64,
-}
-
-/// What is kept of one effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
-    /// What it is.
-    pub kind: EffectKind,
-    /// Its name in the definition.
-    pub name: Code,
-    /// The rule that made it.
-    pub rule: Code,
-    /// Why that rule ran.
-    pub cause: Cause,
-    /// Its place among what the rule makes for one cause.
-    pub occurrence: u32,
-    /// Block time in milliseconds at which it first arose. It does not change if the effect goes and comes back.
-    pub first_seen_ms: u64,
-    /// Since when it is withdrawn.
-    pub withdrawn_ms: Option<u64>,
-    /// Whether it was not over yet when last seen: a lock stood, a task was open, a deadline ran, a marker was set.
-    pub stood: bool,
-    /// Whether it is told before all else: locks and urgent notices.
-    pub urgent: bool,
-    /// Everybody to whom it was shown.
-    pub told: BTreeSet<Addressee>,
-    /// By authority, when it acknowledged: a notice, or the withdrawal of a lock that stood.
-    pub acknowledged: BTreeMap<AuthorityId, u64>,
-    /// Of a task, how it was completed.
-    pub completion: Option<Completion>,
-}
-
-/// An effect that came, went or is shown to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Its name.
-    pub id: EffectId,
-    /// What it is.
-    pub kind: EffectKind,
-    /// Its name in the definition.
-    pub name: Code,
-    /// Who is to be told of the change: for one that arose or returned, those it is for; for one withdrawn, all who had
-    /// been told of it; for one readdressed, those who had not been.
-    pub told: Vec<Addressee>,
-    /// Whether that goes before all else.
-    pub urgent: bool,
-    /// Whether they have to acknowledge the change.
-    pub acknowledge: bool,
-}
-
-/// What one fold changed. Each list has locks first, then notices, tasks, deadlines, markers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Never there before.
-    pub arose: Vec<Change>,
-    /// Given no longer. That a lock which stood is gone without having been released is urgent and to be acknowledged.
-    pub withdrawn: Vec<Change>,
-    /// Given again.
-    pub returned: Vec<Change>,
-    /// Shown to more than before, since who holds a role has become known or has changed.
-    pub readdressed: Vec<Change>,
-    /// How many effects are not remembered, and so not told, since the history is full.
-    pub dropped: u32,
-}
-
-/// Why an acknowledgement or a completion is not recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HistoryRefusal {
-    /// The case has no such effect.
-    EffectUnknown,
-    /// It is no notice that demands an acknowledgement, and no withdrawal of a lock that does.
-    NothingToAcknowledge,
-    /// The authority is none of those it was sent to.
-    NotRecipient,
-    /// It has acknowledged before.
-    AlreadyAcknowledged,
-    /// It is no task.
-    NotATask,
-    /// The task is done, closed or withdrawn.
-    TaskNotOpen,
-    /// The task is another authority's, or for a role that the authority does not hold.
-    NotOwner,
-    /// The task has no such outcome.
-    OutcomeUnknown,
-}
-
-impl HistoryRefusal {
-    /// Its stable name.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::EffectUnknown => "EFFECT_UNKNOWN",
-            Self::NothingToAcknowledge => "NOTHING_TO_ACKNOWLEDGE",
-            Self::NotRecipient => "NOT_RECIPIENT",
-            Self::AlreadyAcknowledged => "ALREADY_ACKNOWLEDGED",
-            Self::NotATask => "NOT_A_TASK",
-            Self::TaskNotOpen => "TASK_NOT_OPEN",
-            Self::NotOwner => "NOT_OWNER",
-            Self::OutcomeUnknown => "TASK_OUTCOME_UNKNOWN",
-        }
-    }
-}
-
-impl fmt::Display for HistoryRefusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.reason())
-    }
-}
-
-impl std::error::Error for HistoryRefusal {}
 
 /// What the ledger keeps of one case's effects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,58 +23,6 @@ pub struct History {
     revision: u64,
     /// How many of those kept are neither locks nor urgent notices.
     last: usize,
-}
-
-/// An effect as a fold gives it, with what a history keeps.
-struct Present<'e> {
-    origin: &'e Origin,
-    kind: EffectKind,
-    name: &'e Code,
-    stands: bool,
-    urgent: bool,
-    acknowledge: bool,
-    shown: Shown<'e>,
-}
-
-/// To whom an effect is shown.
-#[derive(Clone, Copy)]
-enum Shown<'e> {
-    /// To those it was made for.
-    To(&'e [Addressee]),
-    /// To those who hold these roles in the case now.
-    Roles(&'e [Code]),
-    /// To those who may announce or report what this stops or alarms: they have to know.
-    Lock(&'e Lock),
-}
-
-impl Shown<'_> {
-    /// Visits everybody, some more than once.
-    fn visit(self, world: &World<'_>, effects: &Effects, visit: &mut dyn FnMut(&Code, Option<&AuthorityId>)) {
-        let mut role = |role: &Code| {
-            let known = effects.participants.get(role).map(Participant::authority);
-            visit(role, known);
-        };
-        match self {
-            Self::To(all) => all.iter().for_each(|one| visit(&one.role, one.authority.as_ref())),
-            Self::Roles(roles) => roles.iter().for_each(role),
-            Self::Lock(lock) => {
-                let statuses = lock.stops.iter().chain(&lock.alarms);
-                let statuses = statuses.filter_map(|code| world.definition.status(code.as_str()));
-                statuses.flat_map(|status| &status.reported_by).for_each(&mut role);
-            }
-        }
-    }
-
-    /// Everybody who is not among those told already.
-    fn besides(self, world: &World<'_>, effects: &Effects, told: &BTreeSet<Addressee>) -> Vec<Addressee> {
-        let mut more = BTreeSet::new();
-        self.visit(world, effects, &mut |role, authority| {
-            if !told.iter().any(|one| one.role == *role && one.authority.as_ref() == authority) {
-                more.insert(Addressee { role: role.clone(), authority: authority.cloned() });
-            }
-        });
-        more.into_iter().collect()
-    }
 }
 
 impl History {
@@ -379,36 +213,4 @@ fn meant(world: &World<'_>, addressee: &Addressee, authority: &AuthorityId) -> b
         Some(known) => known == authority,
         None => world.directory.holds(&addressee.role, authority),
     }
-}
-
-fn present<'e>(world: &World<'e>, effects: &'e Effects) -> impl Iterator<Item = Present<'e>> {
-    let rules = world.definition.rules();
-    let locks = effects.locks.iter().map(move |lock| {
-        let shown = rules.lock(lock.lock.as_str()).map_or(Shown::To(&[]), Shown::Lock);
-        let plain = of(&lock.origin, EffectKind::Lock, &lock.lock, lock.released_by.is_none(), shown);
-        Present { urgent: true, ..plain }
-    });
-    let notices = effects.notices.iter().map(|notice| {
-        let acknowledge = notice.acknowledge_until_ms.is_some();
-        let plain = of(&notice.origin, EffectKind::Notice, &notice.notice, true, Shown::To(&notice.recipients));
-        Present { urgent: notice.urgent, acknowledge, ..plain }
-    });
-    let tasks = effects.tasks.iter().map(|task| {
-        let open = task.state == TaskState::Open;
-        of(&task.origin, EffectKind::Task, &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
-    });
-    let deadlines = effects.deadlines.iter().map(move |deadline| {
-        let roles = rules.deadline(deadline.deadline.as_str()).map_or(&[][..], |rule| &rule.watched_by);
-        let runs = deadline.state.runs();
-        of(&deadline.origin, EffectKind::Deadline, &deadline.deadline, runs, Shown::Roles(roles))
-    });
-    let markers = effects.markers.iter().map(move |marker| {
-        let roles = rules.marker(marker.marker.as_str()).map_or(&[][..], |rule| &rule.audience);
-        of(&marker.origin, EffectKind::Marker, &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
-    });
-    locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
-}
-
-fn of<'e>(origin: &'e Origin, kind: EffectKind, name: &'e Code, stands: bool, shown: Shown<'e>) -> Present<'e> {
-    Present { origin, kind, name, stands, urgent: false, acknowledge: false, shown }
 }

@@ -240,7 +240,6 @@ fn when_present(comparison: Comparison, left: &Node, right: &Node) -> Option<boo
         return compare_bounds(comparison, left, right);
     }
     let same = match (left, right) {
-        (Node::Code(left), Node::Code(right)) => Some(left == right),
         // A list of one code leaves no choice.
         (Node::Code(code), tested) | (tested, Node::Code(code)) => {
             codes_of(tested).filter(|codes| codes.len() == 1).map(|codes| codes.contains(code))

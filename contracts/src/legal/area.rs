@@ -2,7 +2,6 @@
 //! charset.
 
 use crate::limits::AREA_LENGTH_MAX;
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,11 +54,5 @@ impl AreaCode {
 impl fmt::Display for AreaCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
-    }
-}
-
-impl Borrow<str> for AreaCode {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }

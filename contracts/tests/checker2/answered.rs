@@ -2,6 +2,7 @@
 //! with a definition or with findings that lie within the text.
 
 use super::SOUND;
+use super::hostile::{assert_findings, edited, edits, moves, nested, reordered};
 use laufzettel_contracts::Definition;
 use laufzettel_contracts::limits::TEXT_BYTES_MAX;
 use proptest::prelude::*;
@@ -15,16 +16,7 @@ fn answers(text: &str) {
         Err(findings) => (findings, false),
     };
     assert!(passed || !findings.is_empty(), "a refusal says why");
-    let lines: Vec<&str> = text.split('\n').collect();
-    for finding in findings {
-        let line = usize::try_from(finding.line).expect("a line");
-        let column = usize::try_from(finding.column).expect("a column");
-        assert!((1..=lines.len()).contains(&line), "{finding}");
-        assert!(column >= 1 && column <= lines[line - 1].chars().count() + 1, "{finding}");
-        assert!(!finding.fix.is_empty() && !finding.message.is_empty(), "{finding:?}");
-        assert!(!finding.to_string().contains(char::is_control), "{finding:?}");
-        assert!(!finding.render("error", "x", text).replace('\n', "").contains(char::is_control), "{finding:?}");
-    }
+    assert_findings(text, &findings);
 }
 
 /// Texts that stand in the sound one, so that a part put elsewhere is still something the checker knows.
@@ -35,43 +27,14 @@ fn quoted_parts() -> Vec<&'static str> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Bytes are replaced, cut out or doubled.
     #[test]
-    fn mutated_texts(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any::<u8>(), 0..40_usize), 1..6),
-    ) {
-        let mut bytes = SOUND.as_bytes().to_vec();
-        for (place, kind, byte, length) in edits {
-            let at = place.index(bytes.len());
-            let end = bytes.len().min(at + length);
-            match kind {
-                0 => bytes[at] = byte,
-                1 => drop(bytes.drain(at..end)),
-                _ => {
-                    let part: Vec<u8> = bytes[at..end].to_vec();
-                    bytes.splice(at..at, part);
-                }
-            }
-        }
-        answers(&String::from_utf8_lossy(&bytes));
+    fn mutated_texts(edits in edits()) {
+        answers(&edited(SOUND, &edits));
     }
 
-    /// Whole lines change places, go, or come twice: what is left is TOML more often.
     #[test]
-    fn reordered_lines(
-        moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..3_u8), 1..8),
-    ) {
-        let mut lines: Vec<&str> = SOUND.lines().collect();
-        for (from, to, kind) in moves {
-            let line = lines[from.index(lines.len())];
-            if kind < 2 {
-                lines.remove(from.index(lines.len()));
-            }
-            if kind > 0 {
-                lines.insert(to.index(lines.len()), line);
-            }
-        }
-        answers(&lines.join("\n"));
+    fn reordered_lines(moves in moves()) {
+        answers(&reordered(SOUND, &moves));
     }
 
     /// What stands in quotes changes places: names of one kind stand where those of another should, and conditions
@@ -95,10 +58,7 @@ proptest! {
 
 #[test]
 fn deep_nesting_is_answered() {
-    for opening in ["[", "{a=", "a.", "[[rule]]\nopen = [", "rule.a."] {
-        answers(&format!("{SOUND}\nx = {}", opening.repeat(20_000)));
-        answers(&format!("{SOUND}\n{}", opening.repeat(20_000)));
-    }
+    nested(SOUND).iter().for_each(|text| answers(text));
 }
 
 /// As many rules as there can be, each naming as much as it can: the analyses are bounded in time.

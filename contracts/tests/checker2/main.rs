@@ -8,40 +8,31 @@
     reason = "a test stops at the first thing that does not hold"
 )]
 
-use laufzettel_contracts::{Definition, Finding};
-
 mod answered;
+#[path = "../faults/mod.rs"]
 mod faults;
 mod found;
 mod graphs;
+#[path = "../hostile/mod.rs"]
+mod hostile;
+mod one_fault;
+
+use faults::{replaced, said};
+use laufzettel_contracts::Definition;
 
 /// A small process with everything language 2 has.
 const SOUND: &str = include_str!("sound.toml");
 
 fn sound() -> Definition {
-    match Definition::check(SOUND) {
-        Ok(checked) => checked.definition,
-        Err(findings) => panic!("{}", list(&findings)),
-    }
-}
-
-fn list(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("  {finding}\n")).collect()
+    Definition::check(SOUND).map_err(|all| said(Err(all))).expect("the text is sound").definition
 }
 
 /// Everything the checker says of a text.
 fn said_of(text: &str) -> String {
-    match Definition::check(text) {
-        Ok(checked) => format!("passes\n{}", list(&checked.notes)),
-        Err(findings) => format!("fails\n{}", list(&findings)),
-    }
+    said(Definition::check(text).map(|checked| checked.notes))
 }
 
 /// The sound text with one part replaced; an empty part appends.
 fn with(from: &str, to: &str) -> String {
-    if from.is_empty() {
-        return format!("{SOUND}{to}");
-    }
-    assert!(SOUND.contains(from), "nothing to change: {from}");
-    SOUND.replacen(from, to, 1)
+    replaced(SOUND, from, to)
 }

@@ -9,4 +9,5 @@ mod random;
 mod reference;
 mod speed;
 mod stories;
+mod views;
 mod world;

@@ -27,7 +27,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reasons::Reason;
 use super::status::Failure;
-pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync, Taken};
+pub use parts::{
+    Alarm, BackendParts, HeardBeat, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync, Taken,
+};
 
 /// A dry run costs as much as the execution; a bulk transaction learns its refusals from the block.
 const FORETOLD_ITEMS_MAX: usize = 8;

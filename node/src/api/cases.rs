@@ -20,16 +20,19 @@ use tonic::{Request, Response, Status};
 
 use super::backend::Backend;
 use super::callers::Caller;
+use super::clearance;
 use super::convert;
 use super::effects::{self, Reader};
 use super::feed::{self, EventFeed};
 use super::paging;
 use super::reasons::Reason;
 use super::status::Failure;
+use super::submission::Submissions;
 use views::Views;
 
 pub(super) struct Cases {
     backend: Arc<Backend>,
+    submissions: Submissions,
     stop: CancellationToken,
     views: Views,
 }
@@ -37,8 +40,8 @@ pub(super) struct Cases {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Cases {
-    pub(super) fn new(backend: Arc<Backend>, stop: CancellationToken) -> Self {
-        Self { backend, stop, views: Views::default() }
+    pub(super) fn new(backend: Arc<Backend>, submissions: Submissions, stop: CancellationToken) -> Self {
+        Self { backend, submissions, stop, views: Views::default() }
     }
 
     /// A case as it stands at a height; the newest is kept for the next who asks.
@@ -252,6 +255,13 @@ impl v1::case_service_server::CaseService for Cases {
         let case = optional_case(&request.case_id)?;
         let feed = EventFeed { backend: self.backend.clone(), stop: self.stop.clone(), case, after, checkpoint };
         Ok(Response::new(Box::pin(feed.start())))
+    }
+
+    async fn check_clearance(&self, request: Request<v1::CheckClearanceRequest>) -> Answer<v1::CheckClearanceResponse> {
+        let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
+        let asked = (request.into_inner(), until);
+        let answer = clearance::check(&self.backend, &self.submissions, &caller, asked).await?;
+        Ok(Response::new(answer))
     }
 
     async fn get_proof(&self, request: Request<v1::GetProofRequest>) -> Answer<v1::GetProofResponse> {

@@ -1,6 +1,8 @@
 //! What the driver does with messages that no honest node sends. The whole of
 //! it runs in the simulator; here single rules are held.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

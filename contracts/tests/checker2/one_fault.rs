@@ -1,10 +1,10 @@
 //! One fault at a time: the sound text is changed in one place, and everything the checker says of it is compared with
 //! `said.txt`. On a difference the test leaves what it got beside the build.
 
-use super::{said_of, with};
+use super::faults::{Fault, compare};
+use super::{SOUND, said_of};
 
-/// What is changed, and what is said instead. An empty first part appends.
-const FAULTS: &[(&str, &str, &str)] = &[
+const FAULTS: &[Fault] = &[
     ("nothing", "language = 2", "language = 2"),
     ("in language 1", "language = 2", "language = 1"),
     // Regimes.
@@ -176,13 +176,5 @@ const FAULTS: &[(&str, &str, &str)] = &[
 
 #[test]
 fn says_where_what_and_how_to_mend_it() {
-    let mut actual = String::new();
-    for (name, from, to) in FAULTS {
-        actual.push_str(&format!("{name}: {}", said_of(&with(from, to))));
-    }
-    if actual != include_str!("said.txt") {
-        let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/checker2-said.txt");
-        std::fs::write(path, &actual).expect("the build directory can be written");
-        panic!("compare checker2/said.txt with {path}");
-    }
+    compare((SOUND, FAULTS), &[], said_of, ("said.txt", include_str!("said.txt")));
 }
