@@ -241,6 +241,9 @@ fn a_slot_is_taken_once_and_closed_for_good() {
     case.retract(&def, [1; 32]).expect("the slot stands");
     assert_eq!(*case.state(), CaseState::default());
     assert_eq!(case.retract(&def, [1; 32]), Err(Refusal::SlotClosed));
+    assert_eq!(case.retracted().keys().collect::<Vec<_>>(), [&[1; 32]]);
+    let kept = CaseFold::restore(&def, case.entries().to_vec(), case.retracted().clone());
+    assert!(kept.knows(&[1; 32]) && kept.retracted_by(&[1; 32]) == case.retracted_by(&[1; 32]));
     assert_eq!(case.correct(&def, [1; 32], ended(2)), Err(Refusal::SlotClosed));
     case.report(&def, entry(1, on("begun", 1)));
     assert!(case.entries().is_empty());
@@ -258,6 +261,16 @@ fn the_headline_is_the_visible_track_that_moved_last() {
     assert_eq!(headline(&|_| true).as_deref(), Some("closed"));
     assert_eq!(headline(&|track| track == 16).as_deref(), Some("ended"));
     assert_eq!(headline(&|_| false), None);
+}
+
+/// A day begins with the instant at which it begins: before that it lies ahead, at it no more.
+#[test]
+fn an_effective_day_lies_ahead_until_it_begins() {
+    let case = folded(&[Report { effective: Some(20_610), ..on("begun", 1) }]);
+    let track = case.state().tracks.values().next().expect("a track");
+    let begins = u64::try_from(When::Day(20_610).start_ms()).expect("after 1970");
+    assert!(track.effective_lies_ahead(begins - 1));
+    assert!(!track.effective_lies_ahead(begins) && !track.effective_lies_ahead(u64::MAX));
 }
 
 #[test]

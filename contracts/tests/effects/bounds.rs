@@ -57,6 +57,28 @@ fn bounds_hold_and_locks_keep_their_room() {
     assert_eq!((changes.dropped, history.past().len()), (0, found.locks.len() + 300 + 3_584));
 }
 
+/// Locks and urgent notices may fill everything, to the last place; what came before them takes nothing of the room of
+/// the rest.
+#[test]
+fn urgent_effects_may_use_every_place_and_take_none_of_the_rest() {
+    let setting = Setting::new();
+    let relief = Report::new(code("relief"), When::Instant(at(2, 9)));
+    let most = u16::try_from(limits::EVENTS_MAX).expect("it fits");
+    let case = of(&setting, (0..most).map(|number| numbered(number, "court-south", relief.clone())).collect());
+    let found = setting.effects(&case, &History::new(), at(2, 9) + 60_000);
+    assert_eq!(found.locks.len(), limits::LOCKS_STANDING_MAX);
+    assert_eq!(found.locks.len() + found.notices.len(), limits::EFFECTS_MAX);
+    assert!(found.notices.iter().all(|notice| notice.urgent) && found.tasks.is_empty());
+
+    // 300 stops first, then decisions: these still get all that is not kept for stops.
+    let decided = Report { outcome: Some(code("rejected")), ..Report::new(code("decided"), When::Instant(at(2, 10))) };
+    let entries =
+        (0..most).map(|number| numbered(number, "court-south", if number < 300 { &relief } else { &decided }.clone()));
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(2, 9) + 60_000);
+    let rest = found.notices.iter().filter(|notice| !notice.urgent).count() + found.deadlines.len() + found.tasks.len();
+    assert_eq!(rest, limits::EFFECTS_MAX - limits::EFFECTS_RESERVED);
+}
+
 #[test]
 fn a_full_history_says_so_and_still_takes_locks() {
     let setting = Setting::new();
