@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use laufzettel_contracts::{CaseState, Entry, Position};
+use laufzettel_contracts::{AuthorityId, CaseState, Code as StatusCode, Entry, Position};
 
 use crate::ids::CaseId;
 use crate::item::{Action, Item};
@@ -49,8 +49,8 @@ pub fn position_from(bytes: &[u8]) -> Option<Position> {
 /// By what a case can be found: its current statuses and who reported in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    statuses: BTreeSet<String>,
-    authorities: BTreeSet<String>,
+    statuses: Vec<StatusCode>,
+    authorities: Vec<AuthorityId>,
     /// Keys of its rows in inboxes and of its due row.
     waiting: BTreeSet<Vec<u8>>,
     /// Revision at which it stood so.
@@ -61,10 +61,10 @@ impl Standing {
     /// Where a folded case stands.
     #[must_use]
     pub fn of(state: &CaseState, entries: &[Entry]) -> Self {
-        let authors: BTreeSet<&str> = entries.iter().map(|entry| entry.author.as_str()).collect();
+        // Names are shared, not copied: this is made twice for each case a block touches.
         Self {
-            statuses: state.tracks.values().map(|track| track.status.to_string()).collect(),
-            authorities: authors.into_iter().map(str::to_owned).collect(),
+            statuses: distinct(state.tracks.values().map(|track| track.status.clone())),
+            authorities: distinct(entries.iter().map(|entry| entry.author.clone())),
             waiting: BTreeSet::new(),
             revision: 0,
         }
@@ -80,6 +80,14 @@ impl Standing {
     pub fn at(self, revision: u64) -> Self {
         Self { revision, ..self }
     }
+}
+
+/// Each name once, ascending.
+fn distinct<N: Ord>(names: impl Iterator<Item = N>) -> Vec<N> {
+    let mut names: Vec<N> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn named(kind: u8, name: &str, case: &[u8]) -> Vec<u8> {
@@ -107,15 +115,18 @@ fn is_event(action: &Action) -> bool {
 pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Standing>, after: &Standing) {
     let none = Standing::default();
     let before = before.unwrap_or(&none);
-    let sets =
-        [(BY_STATUS, &before.statuses, &after.statuses), (BY_AUTHORITY, &before.authorities, &after.authorities)];
-    for (kind, before, after) in sets {
-        for gone in before.difference(after) {
-            batch.delete(Family::Index, named(kind, gone, &case.0));
-        }
-        for new in after.difference(before) {
-            batch.put(Family::Index, named(kind, new, &case.0), Vec::new());
-        }
+    let key = |kind, name: &str| named(kind, name, &case.0);
+    for gone in before.statuses.iter().filter(|name| !after.statuses.contains(name)) {
+        batch.delete(Family::Index, key(BY_STATUS, gone.as_str()));
+    }
+    for new in after.statuses.iter().filter(|name| !before.statuses.contains(name)) {
+        batch.put(Family::Index, key(BY_STATUS, new.as_str()), Vec::new());
+    }
+    for gone in before.authorities.iter().filter(|name| !after.authorities.contains(name)) {
+        batch.delete(Family::Index, key(BY_AUTHORITY, gone.as_str()));
+    }
+    for new in after.authorities.iter().filter(|name| !before.authorities.contains(name)) {
+        batch.put(Family::Index, key(BY_AUTHORITY, new.as_str()), Vec::new());
     }
     for gone in before.waiting.difference(&after.waiting) {
         batch.delete(Family::Index, gone.clone());
@@ -246,4 +257,13 @@ pub fn cases(read: &dyn Read, find: Find<'_>, after: Option<&CaseId>, limit: usi
     let end = if prefix.is_empty() { vec![0xff; 17] } else { prefix_end(&prefix) };
     let rows = read.scan(family, &start, &end, limit)?;
     Ok(rows.iter().filter_map(|(key, _)| CaseId::from_slice(key.get(prefix.len()..)?)).collect())
+}
+
+/// Cases from an id on, in the order of their ids.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn cases_from(read: &dyn Read, from: &[u8; 16], limit: usize) -> Result<Vec<CaseId>, StoreError> {
+    let rows = read.scan(Family::Cases, from, &[0xff; 17], limit)?;
+    Ok(rows.iter().filter_map(|(key, _)| CaseId::from_slice(key)).collect())
 }

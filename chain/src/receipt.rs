@@ -104,6 +104,28 @@ codes! {
     NotOwner = 47, "NOT_OWNER";
     /// The task has no such outcome.
     TaskOutcomeUnknown = 48, "TASK_OUTCOME_UNKNOWN";
+    /// A newer version of the definition is in force.
+    DefinitionSuperseded = 49, "DEFINITION_SUPERSEDED";
+    /// The proposed text has findings.
+    TextRefused = 50, "TEXT_REFUSED";
+    /// The proposed version is not above the newest one.
+    VersionNotNewer = 51, "VERSION_NOT_NEWER";
+    /// Others have to agree than the proposal lists.
+    AgreementListWrong = 52, "AGREEMENT_LIST_WRONG";
+    /// The effective height is past or too far ahead.
+    EffectiveHeightWrong = 53, "EFFECTIVE_HEIGHT_WRONG";
+    /// As many proposals are open as may be.
+    TooManyProposals = 54, "TOO_MANY_PROPOSALS";
+    /// No such proposal.
+    ProposalUnknown = 55, "PROPOSAL_UNKNOWN";
+    /// The proposal was decided or has expired.
+    ProposalClosed = 56, "PROPOSAL_CLOSED";
+    /// The authority neither runs a validator nor has to agree.
+    NoVote = 57, "NO_VOTE";
+    /// The same vote of the authority stands already.
+    VoteRepeated = 58, "VOTE_REPEATED";
+    /// The proposal moves cases, and does not say of every status what it becomes.
+    MappingWrong = 59, "MAPPING_WRONG";
 }
 
 impl Code {
@@ -154,6 +176,8 @@ impl Code {
                 | Self::AttributeInvalid
                 | Self::TooManyDocuments
                 | Self::TooManyRecipients
+                | Self::DefinitionSuperseded
+                | Self::VersionNotNewer
         )
     }
     /// The code of a refusal by the process.
@@ -239,9 +263,43 @@ pub(crate) fn receipts_bytes(receipts: &[Receipt]) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// The domain of a block's tree of receipts.
+const TREE: &str = "receipt";
+
+/// That a receipt is among those of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptProof {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// Its place among all receipts of the block, from 0.
+    pub index: u32,
+    /// How many receipts the block has.
+    pub count: u32,
+    /// Siblings from the leaf upwards.
+    pub path: Vec<Hash>,
+}
+
+impl ReceiptProof {
+    /// Proof of the receipt at a place among all receipts of a block; none if there is no such place.
+    #[must_use]
+    pub fn of(receipts: &[Receipt], index: usize) -> Option<Self> {
+        let leaves: Vec<Vec<u8>> = receipts.iter().map(encode).collect();
+        let path = crate::merkle::path(TREE, &leaves, index)?;
+        let (receipt, count) = (receipts.get(index)?.clone(), u32::try_from(receipts.len()).ok()?);
+        Some(Self { receipt, index: u32::try_from(index).ok()?, count, path })
+    }
+    /// Whether the receipt is at that place in a block with this `receipts_root`.
+    #[must_use]
+    pub fn leads_to(&self, receipts_root: &Hash) -> bool {
+        let (Ok(index), Ok(count)) = (usize::try_from(self.index), usize::try_from(self.count)) else { return false };
+        let leaf = encode(&self.receipt);
+        crate::merkle::root_of_path(TREE, &leaf, (index, count), &self.path).as_ref() == Some(receipts_root)
+    }
+}
+
 /// `receipts_root` of a block.
 #[must_use]
 pub fn receipts_root<'a>(receipts: impl Iterator<Item = &'a Receipt>) -> Hash {
     let leaves: Vec<Vec<u8>> = receipts.map(encode).collect();
-    crate::merkle::root("receipt", &leaves)
+    crate::merkle::root(TREE, &leaves)
 }

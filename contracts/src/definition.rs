@@ -6,10 +6,12 @@ use crate::name::Code;
 use std::collections::BTreeMap;
 
 mod rules;
+mod sources;
 
 pub use rules::{
     Deadline, Guard, Lock, Marker, Notice, Opening, Regime, Rule, Rules, Sending, StartDay, Task, Trigger, UnknownSeat,
 };
+pub use sources::LockSources;
 
 /// A language of labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! because of it). Must never write a status: a rule proposes, a person or a case system reports.
 
 mod admit;
+mod counting;
 mod given;
 mod history;
 mod machine;

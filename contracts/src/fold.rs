@@ -32,8 +32,8 @@ pub struct CaseFold {
     refolds: u64,
 }
 
-/// A case is mostly cloned to add a report: there is room for some.
-const SPARE: usize = 4;
+/// A case is mostly cloned to add a report: there is room for one. More would lie in memory with every case that is kept.
+const SPARE: usize = 1;
 
 impl Clone for CaseFold {
     fn clone(&self) -> Self {

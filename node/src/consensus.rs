@@ -28,7 +28,7 @@ mod signing;
 mod votes;
 pub mod watermark;
 
-pub use action::{Action, Diagnostic, Health, Refusal, RefusalReason, Reply, TimerKey};
+pub use action::{Action, Diagnostic, Health, Late, Refusal, RefusalReason, Reply, TimerKey};
 pub use driver::health::Load;
 pub use driver::{Driver, DriverConfig, Recovered};
 pub use laufzettel_chain::evidence::Evidence;

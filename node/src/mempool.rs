@@ -54,6 +54,19 @@ pub struct Pending {
     offered_ms: u64,
 }
 
+impl Pending {
+    /// Whether a client of this node stands behind it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.origin.is_none()
+    }
+    /// When it came, milliseconds by this node's clock.
+    #[must_use]
+    pub fn added_ms(&self) -> u64 {
+        self.added_ms
+    }
+}
+
 /// What became of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
@@ -74,6 +87,8 @@ pub struct Mempool {
     /// By when they expire: each block asks for those that did, and must not look at all to find none.
     by_expiry: BTreeSet<(u64, PayloadDigest)>,
     evidence_of_peers: BTreeSet<PayloadDigest>,
+    /// Those that may set a lock, by when they came: every beat tells of the oldest.
+    locks: BTreeSet<(u64, PayloadDigest)>,
     bytes: usize,
     next_sequence: u64,
 }
@@ -167,6 +182,9 @@ impl Mempool {
             self.unoffered.insert(sequence, digest);
         }
         self.by_expiry.insert((info.valid_until_ms, digest));
+        if info.lock_capable {
+            self.locks.insert((now_ms, digest));
+        }
         if info.evidence && origin.is_some() {
             self.evidence_of_peers.insert(digest);
         }
@@ -183,6 +201,7 @@ impl Mempool {
         self.unoffered.remove(&pending.sequence);
         self.by_expiry.remove(&(pending.info.valid_until_ms, *digest));
         self.evidence_of_peers.remove(digest);
+        self.locks.remove(&(pending.added_ms, *digest));
         if let Some(lanes) = self.lanes.get_mut(&pending.info.authority) {
             lanes.remove(pending.urgent, pending.sequence, pending.size);
             if lanes.is_empty() {
@@ -275,8 +294,12 @@ impl Mempool {
     /// Since when the oldest lock-capable one waits; 0 = none.
     #[must_use]
     pub fn oldest_lock_ms(&self) -> u64 {
-        let locks = self.pending.values().filter(|pending| pending.info.lock_capable);
-        locks.map(|pending| pending.added_ms).min().unwrap_or(0)
+        self.locks.first().map_or(0, |(added_ms, _)| *added_ms)
+    }
+    /// Lock-capable ones of this node's own clients with the time they came, the oldest first.
+    pub fn own_locks(&self) -> impl Iterator<Item = (u64, &Pending)> {
+        let locks = self.locks.iter().filter_map(|(added_ms, digest)| Some((*added_ms, self.pending.get(digest)?)));
+        locks.filter(|(_, pending)| pending.is_own())
     }
 }
 

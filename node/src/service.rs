@@ -1,6 +1,7 @@
 //! A whole node as a service: the node, its API, the bridge between them, and
 //! the order of stopping. Nothing is decided here.
 
+mod alarms;
 mod supervisor;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::metrics::server::{MetricsError, MetricsServer};
 use crate::node::{Lock, Node, StartError};
 use crate::runtime::Handle;
 use crate::setup::Setup;
+use alarms::{Alarms, beats};
 use supervisor::Supervisor;
 
 /// Calls on their way to the driver at once.
@@ -278,7 +280,7 @@ async fn pass(
 async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
     let mut signed_twice = (None, Vec::new());
-    let mut supervisor = Supervisor::new();
+    let (mut supervisor, mut alarms) = (Supervisor::new(), Alarms::default());
     loop {
         if let Some(health) = handle.health().await {
             supervisor.saw(&health);
@@ -288,6 +290,7 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
             }
             let mut next = node_state(&health, reason);
             next.warnings.extend(signed_twice.1.iter().cloned());
+            alarms.watch(&health, &handle, &mut next);
             state.send_if_modified(|current| {
                 let changed = *current != next;
                 *current = next;
@@ -389,6 +392,10 @@ fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         quorum_margin: u32::try_from(health.failures_left).unwrap_or(u32::MAX),
         peers: peers.collect(),
         warnings,
+        at_ms: health.at_ms,
+        beats: beats(health),
+        oldest_pending_lock_ms: health.oldest_pending_lock_ms,
+        alarms: Vec::new(),
     }
 }
 

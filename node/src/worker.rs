@@ -18,7 +18,7 @@ use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
-use laufzettel_contracts::{Definition, Trigger};
+use laufzettel_contracts::Definition;
 use thiserror::Error;
 
 use crate::consensus::{
@@ -240,7 +240,7 @@ impl Worker {
             let fault = BlockFault::Invalid("the block was not executed".to_owned());
             return Ok(Input::CommitFailed { ticket, height, fault });
         };
-        let finals = finals(&block, &executed);
+        let (finals, clearance) = (finals(&block, &executed), has_answer(&executed));
         let mut with = Batch::default();
         for (position, _) in self.log.iter().filter(|(_, of)| **of <= height) {
             with.delete(Family::Consensus, position.to_be_bytes().to_vec());
@@ -253,7 +253,7 @@ impl Worker {
         self.overlays.clear();
         self.log.retain(|_, of| *of > height);
         self.pending.retain(|_, of| *of > height);
-        Ok(Input::Committed { ticket, tip: Box::new(tip.as_ref().clone()), finals })
+        Ok(Input::Committed { ticket, tip: Box::new(tip.as_ref().clone()), finals, clearance })
     }
 }
 
@@ -270,6 +270,11 @@ fn has_own_body(block: &Block) -> bool {
                 .all(|(digest, item)| item.as_ref().is_some_and(|bytes| ItemDigest::of(bytes) == *digest))
     };
     block.body.tx_root() == block.header.tx_root && block.body.transactions.iter().all(bound)
+}
+
+/// Whether a clearance check was answered in a block.
+fn has_answer(executed: &Executed) -> bool {
+    executed.outcomes.iter().flat_map(|outcome| &outcome.receipts).any(|receipt| receipt.answer != 0)
 }
 
 fn finals(block: &Block, executed: &Executed) -> Vec<FinalOutcome> {
@@ -408,6 +413,8 @@ fn reports_one(
         | ItemAction::CompleteTask { .. }
         | ItemAction::Acknowledge { .. }
         | ItemAction::ClearanceCheck { .. }
+        | ItemAction::Propose(_)
+        | ItemAction::Vote { .. }
         | ItemAction::Evidence(_) => false,
     })
 }
@@ -418,11 +425,13 @@ fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
     })
 }
 
-/// Whether it may set a lock: what is pending of such, beats tell.
+/// Whether it may set a lock or bring one back: what is pending of such, beats tell. Of what a correction or retraction
+/// takes away only the slot is named, so each may.
 fn is_lock_capable(judge: &Judge<'_>, transaction: &Transaction) -> bool {
-    reports_one(judge, transaction, |definition, status| {
-        definition.rules().caused_by(&Trigger::Status(status.clone())).any(|rule| !rule.lock.is_empty())
-    })
+    let takes_away = |item: &Item| matches!(item.action, ItemAction::Correct { .. } | ItemAction::Retract { .. });
+    let has_locks = |definition: &Arc<Definition>| !definition.rules().locks.is_empty();
+    reports_one(judge, transaction, |definition, status| definition.rules().may_lock(status))
+        || transaction.items.iter().flatten().any(takes_away) && judge.registry.definitions.values().any(has_locks)
 }
 
 fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::cluster::Fault;
 use crate::replay::run::Wish;
-use crate::{bench, demo, join, replay, restart, sim, torture};
+use crate::story::Story;
+use crate::{bench, demo, join, replay, restart, sim, story, torture};
 
 /// Starts, feeds, simulates and measures local networks.
 #[derive(Debug, Parser)]
@@ -94,6 +95,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells an acceptance story over real processes, step by step; fails unless every step held.
+    #[command(subcommand)]
+    Story(Story),
     /// Simulates networks in one thread each, from seeds.
     Sim {
         /// First seed and the one after the last, as A..B.
@@ -169,6 +173,16 @@ impl Arguments {
             }
             Command::Torture { minutes, seed, only, json } => {
                 let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story(Story::UrgentStop { motion, circumstance, json }) => {
+                let report = story::urgent_stop(&story::Wish { motion, circumstance, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
+            Command::Story(Story::Corrections { json }) => {
+                let report = story::corrections::run(json).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

@@ -6,6 +6,7 @@
 mod foreign;
 mod inbox;
 mod operation;
+mod voting;
 
 use std::num::NonZeroUsize;
 use std::process::Command;
@@ -18,7 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::cluster::program;
 use crate::replay::generate::generate;
 use crate::replay::run::{Wish, run};
-use crate::{demo, join, restart, torture};
+use crate::{demo, join, restart, story, torture};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
@@ -78,6 +79,27 @@ async fn nothing_final_is_lost_by_any_fault() {
     let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
     assert!(report.is_sound(), "{report}");
     assert_eq!(report.faults().len(), 13, "{report}");
+}
+
+/// A motion stops a removal everywhere, with all well and with each of three things wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_stop_reaches_all_or_nobody_is_told_that_there_is_none() {
+    let _turn = turn().await;
+    let motion = Some("interim_relief_filed".to_owned());
+    let report = story::urgent_stop(&story::Wish { motion, circumstance: None, quiet: true }).await.unwrap();
+    assert!(report.is_sound(), "{}", serde_json::to_string_pretty(&report).unwrap());
+    let runs = report.runs();
+    let circumstances: Vec<_> = runs.iter().map(|(_, circumstance, _)| *circumstance).collect();
+    assert_eq!(circumstances, ["healthy", "node-dead", "enforcer-cut-off", "reporter-cut-off"]);
+    assert!(runs.iter().all(|(_, _, steps)| *steps > 25), "{runs:?}");
+}
+
+/// What followed from a report is withdrawn, and comes back, with it; deviations silence nothing; due work wakes all.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_of_corrections_holds() {
+    let _turn = turn().await;
+    let report = story::corrections::run(true).await.unwrap();
+    assert!(report.is_sound() && report.steps() == 27, "{report}: {:#?}", report.failed());
 }
 
 /// What the README shows first.

@@ -8,12 +8,14 @@
 //! - feeds: strictly growing, without gap or repeat, the same bytes from every node;
 //! - replay: a fresh ledger in memory executes every block from genesis to the same roots and the same rows; derived
 //!   rows made anew are the stored ones; what a node proves verifies from the genesis file;
+//! - what follows from cases is what a model of its own says: locks, due work, withdrawals (`process`);
 //! - no validator signed two messages that contradict each other.
 //!
 //! It only reads, and never a clock.
 
 mod chain;
 mod history;
+mod process;
 mod replay;
 mod signatures;
 pub(crate) mod stores;
@@ -27,7 +29,7 @@ use laufzettel_chain::ids::Height;
 use laufzettel_chain::storage::{Read, StoreError};
 use serde::Serialize;
 
-pub(crate) use history::{Feed, History, Seen, Told};
+pub(crate) use history::{Feed, History, Inboxed, Seen, Told};
 pub(crate) use signatures::Witness;
 
 /// Violations told one by one; the rest is counted.
@@ -61,6 +63,22 @@ pub(crate) struct Verdict {
     pub(crate) double_signatures: u64,
     /// Signed messages looked at.
     pub(crate) signatures: u64,
+    /// Cases from which something follows.
+    pub(crate) cases: u64,
+    /// Deadlines, tasks, notices, locks and markers that there ever were.
+    pub(crate) effects: u64,
+    /// Of these, withdrawn.
+    pub(crate) withdrawn: u64,
+    /// Notices that somebody did not acknowledge in time.
+    pub(crate) escalated: u64,
+    /// How often a block brought a case forward only because something was due.
+    pub(crate) due: u64,
+    /// Announcements refused for a lock or by a guard.
+    pub(crate) stopped: u64,
+    /// Facts recorded despite a lock.
+    pub(crate) despite: u64,
+    /// Tasks to be done and notices to be acknowledged, in all inboxes of the last node.
+    pub(crate) waiting: u64,
     /// All that does not hold.
     pub(crate) violations: u64,
     /// The first of them, in words.
@@ -108,6 +126,7 @@ fn try_check(
     for one in held {
         witness.log_of(one)?;
     }
+    process::check(genesis, held, &history.inboxes, verdict)?;
     let chain = chain::walk(genesis, held, witness, verdict)?;
     for one in held {
         replay::derived(genesis, one, verdict)?;

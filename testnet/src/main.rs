@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 #[cfg(test)]
 mod e2e;
+mod fast;
 #[cfg(test)]
 mod hostile;
 mod invariants;
@@ -24,6 +25,7 @@ mod roots;
 mod sim;
 #[cfg(test)]
 mod starts;
+mod story;
 mod submit;
 mod torture;
 

@@ -3,7 +3,7 @@
 //! seed decides everything; the same seed gives the same trace.
 //!
 //! Read `world` (the loop), then `replica` (a node and its disk), `links` (the
-//! network), `clients` (who submits), `mode` (what is special about a seed),
+//! network), `clients` and `script` (who submits what), `mode` (what is special about a seed),
 //! `liar` (how validators lie) and `checks` (what must hold). It must never draw a number from anywhere but the seed, nor read a clock but to say how long all seeds took.
 
 mod broken;
@@ -15,6 +15,7 @@ mod liar;
 mod links;
 mod mode;
 mod replica;
+mod script;
 mod trace;
 mod world;
 
@@ -30,6 +31,7 @@ use serde::Serialize;
 
 pub(crate) use broken::Broken;
 use world::World;
+use world::rest::Followed;
 
 /// What one seed came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,6 +52,8 @@ pub(crate) struct Report {
     pub(crate) lies: BTreeMap<&'static str, u64>,
     /// Heights at which the ledger holds evidence of a double signature.
     pub(crate) evidence: usize,
+    /// What followed from cases.
+    pub(crate) followed: Followed,
     /// Blocks of liars that honest nodes refused because their execution panics.
     pub(crate) panics: u64,
     /// Clients that were told that nobody can execute their transaction.
@@ -109,6 +113,8 @@ pub(crate) fn run_all(seeds: Range<u64>, json: bool) -> bool {
     if !json && !lies.is_empty() {
         eprintln!("{}", lies.iter().map(|(lie, count)| format!("{lie} {count}")).collect::<Vec<_>>().join(", "));
         eprintln!("evidence on the ledger: {}", reports.iter().map(|report| report.evidence).sum::<usize>());
+        let followed = reports.iter().fold(Followed::default(), |sum, report| sum.and(report.followed));
+        eprintln!("followed from cases: {followed:?}");
     }
     for report in &failed {
         let violation = report.violation.as_deref().unwrap_or_default();

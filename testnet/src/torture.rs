@@ -4,7 +4,7 @@
 //! how to run it again.
 //!
 //! Read `schedule` (what happens), `stage` (how it happens and ends), then one file a fault: `disk`, `clock`,
-//! `damage`; `clients` and `feeds` are those who use the network meanwhile. Faults come from outside the node: the
+//! `damage`; `clients`, `rules`, `feeds` and `inboxes` are those who use the network meanwhile. Faults come from outside the node: the
 //! product has no switch for any of them.
 
 mod clients;
@@ -12,6 +12,8 @@ mod clock;
 mod damage;
 mod disk;
 mod feeds;
+mod inboxes;
+mod rules;
 mod schedule;
 mod stage;
 
@@ -20,18 +22,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use laufzettel_node::localnet::{FOUR_AUTHORITIES, Template};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use self::clients::Clients;
 use self::clock::Clocks;
 use self::feeds::Watcher;
+use self::inboxes::InboxWatcher;
 use self::schedule::{Episode, PASS, Schedule};
 use self::stage::{Counts, Stage, Verdicts};
-use crate::cluster::{Door, Fault};
-use crate::demo;
+use crate::cluster::{Cluster, Door, Fault};
+use crate::fast;
 use crate::invariants::stores::check_stopped;
-use crate::invariants::{Feed, Verdict, Witness};
+use crate::invariants::{Feed, Inboxed, Verdict, Witness};
 
 /// Cases of a short run, and more for each minute: a case takes a bounded number of events.
 const CASES: u64 = 400;
@@ -66,6 +70,7 @@ pub(crate) struct Report {
     reads: u64,
     feeds: u64,
     feed_events: u64,
+    inbox_states: u64,
     link_bytes: u64,
     link_bytes_lost: u64,
     stall_max_ms: u64,
@@ -75,7 +80,19 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn is_sound(&self) -> bool {
-        self.verdict.is_sound() && self.verdict.acknowledged > 0 && self.reads > 0 && self.feed_events > 0
+        let Verdict { acknowledged, effects, withdrawn, escalated, due, stopped, .. } = self.verdict;
+        let happened = [
+            acknowledged,
+            self.reads,
+            self.feed_events,
+            self.inbox_states,
+            effects,
+            withdrawn,
+            escalated,
+            due,
+            stopped,
+        ];
+        self.verdict.is_sound() && happened.iter().all(|count| *count > 0)
     }
     /// How often a kind of fault struck.
     #[cfg(test)]
@@ -94,6 +111,9 @@ impl std::fmt::Display for Report {
         let Verdict { acknowledged, lost, moved, double_signatures, signatures, .. } = verdict;
         writeln!(f, "{acknowledged} acknowledged, {lost} lost, {moved} moved, {} repeated", self.repeats)?;
         writeln!(f, "{} reads, {} feeds with {} events", self.reads, self.feeds, self.feed_events)?;
+        let Verdict { cases, effects, withdrawn, escalated, due, stopped, despite, .. } = verdict;
+        writeln!(f, "{cases} cases under rules, {effects} effects, {withdrawn} withdrawn, {escalated} escalated")?;
+        writeln!(f, "{due} times due work, {stopped} announcements stopped, {despite} facts despite a lock")?;
         writeln!(f, "{double_signatures} double signatures among {signatures}")?;
         writeln!(
             f,
@@ -138,6 +158,8 @@ async fn torture(wish: &Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<
             tokio::spawn(Watcher::new(doors.clone(), at, hops, until.clone()).run())
         })
         .collect();
+    let inboxes = doors.iter().map(|door| tokio::spawn(InboxWatcher::new(door.clone(), until.clone()).run()));
+    let inboxes: Vec<_> = inboxes.collect();
     let end = begun + Duration::from_secs(60 * wish.minutes);
     // A slow machine takes longer, rather than to leave a kind of fault out.
     while (Instant::now() < end || told.len() < PASS)
@@ -167,14 +189,27 @@ async fn torture(wish: &Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<
         let seen = tokio::time::timeout(FEED_PATIENCE, watcher).await;
         feeds.push(seen.map_err(|_| format!("a feed does not come to height {highest} in {FEED_PATIENCE:?}"))??);
     }
-    let mut report = finish(stage, feeds, faults, wish.quiet)?;
+    let mut held = Vec::new();
+    for watcher in inboxes {
+        let seen = tokio::time::timeout(FEED_PATIENCE, watcher).await;
+        held.extend(
+            seen.map_err(|_| format!("an inbox feed does not come to height {highest} in {FEED_PATIENCE:?}"))??,
+        );
+    }
+    let mut report = finish(stage, (feeds, held), faults, wish.quiet)?;
     (report.seed, report.minutes, report.episodes) = (wish.seed, wish.minutes, told.len() as u64);
     report.wall_s = begun.elapsed().as_secs_f64();
     Ok(report)
 }
 
 async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
-    let mut cluster = demo::cluster(folder)?;
+    let mut members: Vec<_> = FOUR_AUTHORITIES.iter().map(Template::member).collect();
+    members
+        .iter_mut()
+        .filter(|member| member.id == rules::COURT)
+        .for_each(|member| member.roles.push("court".to_owned()));
+    let definitions = vec![laufzettel_contracts::ASYL_DE.to_owned(), fast::TEXT.to_owned()];
+    let mut cluster = Cluster::make(folder, "torture", members, definitions)?;
     let links = cluster.behind_proxies().await?;
     for node in cluster.nodes() {
         // The check at the end executes every block once more.
@@ -197,11 +232,16 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
 }
 
 /// Stops the nodes and holds everything against everything.
-fn finish(stage: Stage, feeds: Vec<Feed>, faults: Vec<String>, quiet: bool) -> Result<Report, Fault> {
+fn finish(
+    stage: Stage,
+    (feeds, inboxes): (Vec<Feed>, Vec<Inboxed>),
+    faults: Vec<String>,
+    quiet: bool,
+) -> Result<Report, Fault> {
     let Stage { mut cluster, links, clients, witness, counts, .. } = stage;
     cluster.stop()?;
     let (mut history, repeats, stall_max) = clients.take();
-    history.feeds = feeds;
+    (history.feeds, history.inboxes) = (feeds, inboxes);
     if !quiet {
         eprintln!("Checking {} acknowledgements, every block and every row ...", history.told.len());
     }
@@ -216,6 +256,7 @@ fn finish(stage: Stage, feeds: Vec<Feed>, faults: Vec<String>, quiet: bool) -> R
         repeats,
         reads: history.reads.len() as u64,
         feeds: history.feeds.len() as u64,
+        inbox_states: history.inboxes.len() as u64,
         feed_events: history.feeds.iter().map(|feed| feed.events.len() as u64).sum(),
         link_bytes: links.bytes(),
         link_bytes_lost: links.bytes_lost(),

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Place;
-use crate::ids::CaseId;
+use crate::ids::{CaseId, Height};
 use crate::index;
 use crate::state::case::OpenCase;
 use crate::storage::Batch;
 use crate::tree::{Change, StateKey};
+
+/// What ends a block for a case of language 2.
+type Ends<'e> = dyn Fn(&CaseId, &mut OpenCase) + Sync + 'e;
 
 /// Cases closed at the end of a block, with the rows and tree values they leave.
 #[derive(Default)]
@@ -27,16 +29,18 @@ impl Closed {
     pub(super) fn of(
         mut cases: Vec<(CaseId, Arc<OpenCase>)>,
         before: &BTreeMap<CaseId, index::Standing>,
-        place: &Place,
+        height: Height,
+        ends: &Ends<'_>,
     ) -> Self {
         if cases.len() > Self::ALONE {
             let right = cases.split_off(cases.len() >> 1);
-            let (left, right) = rayon::join(|| Self::of(cases, before, place), || Self::of(right, before, place));
+            let (left, right) =
+                rayon::join(|| Self::of(cases, before, height, ends), || Self::of(right, before, height, ends));
             return left.followed_by(right);
         }
         let mut closed = Self::default();
         for (id, case) in cases {
-            closed.close(id, case, before.get(&id), place);
+            closed.close(id, case, before.get(&id), height, ends);
         }
         closed
     }
@@ -46,14 +50,21 @@ impl Closed {
         self.cases.append(&mut right.cases);
         self
     }
-    fn close(&mut self, id: CaseId, mut case: Arc<OpenCase>, before: Option<&index::Standing>, place: &Place) {
+    fn close(
+        &mut self,
+        id: CaseId,
+        mut case: Arc<OpenCase>,
+        before: Option<&index::Standing>,
+        height: Height,
+        ends: &Ends<'_>,
+    ) {
         if case.living().is_some() {
-            Arc::make_mut(&mut case).advance(place.time_ms);
+            ends(&id, Arc::make_mut(&mut case));
         }
         let after = index::Standing::of_case(&case);
         index::put_standing(&mut self.batch, &id, before, &after);
         let previous = case.written();
-        let root = Arc::make_mut(&mut case).close(&id, place.height, &mut self.batch);
+        let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
         self.cases.push((id, case));
         self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
     }

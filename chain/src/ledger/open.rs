@@ -10,6 +10,7 @@ use super::{Ledger, whole};
 use crate::block::Body;
 use crate::codec::{Writer, encode};
 use crate::crypto::Hash;
+use crate::execute::Conduct;
 use crate::genesis::{Genesis, GenesisError, calendars_hash, text_hash};
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, NO_HASH};
@@ -197,8 +198,9 @@ impl Ledger {
         whole::check(store.as_ref(), &tip)?;
         let prune_below = Pruned::load(store.as_ref())?.bodies_from;
         let (verified, cases) = (Arc::default(), CaseCache::default());
-        let turns = Turns::PROTOCOL;
-        Ok(Self { store, genesis, tip: Arc::new(tip), order, verified, archive, prune_below, cases, turns })
+        let (turns, conduct) = (Turns::PROTOCOL, Conduct::PROTOCOL);
+        let tip = Arc::new(tip);
+        Ok(Self { store, genesis, tip, order, verified, archive, prune_below, cases, turns, conduct })
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;

@@ -9,7 +9,7 @@ use super::case::OpenCase;
 use crate::ids::CaseId;
 
 /// Reports that stand in the cases kept and what follows from them, at the most.
-pub const CACHED_ENTRIES_MAX: usize = 200_000;
+pub const CACHED_ENTRIES_MAX: usize = 400_000;
 /// What a case weighs besides its reports, in reports: fields, blinders and their hashes.
 const CASE_WEIGHT: usize = 8;
 

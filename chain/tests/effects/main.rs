@@ -12,9 +12,11 @@ mod fixture;
 
 mod due;
 mod genesis;
+mod governance;
 mod joined;
 mod random;
 mod stories;
 mod unchanged;
 mod vectors;
+mod voted;
 mod world;

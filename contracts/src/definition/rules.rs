@@ -5,7 +5,7 @@ use super::Labels;
 use crate::expression::Expression;
 use crate::legal::Length;
 use crate::name::Code;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A law that proceedings are under, by the day of one status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,6 +248,8 @@ pub(crate) struct Index {
     locks: BTreeMap<Code, usize>,
     markers: BTreeMap<Code, usize>,
     causes: BTreeMap<Trigger, Vec<usize>>,
+    /// Statuses on whose reports any lock depends.
+    raising: BTreeSet<Code>,
 }
 
 impl Rules {
@@ -268,7 +270,10 @@ impl Rules {
             locks: places(&self.locks, |one| &one.code),
             markers: places(&self.markers, |one| &one.code),
             causes,
+            raising: BTreeSet::new(),
         };
+        // It asks the places that were just made.
+        self.index.raising = self.lock_statuses(self.locks.iter().map(|lock| lock.code.clone()).collect());
         self
     }
 
@@ -301,6 +306,11 @@ impl Rules {
     pub fn caused_by(&self, trigger: &Trigger) -> impl Iterator<Item = &Rule> {
         let places = self.index.causes.get(trigger).into_iter().flatten();
         places.filter_map(|place| self.rules.get(*place))
+    }
+
+    /// Whether a report of this status, its correction or its retraction may set a lock or bring one back.
+    pub fn may_lock(&self, status: &Code) -> bool {
+        self.index.raising.contains(status)
     }
 
     /// Everything that makes rules run, in the order of their type.

@@ -120,7 +120,9 @@ impl Machine {
     pub(super) fn arrive(&mut self, given: &Given<'_>, entry: &Entry) {
         let end_ms = entry.report.occurred.end_ms();
         self.drain(given, Some(end_ms));
-        let skipped = self.next_timer(given).filter(|next| *next < end_ms);
+        // Also an instant at which nothing would happen now: a report taken before it may be what makes it matter, and
+        // is none of those before it when folding anew.
+        let skipped = self.first_after(given.as_of_ms()).filter(|next| *next < end_ms);
         if let Some(next) = skipped {
             self.skipped_ms = Some(self.skipped_ms.map_or(next, |before| before.min(next)));
         }

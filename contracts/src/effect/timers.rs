@@ -58,6 +58,11 @@ impl Machine {
         self.timers.iter().filter(|timer| timer.ms > as_of_ms).find(changes).map(|timer| timer.ms)
     }
 
+    /// The first instant after one that waits, whether it will change something or not.
+    pub(super) fn first_after(&self, as_of_ms: i64) -> Option<i64> {
+        self.timers.iter().map(|timer| timer.ms).find(|ms| *ms > as_of_ms)
+    }
+
     fn due(&mut self, given: &Given<'_>, timer: Timer) {
         match timer.phase {
             Phase::Completed => self.complete(given, timer.place),

@@ -1,8 +1,9 @@
 //! A slow, obvious fold of effects to compare with. It keeps a log of what happened (reports and instants), and for
 //! every next step tells everything anew from the whole log, by looking through all there is. It knows no index, no
-//! queue and no shortcut. It shares with the product the expressions, the counting of days, and the types.
+//! queue and no shortcut. It shares with the product the expressions, the counting of days, and the types. The test
+//! network holds ledgers against it, too; each who includes it brings a `world` beside it, with a `Setting`.
 
-use crate::world::{Setting, name};
+use super::world::Setting;
 use laufzettel_contracts::effect::{
     Addressee, Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, Effects, History,
     LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect, TaskState,
@@ -111,7 +112,8 @@ impl<'r> Reference<'r> {
             }
         }
         let last = self.entries.iter().map(|(_, proceeding)| *proceeding).max().unwrap_or(0);
-        for proceeding in 1..=last {
+        let ruled = !self.definition().rules().regimes.is_empty();
+        for proceeding in (1..=last).filter(|_| ruled) {
             let (place, provisional) = self.regime(&told.seen, proceeding).expect("it has a report");
             let regime = self.definition().rules().regimes[place].code.clone();
             told.effects.regimes.push(ProceedingRegime { proceeding, regime, provisional });
@@ -358,7 +360,7 @@ impl<'r> Reference<'r> {
         }
         let mut occurrence = 0;
         let mut origin = || {
-            let id = name(&rule.name, &cause, occurrence);
+            let id = self.setting.name(&rule.name, &cause, occurrence);
             occurrence += 1;
             Origin { id, rule: rule.name.clone(), cause, occurrence: occurrence - 1, proceeding }
         };
@@ -416,7 +418,8 @@ impl<'r> Reference<'r> {
             if deadline.seat.is_none() {
                 deadline.seat = rule.seat.as_ref().and_then(|role| self.holder(with, role));
             }
-            let choice = self.choice(deadline.seat.as_ref(), rule.unknown_seat);
+            let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
+            let choice = self.choice(deadline.seat.as_ref(), unknown);
             let start = match (rule.from, effective) {
                 (StartDay::Effective, Some(day)) => When::Day(*day),
                 (_, _) => *start,

@@ -113,6 +113,25 @@ fn an_urgent_stop_locks_tells_escalates_and_is_released() {
     assert_eq!(told.admit(&on("scheduled", 3), None), Ok(vec![]));
 }
 
+/// A report of today counts at the end of the day: what becomes due before is judged without it, also by a fold that
+/// had taken it already. Found by the simulator: nodes that had kept the case escalated, others did not.
+#[test]
+fn who_is_known_by_the_end_of_the_day_is_not_waited_for_before() {
+    let mut told = Told::new();
+    let filed = at(2, 10);
+    let notice = told.report(1, "court-south", instant("relief", filed), filed + 1).arose[1].id;
+    // Of several foreigners authorities none is known, so that any may acknowledge; this one holds both roles.
+    let world = told.setting.world();
+    let by = authority("fa-two");
+    assert_eq!(told.history.acknowledge(&world, &told.effects, &notice, &by, filed + 5), Ok(()));
+    // From the evening on it is another one.
+    told.report(2, "fa-one", on("scheduled", 2), filed + 10);
+    let until = filed + 1 + HOUR_MS / 4;
+    assert_eq!(told.effects.next_due_ms, Some(until));
+    assert_eq!(shown(&told.fold(until + 1)), [""; 0]);
+    assert!(!told.effects.notices[0].unacknowledged);
+}
+
 #[test]
 fn both_acknowledge_and_nothing_escalates() {
     let mut told = Told::new();

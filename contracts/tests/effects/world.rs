@@ -39,6 +39,10 @@ impl Setting {
         World { definition: &self.definition, calendars: &self.calendars, directory: &self.directory }
     }
 
+    pub(crate) fn name(&self, rule: &Code, cause: &Cause, occurrence: u32) -> EffectId {
+        name(rule, cause, occurrence)
+    }
+
     pub(crate) fn case(&self, entries: &[Entry]) -> CaseFold {
         let mut case = CaseFold::new();
         for entry in entries {

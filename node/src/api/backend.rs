@@ -27,7 +27,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::reasons::Reason;
 use super::status::Failure;
-pub use parts::{BackendParts, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync, Taken};
+pub use parts::{
+    Alarm, BackendParts, HeardBeat, NodeState, Outcome, PeerState, PoolRefusal, Progress, Submit, Sync, Taken,
+};
 
 /// A dry run costs as much as the execution; a bulk transaction learns its refusals from the block.
 const FORETOLD_ITEMS_MAX: usize = 8;
@@ -144,10 +146,10 @@ impl Backend {
         }
     }
 
-    fn judge<'a>(&'a self, read: &'a dyn Read, tip: &Tip) -> Judge<'a> {
+    fn judge<'a>(&'a self, read: &'a dyn Read, tip: &'a Tip) -> Judge<'a> {
         Judge {
             read,
-            registry: &self.parts.genesis.registry,
+            registry: &tip.registry,
             network: self.parts.genesis.network,
             incarnation: tip.header.incarnation,
             height: tip.header.height.saturating_add(1),

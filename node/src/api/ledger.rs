@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::backend::{Backend, NodeState, Sync};
+use super::backend::{Alarm, Backend, NodeState, Sync};
 use super::callers::Caller;
 use super::convert;
 use super::feed;
@@ -97,7 +97,14 @@ fn signing(state: Option<SigningState>, tip: Height) -> (v1::SigningState, Heigh
 }
 
 /// How this node is, from what its driver said last.
-pub(super) fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::GetHealthResponse {
+///
+/// Alarms are shown of one authority, or of all where the operator asks.
+pub(super) fn health(
+    backend: &Backend,
+    state: &NodeState,
+    tip: &Tip,
+    authority: Option<&str>,
+) -> v1::GetHealthResponse {
     let genesis = backend.genesis();
     let sync = match state.sync {
         Sync::InSync => v1::HealthState::InSync,
@@ -132,7 +139,20 @@ pub(super) fn health(backend: &Backend, state: &NodeState, tip: &Tip) -> v1::Get
         signing: signing.into(),
         signing_above_height,
         position: Some(backend.position(tip)),
+        alarms: alarms(state, authority),
     }
+}
+
+fn alarms(state: &NodeState, authority: Option<&str>) -> Vec<v1::UrgentAlarm> {
+    let shown = state.alarms.iter().filter(|alarm| authority.is_none_or(|own| own == alarm.late.authority));
+    let alarm = |alarm: &Alarm| v1::UrgentAlarm {
+        authority: alarm.late.authority.clone(),
+        transaction_id: alarm.late.id.0.to_vec(),
+        since_ms: alarm.late.since_ms,
+        waiting_ms: alarm.age_ms,
+        lost: alarm.late.lost.as_ref().map(|reason| format!("{reason:?}")).unwrap_or_default(),
+    };
+    shown.map(alarm).collect()
 }
 
 #[tonic::async_trait]
@@ -162,10 +182,10 @@ impl v1::ledger_service_server::LedgerService for Blocks {
     }
 
     async fn get_health(&self, request: Request<v1::GetHealthRequest>) -> Answer<v1::GetHealthResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let state = self.backend.state().borrow().clone();
         let tip = self.backend.subscribe().borrow().clone();
-        Ok(Response::new(health(&self.backend, &state, &tip)))
+        Ok(Response::new(health(&self.backend, &state, &tip, Some(caller.authority()))))
     }
 
     type WatchBlocksStream = Pin<Box<ReceiverStream<Result<v1::WatchBlocksResponse, Status>>>>;

@@ -154,7 +154,7 @@ impl Local {
         let reached = if probe_links { self.probe(&known).await } else { Vec::new() };
         let state = self.backend.state().borrow().clone();
         let tip = self.backend.subscribe().borrow().clone();
-        let health = super::ledger::health(&self.backend, &state, &tip);
+        let health = super::ledger::health(&self.backend, &state, &tip, None);
         let mut rows = Vec::new();
         for (index, peer) in state.peers.iter().enumerate() {
             let link = links.remove(peer.authority.as_str()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The services over mTLS, with a ledger in memory and one validator that
 //! decides each transaction at once.
 
+mod clearance;
 mod inbox;
 
 use std::collections::BTreeMap;
@@ -122,11 +123,15 @@ impl Node {
     }
 
     async fn of(genesis: Arc<Genesis>) -> Self {
+        Self::in_state(genesis, NodeState { sync: Sync::InSync, ..NodeState::default() }).await
+    }
+
+    /// A node whose driver says this once and then nothing more.
+    async fn in_state(genesis: Arc<Genesis>, state: NodeState) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemStore::default());
         let ledger = Ledger::open(store.clone(), genesis.clone(), false).unwrap();
         let (tip_sender, tip) = watch::channel(ledger.tip());
         let (submit, submits) = mpsc::channel(16);
-        let state = NodeState { sync: Sync::InSync, ..NodeState::default() };
         let backend = Backend::new(BackendParts {
             authority: "de-bamf".into(),
             store,

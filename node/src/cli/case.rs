@@ -1,5 +1,6 @@
 //! `laufzettel case`: shows cases and their events.
 
+mod clearance;
 pub(super) mod effects;
 mod explain;
 
@@ -30,6 +31,8 @@ pub(super) enum Case {
     List(List),
     /// Why each deadline, task, notice, lock and marker is there.
     Explain(explain::Explain),
+    /// Whether a lock stands against an act, asked right before it; recorded on the ledger.
+    Clearance(clearance::Clearance),
 }
 
 /// Arguments of `case show`.
@@ -72,6 +75,7 @@ impl Case {
             Self::Events { case } => events(case, target, output).await,
             Self::List(list) => list.run(target, output).await,
             Self::Explain(explain) => explain.run(target, output).await,
+            Self::Clearance(clearance) => clearance.run(target, output).await,
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         ("missing", missing_text(&missing)),
         ("may still fail", margin_text(&health)),
         ("signs", signing_text(&health)),
+        ("alarms", alarms_text(&health)),
         ("mempool", format!("{} transactions, {} bytes", health.mempool_transactions, health.mempool_bytes)),
         ("software", format!("{}, protocol {}", health.software_version, health.protocol_version)),
     ];
@@ -54,6 +55,7 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         "missing": missing.iter().map(|peer| &peer.authority).collect::<Vec<_>>(),
         "signing": health.signing().as_str_name(), "signing_above_height": health.signing_above_height,
         "round": health.round, "quorum_margin": health.quorum_margin, "peers": peers, "warnings": health.warnings,
+        "alarms": health.alarms.iter().map(alarm_json).collect::<Vec<_>>(),
         "mempool_transactions": health.mempool_transactions, "mempool_bytes": health.mempool_bytes,
         "software_version": health.software_version, "protocol_version": health.protocol_version,
     });
@@ -62,6 +64,27 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         output.say(&format!("warning: {warning}"));
     }
     if in_sync { Ok(()) } else { Err(Fault::unreachable(format!("the node is {state}"))) }
+}
+
+fn alarms_text(health: &v1::GetHealthResponse) -> String {
+    let one = |alarm: &v1::UrgentAlarm| {
+        let state = if alarm.lost.is_empty() { "not final" } else { "LOST" };
+        format!(
+            "urgent report {} {state} for {}",
+            hex(&alarm.transaction_id),
+            span(Duration::from_millis(alarm.waiting_ms))
+        )
+    };
+    if health.alarms.is_empty() {
+        "none".to_owned()
+    } else {
+        health.alarms.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn alarm_json(alarm: &v1::UrgentAlarm) -> serde_json::Value {
+    json!({ "authority": alarm.authority, "transaction": hex(&alarm.transaction_id), "since_ms": alarm.since_ms,
+            "waiting_ms": alarm.waiting_ms, "lost": alarm.lost })
 }
 
 fn missing_text(missing: &[&v1::PeerHealth]) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::evidence::Evidence;
-use laufzettel_chain::ids::{BlockId, Height, PayloadDigest};
+use laufzettel_chain::ids::{BlockId, Height, PayloadDigest, TransactionId};
 use laufzettel_chain::vote::{Beat, Signed};
 use thiserror::Error;
 
@@ -120,6 +120,19 @@ pub struct PeerHealth {
     pub garbage: u64,
 }
 
+/// A lock-capable transaction of a client of this node that should be final and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    /// Who signed it.
+    pub authority: String,
+    /// Its id.
+    pub id: TransactionId,
+    /// When this node took it, milliseconds by this node's clock.
+    pub since_ms: u64,
+    /// Why it will not become final; none while it may.
+    pub lost: Option<RefusalReason>,
+}
+
 /// A snapshot of the driver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Health {
@@ -151,6 +164,13 @@ pub struct Health {
     pub pending_bytes: usize,
     /// Since when the oldest lock-capable one waits; 0 = none.
     pub oldest_pending_lock_ms: u64,
+    /// This node's own last beat, as it sent it to all.
+    pub own_beat: Option<Signed<Beat>>,
+    /// When this was so, milliseconds by this node's clock.
+    pub at_ms: u64,
+    /// Lock-capable transactions of this node's clients that are late or were lost, the oldest first; not all if there
+    /// are very many.
+    pub unsettled: Vec<Late>,
     /// Height at which another node was last seen to sign with this node's consensus key.
     pub key_elsewhere: Option<Height>,
     /// Why the node stopped.

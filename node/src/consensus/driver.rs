@@ -17,6 +17,7 @@ mod repair;
 mod snapshots;
 mod sync;
 mod transactions;
+pub mod unsettled;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::crypto::{SigningKey, VerifyingKey};
 use laufzettel_chain::ids::{Address, BlockId, Height, NetworkId, PayloadDigest};
-use laufzettel_chain::vote::{Proposal, Signed};
+use laufzettel_chain::vote::{Beat, Proposal, Signed};
 
 use super::action::{Action, Diagnostic, TimerKey};
 use super::bodies::Bodies;
@@ -46,6 +47,7 @@ use accuse::Accusations;
 use pace::Pace;
 use sync::Sync;
 use transactions::{Admission, Waiter};
+use unsettled::Unsettled;
 
 /// Core inputs of peers that wait for a barrier; more are dropped and come again by rebroadcast.
 const QUEUE_MAX: usize = 4_096;
@@ -163,6 +165,9 @@ pub struct Driver {
     offered_at_ms: u64,
     pace: Pace,
     beat_sequence: u64,
+    /// The last beat of this node, as all others have it.
+    own_beat: Option<Signed<Beat>>,
+    unsettled: Unsettled,
     reads: BTreeMap<Ticket, Peer>,
     snapshot_reads: BTreeMap<Ticket, Peer>,
     halted: Option<String>,
@@ -210,6 +215,8 @@ impl Driver {
             offered_at_ms: 0,
             pace: Pace::default(),
             beat_sequence: now_ms,
+            own_beat: None,
+            unsettled: Unsettled::default(),
             reads: BTreeMap::new(),
             snapshot_reads: BTreeMap::new(),
             halted: None,
@@ -255,7 +262,13 @@ impl Driver {
             Input::Built { ticket, outcome } => self.on_built(ticket, outcome),
             Input::Validated { ticket, id, result } => self.on_validated(ticket, id, result),
             Input::Persisted { ticket } => self.on_persisted(ticket),
-            Input::Committed { ticket, tip, finals } => self.on_committed(ticket, *tip, &finals),
+            Input::Committed { ticket, tip, finals, clearance } => {
+                self.on_committed(ticket, *tip, &finals);
+                // Who asked whether a lock stands waits for beats that know this block.
+                if clearance {
+                    self.beat();
+                }
+            }
             Input::CommitFailed { ticket, height, fault } => self.on_commit_failed(ticket, height, &fault),
             Input::BlocksRead { ticket, entries } => self.on_blocks_read(ticket, entries),
             Input::BlocksPruned { ticket, bodies_from } => self.on_blocks_pruned(ticket, bodies_from),

@@ -128,6 +128,8 @@ pub enum Input {
         tip: Box<Tip>,
         /// Outcomes of its transactions.
         finals: Vec<FinalOutcome>,
+        /// Whether one of them asked for clearance: who asked waits for beats.
+        clearance: bool,
     },
     /// A certified block cannot be committed: what came is not its body, or it does not execute to its root.
     CommitFailed {

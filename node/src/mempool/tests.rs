@@ -102,6 +102,35 @@ fn own_ones_are_offered_again_until_they_go() {
 }
 
 proptest! {
+    /// The oldest that may lock, and those of own clients, are what a list of all says.
+    #[test]
+    fn what_may_lock_is_known_by_age(steps in prop::collection::vec((0u8..3, 0u8..6, any::<bool>(), any::<bool>()), 0..60)) {
+        let mut pool = Mempool::default();
+        let mut all: Vec<(u64, u8, bool, bool)> = Vec::new();
+        for (now_ms, (what, number, locks, own)) in (1u64..).zip(steps) {
+            let (transaction, info) = make("a", number, locks, 100);
+            if what == 0 {
+                pool.remove_id("a", info.id);
+                all.retain(|(_, of, _, _)| *of != number);
+            } else {
+                let origin = (!own).then(|| Peer("other".to_owned()));
+                match pool.insert(transaction, info, origin, now_ms) {
+                    Ok(Inserted::New) => all.push((now_ms, number, locks, own)),
+                    // The same by an own client makes it an own one.
+                    Ok(Inserted::Known) => {
+                        all.iter_mut().filter(|(_, of, _, _)| *of == number).for_each(|one| one.3 |= own);
+                    }
+                    Err(_) => {}
+                }
+            }
+            let oldest = all.iter().filter(|one| one.2).map(|one| one.0).min();
+            prop_assert_eq!(pool.oldest_lock_ms(), oldest.unwrap_or(0));
+            let mut expected: Vec<u64> = all.iter().filter(|one| one.2 && one.3).map(|one| one.0).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(pool.own_locks().map(|(added_ms, _)| added_ms).collect::<Vec<_>>(), expected);
+        }
+    }
+
     /// Whatever comes and goes, the counts agree with the contents and nothing is offered twice in a block.
     #[test]
     fn books_balance(steps in prop::collection::vec((0u8..4, 0u8..3, 0u8..20, any::<bool>()), 0..80)) {

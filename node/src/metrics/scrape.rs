@@ -51,6 +51,8 @@ pub(super) struct Gauges {
     flight: Real,
     mempool_transactions: Gauge,
     mempool_bytes: Gauge,
+    urgent_late: Gauge,
+    urgent_waiting: Real,
     peers_connected: Gauge,
     peer_connected: Family<PeerLabel, Gauge>,
     peer_height: Family<PeerLabel, Gauge>,
@@ -85,6 +87,10 @@ impl Gauges {
         let bytes = || Unit::Bytes;
         own.register("mempool_transactions", "Transactions that wait", gauges.mempool_transactions.clone());
         own.register_with_unit("mempool", "Bytes of transactions that wait", bytes(), gauges.mempool_bytes.clone());
+        let help = "Urgent reports of this node's clients that are not final after 10 s, or were lost: alarm above 0";
+        own.register("urgent_late", help, gauges.urgent_late.clone());
+        let help = "For how long the oldest of them has waited";
+        own.register_with_unit("urgent_waiting", help, Unit::Seconds, gauges.urgent_waiting.clone());
         own.register_with_unit("data", "Bytes of the data folder", bytes(), gauges.data_bytes.clone());
         let help = "Bytes free on the file system of the data folder";
         own.register_with_unit("disk_free", help, bytes(), gauges.disk_free_bytes.clone());
@@ -150,6 +156,8 @@ impl Gauges {
         self.flight.set(seconds(state.flight_ms));
         self.mempool_transactions.set(whole(state.mempool_transactions));
         self.mempool_bytes.set(whole(state.mempool_bytes));
+        self.urgent_late.set(i64::try_from(state.alarms.len()).unwrap_or(i64::MAX));
+        self.urgent_waiting.set(seconds(state.alarms.first().map_or(0, |alarm| alarm.age_ms)));
         let missing = state.peers.iter().filter(|peer| peer.validator && !peer.connected).count();
         self.missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
         let connected = state.peers.iter().filter(|peer| peer.connected).count();

@@ -138,7 +138,8 @@ impl Chain {
                 // Evidence concerns no case, and a clearance check changes none: they have no revision.
                 let Some(case) = item.case.filter(|_| receipt.revision > 0) else { continue };
                 self.cases.entry(case).or_default().push((height, receipt.revision));
-                if !matches!(item.action, Action::OpenCase { .. }) {
+                // Acknowledgements and completions are counted in a case, and are no events.
+                if matches!(item.action, Action::Report(_) | Action::Correct { .. } | Action::Retract { .. }) {
                     self.events.push(Position { height, transaction: index, item: number });
                 }
             }

@@ -1,8 +1,9 @@
 //! What clients saw, held against the chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_chain::ids::{CaseId, Height};
+use laufzettel_contracts::effect::EffectId;
 
 use super::Verdict;
 use super::chain::Chain;
@@ -45,6 +46,17 @@ pub(crate) struct Feed {
     pub(crate) height: Height,
 }
 
+/// What a feed of an inbox had delivered and not taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inboxed {
+    /// Whose inbox.
+    pub(crate) authority: String,
+    /// All up to this height was delivered.
+    pub(crate) height: Height,
+    /// Cases and effects.
+    pub(crate) held: BTreeSet<(CaseId, EffectId)>,
+}
+
 /// Everything clients saw.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
@@ -54,6 +66,8 @@ pub(crate) struct History {
     pub(crate) reads: Vec<Seen>,
     /// Feeds from the beginning of the chain.
     pub(crate) feeds: Vec<Feed>,
+    /// Inboxes by their feeds, at some heights.
+    pub(crate) inboxes: Vec<Inboxed>,
 }
 
 /// What was said to be final is there, where it was said to be.

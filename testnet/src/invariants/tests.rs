@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod rules;
+
 use std::sync::Arc;
 
 use laufzettel_chain::certificate::Certificate;
@@ -79,7 +81,7 @@ fn vote(network: laufzettel_chain::ids::NetworkId, member: &Member, height: u64,
 impl Network {
     fn new() -> Self {
         let members = members(4, 4);
-        let genesis = genesis(&members);
+        let genesis = genesis(&members, false);
         let stores = [Arc::new(MemStore::default()), Arc::new(MemStore::default())];
         let mut ledgers = stores.clone().map(|store| Ledger::open(store, genesis.clone(), true).unwrap());
         let (mut history, mut feed) = (History::default(), Feed { height: BLOCKS, ..Feed::default() });
@@ -211,7 +213,7 @@ fn another_block_or_a_bad_certificate_is_caught() {
     let mut network = Network::new();
     // Certificates that the genesis file's validators did not sign.
     let others = members(5, 5);
-    network.genesis = genesis(&others);
+    network.genesis = genesis(&others, false);
     assert!(!network.check().is_sound());
 }
 

@@ -1,11 +1,18 @@
 //! Nodes that are wrong on purpose. Each variant must be caught by a check:
 //! a simulator that finds nothing wrong with them finds nothing.
 
+use std::collections::BTreeSet;
+
 use laufzettel_chain::codec::encode;
 use laufzettel_chain::crypto::{Hash, hash_parts};
-use laufzettel_chain::ids::Address;
+use laufzettel_chain::execute::Conduct;
+use laufzettel_chain::ids::{Address, CaseId};
+use laufzettel_chain::item::Action;
+use laufzettel_chain::registry::Registry;
+use laufzettel_chain::state::case::OpenCase;
 use laufzettel_chain::state::order::{ProposerOrder, Turns};
 use laufzettel_chain::validators::ValidatorSet;
+use laufzettel_contracts::effect::{EffectId, EffectKind};
 use laufzettel_node::consensus::gate::{KnownBlock, Verdict, View};
 
 /// What is wrong with the nodes.
@@ -30,6 +37,16 @@ pub(crate) enum Broken {
     DefersProposer,
     /// After a crash the node starts from a copy of an earlier disk, watermark and all.
     RestoresSnapshot,
+    /// Nobody knows what is due: cases are brought forward only when somebody reports something in them.
+    SkipsDueWork,
+    /// Locks and guards do not count for a correction.
+    LockIgnored,
+    /// That an effect has gone is not noted where somebody was told of it.
+    WithdrawsSilently,
+    /// What is remembered of a case's effects is forgotten with each item, so that all of them come anew.
+    DeliversTwice,
+    /// A report that deviates brings nothing.
+    DeviationSilences,
 }
 
 impl Broken {
@@ -49,9 +66,26 @@ impl Broken {
             _ => None,
         }
     }
+    /// How such nodes treat what follows from cases, where it is not as the protocol says.
+    pub(super) fn conduct(self) -> Option<Conduct> {
+        let protocol = Conduct::PROTOCOL;
+        match self {
+            Self::LockIgnored => {
+                Some(Conduct { spares: |item| matches!(item.action, Action::Correct { .. }), ..protocol })
+            }
+            Self::WithdrawsSilently => Some(Conduct { advance: advance_unless_gone, ..protocol }),
+            Self::DeliversTwice => Some(Conduct { advance: advance_anew, ..protocol }),
+            Self::DeviationSilences => Some(Conduct { advance: advance_unless_deviating, ..protocol }),
+            _ => None,
+        }
+    }
+    /// Whether it shows only where rules are run.
+    pub(super) fn is_of_rules(self) -> bool {
+        self == Self::SkipsDueWork || self.conduct().is_some()
+    }
     /// All variants.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::AnswersBeforeSync,
         Self::WatermarkLate,
         Self::ForgetsLog,
@@ -61,7 +95,54 @@ impl Broken {
         Self::OrderInsideHash,
         Self::DefersProposer,
         Self::RestoresSnapshot,
+        Self::SkipsDueWork,
+        Self::LockIgnored,
+        Self::WithdrawsSilently,
+        Self::DeliversTwice,
+        Self::DeviationSilences,
     ];
+    /// What a check says of a variant that shows in what follows from cases.
+    #[cfg(test)]
+    pub(crate) fn is_told(self) -> Option<&'static str> {
+        Some(match self {
+            Self::SkipsDueWork => "is not done",
+            Self::LockIgnored => "is recorded although",
+            Self::WithdrawsSilently => "is not told to",
+            Self::DeliversTwice | Self::DeviationSilences => "are not what a slow fold gives",
+            _ => return None,
+        })
+    }
+}
+
+/// Leaves the memory of effects as it is where the fold gives one of them no longer.
+fn advance_unless_gone(_: &Registry, _: &CaseId, case: &mut OpenCase, time_ms: u64) {
+    case.bring(time_ms);
+    let gone = case.living().is_some_and(|living| {
+        let effects = living.effects();
+        let locks = effects.locks.iter().map(|lock| lock.origin.id);
+        let there: BTreeSet<EffectId> = locks.collect();
+        let mut past = living.history().past().iter();
+        past.any(|(id, past)| past.kind == EffectKind::Lock && past.withdrawn_ms.is_none() && !there.contains(id))
+    });
+    if !gone {
+        case.advance(time_ms);
+    }
+}
+
+/// Begins with an empty memory of effects.
+fn advance_anew(registry: &Registry, id: &CaseId, case: &mut OpenCase, time_ms: u64) {
+    if !case.is_due() {
+        *case = case.clone().within(registry, *id);
+    }
+    case.advance(time_ms);
+}
+
+/// Leaves the memory of effects as it is where a report of the case deviates.
+fn advance_unless_deviating(_: &Registry, _: &CaseId, case: &mut OpenCase, time_ms: u64) {
+    case.bring(time_ms);
+    if case.effects().is_none_or(|effects| effects.deviations.is_empty()) {
+        case.advance(time_ms);
+    }
 }
 
 fn hash_with_order(validators: &ValidatorSet, order: &[Address]) -> Hash {

@@ -16,7 +16,7 @@ use laufzettel_node::consensus::{LogEntry, Message, Tip, gate};
 
 use super::clients::Client;
 use super::replica::Replica;
-use crate::invariants::{self, Held, History, Told, Witness};
+use crate::invariants::{self, Held, History, Told, Verdict, Witness};
 use crate::load::Acknowledged;
 use contradictions::Contradictions;
 use turns::Turns;
@@ -138,14 +138,14 @@ impl Checks {
         Err(format!("{} told of height {} and restarts at {tip}", replica.member.id, replica.announced))
     }
 
-    /// In the end: all that must hold of any network, read from every node's disk.
+    /// In the end: whether all holds that must of any network, read from every node's disk.
     pub(super) fn settled(
         &self,
         genesis: &Arc<Genesis>,
         liars: &BTreeSet<Address>,
         replicas: &[Replica],
         clients: &[Client],
-    ) -> Result<(), String> {
+    ) -> Verdict {
         let running = replicas.iter().filter_map(|replica| Some((replica, replica.running.as_ref()?)));
         let held: Vec<Held<'_>> =
             running.map(|(replica, running)| Held { node: &replica.member.id, read: running.store.as_ref() }).collect();
@@ -162,6 +162,6 @@ impl Checks {
             Some(Told { what, submitted_us, told_us })
         });
         let history = History { told: told.collect(), ..History::default() };
-        invariants::check(genesis, &held, &history, witness).sound()
+        invariants::check(genesis, &held, &history, witness)
     }
 }

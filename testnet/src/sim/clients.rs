@@ -1,15 +1,19 @@
 //! Clients: each has one transaction and submits it, at another node if need
-//! be, until it is told the final outcome. The same bytes each time.
+//! be, until it is told the final outcome. The same bytes each time. What the
+//! transactions say where rules are run is in `script`.
 
 use std::sync::Arc;
 
-use laufzettel_chain::ids::{CaseId, NetworkId, PayloadDigest, TransactionId};
+use laufzettel_chain::crypto::sign;
+use laufzettel_chain::ids::{CaseId, KeyId, NetworkId, PayloadDigest, TransactionId};
 use laufzettel_chain::item::{Action, Item};
-use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_chain::transaction::{Payload, SIGN_DOMAIN, Signature, SignedTransaction};
 use laufzettel_contracts::{AuthorityId, Code, Report, Sealed, When};
 use laufzettel_node::consensus::FinalOutcome;
 
 use super::genesis::{Member, START_MS};
+use super::mode::Mode;
+use super::script::{STEPS, Sent, lone, script};
 
 /// One client.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub(super) struct Client {
     pub(super) authority: String,
     pub(super) id: TransactionId,
     pub(super) digest: PayloadDigest,
+    /// When it first submits, from the beginning; 0: at any time.
+    pub(super) wait_ms: u64,
     /// What it was told, and by which node.
     pub(super) told: Option<(usize, FinalOutcome)>,
     /// When it first submitted.
@@ -72,14 +78,16 @@ pub(super) fn payload(
     }
 }
 
+fn bytes_of(what: &str, number: usize) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(blake3::hash(format!("{what} {number}").as_bytes()).as_bytes().split_at(16).0);
+    bytes
+}
+
 /// A client of this number, with a case of its own.
-pub(super) fn client(number: usize, network: NetworkId, members: &[Member], large: bool) -> Option<Client> {
+fn client(number: usize, network: NetworkId, members: &[Member], large: bool) -> Option<Client> {
     let member = members.get(number.checked_rem(members.len())?)?;
-    let bytes = |what: &str| -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(blake3::hash(format!("{what} {number}").as_bytes()).as_bytes().split_at(16).0);
-        bytes
-    };
+    let bytes = |what: &str| bytes_of(what, number);
     let case = CaseId(bytes("case"));
     let open = Action::OpenCase { definition: "small".to_owned(), version: 1 };
     let report = Action::Report(Report::new(Code::new("step").ok()?, When::Day(20_000)));
@@ -89,15 +97,57 @@ pub(super) fn client(number: usize, network: NetworkId, members: &[Member], larg
         let action = bulky()?;
         items.extend((0..BULKY_REPORTS).map(|report| Item::encode(bytes(&format!("report {report}")), case, &action)));
     }
-    let payload = payload(TransactionId(bytes("transaction")), network, member, LONG_MS, &items);
-    let transaction = payload.sign(items, &member.service);
-    Some(Client {
+    Some(signed(number, network, member, Sent { items, ..Sent::default() }))
+}
+
+/// A client that submits these items as a member.
+fn signed(number: usize, network: NetworkId, member: &Member, sent: Sent) -> Client {
+    let id = TransactionId(bytes_of("transaction", number));
+    let payload = payload(id, network, member, LONG_MS, &sent.items);
+    let mut transaction = payload.sign(sent.items, &member.service);
+    if sent.second {
+        let value = sign(&member.person, SIGN_DOMAIN, &transaction.payload);
+        transaction.signatures.push(Signature { key_id: KeyId::of(&member.person.verifying_key()), value });
+        transaction.signatures.sort_by_key(|signature| signature.key_id);
+    }
+    Client {
         digest: PayloadDigest::of(&transaction.payload),
         transaction: Arc::new(transaction),
         authority: payload.authority,
         id: payload.id,
+        wait_ms: sent.wait_ms,
         told: None,
         since_ms: None,
         told_ms: 0,
-    })
+    }
+}
+
+/// The clients of a seed. Where rules are run, most go through the cases of scripts, transaction by transaction; the
+/// others have cases without rules, as in other runs.
+pub(super) fn clients(
+    seed: u64,
+    network: NetworkId,
+    members: &[Member],
+    mode: &Mode,
+    count: usize,
+) -> Option<Vec<Client>> {
+    let mut scripted = Vec::new();
+    for number in 0..if mode.rules { count.div_ceil(STEPS) } else { 0 } {
+        scripted.extend(script(seed, number, members).ok()?);
+    }
+    let mut scripted = scripted.into_iter();
+    let of_number = |number: usize| {
+        let sent = if number.is_multiple_of(BULKY_EVERY) { None } else { scripted.next() };
+        match sent {
+            Some(sent) => Some(signed(number, network, members.get(sent.member)?, sent)),
+            None => client(number, network, members, mode.bulky),
+        }
+    };
+    (0..count).map(of_number).collect()
+}
+
+/// A client that comes to a network at rest in which rules are run: what it reports is of now.
+pub(super) fn late(number: usize, now_ms: u64, network: NetworkId, members: &[Member]) -> Option<Client> {
+    let sent = lone(number, now_ms, members).ok()?;
+    Some(signed(number, network, members.get(sent.member)?, sent))
 }

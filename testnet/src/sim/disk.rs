@@ -74,6 +74,10 @@ impl Read for SimStore {
         if self.hides(family, key) { Ok(None) } else { self.faulty.get(family, key) }
     }
     fn scan(&self, family: Family, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        // Rows 6.. of the derived ones say what is due.
+        if self.broken == Some(Broken::SkipsDueWork) && family == Family::Index && from.first() == Some(&6) {
+            return Ok(Vec::new());
+        }
         self.faulty.scan(family, from, to, limit)
     }
     fn last(&self, family: Family, from: &[u8], to: &[u8]) -> Result<Option<Row>, StoreError> {

@@ -7,6 +7,9 @@ use laufzettel_chain::crypto::SigningKey;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ledger::genesis_state;
 use laufzettel_chain::storage::mem::MemStore;
+use laufzettel_contracts::CALENDARS_DE;
+
+use crate::fast;
 
 /// Block time of height 0.
 pub(crate) const START_MS: u64 = 1_790_000_000_000;
@@ -36,7 +39,21 @@ pub(crate) struct Member {
     pub(crate) consensus: SigningKey,
     pub(crate) node: SigningKey,
     pub(crate) service: SigningKey,
+    /// A second person of it; registered where rules are run.
+    pub(crate) person: SigningKey,
 }
+
+/// By number, what members may do in the process that hurries, where it is run. Two hold some roles.
+const ROLES: [&str; 8] = [
+    r#""asylum_office""#,
+    r#""foreigners_authority""#,
+    r#""court""#,
+    r#""federal_police", "foreigners_authority""#,
+    r#""asylum_office""#,
+    r#""court""#,
+    r#""federal_police""#,
+    r#""asylum_office""#,
+];
 
 /// Some members, always the same; the first ones validate.
 pub(crate) fn members(count: usize, validators: usize) -> Vec<Member> {
@@ -49,13 +66,14 @@ pub(crate) fn members(count: usize, validators: usize) -> Vec<Member> {
         consensus: key(number, "consensus"),
         node: key(number, "node"),
         service: key(number, "service"),
+        person: key(number, "person"),
     };
     (0..count).map(member).collect()
 }
 
-/// The genesis of these members.
-pub(crate) fn genesis(members: &[Member]) -> Arc<Genesis> {
-    let parse = |root: &str| match Genesis::parse(text(members, root).as_bytes()) {
+/// The genesis of these members; `rules` makes it one of protocol version 2, with the process that hurries.
+pub(crate) fn genesis(members: &[Member], rules: bool) -> Arc<Genesis> {
+    let parse = |root: &str| match Genesis::parse(text(members, root, rules).as_bytes()) {
         Ok(genesis) => genesis,
         Err(error) => panic!("the simulation's genesis: {error}"),
     };
@@ -68,13 +86,16 @@ pub(crate) fn genesis(members: &[Member]) -> Arc<Genesis> {
     Arc::new(parse(&root))
 }
 
-fn text(members: &[Member], root: &str) -> String {
-    let mut text = format!("version = 1\nname = \"sim\"\ntime_ms = {START_MS}\nstate_root = \"{root}\"\n");
-    for member in members {
-        let id = &member.id;
+fn text(members: &[Member], root: &str, rules: bool) -> String {
+    let protocol = if rules { "protocol = 2\n" } else { "" };
+    let mut text = format!("version = 1\n{protocol}name = \"sim\"\ntime_ms = {START_MS}\nstate_root = \"{root}\"\n");
+    for (member, more) in members.iter().zip(ROLES) {
+        let (id, more) = (&member.id, if rules { format!(", {more}") } else { String::new() });
         text += &format!("[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\n");
-        text += &format!("roles = [\"office\"]\nhosted_by = \"{id}\"\n");
-        for (purpose, key) in [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)] {
+        text += &format!("roles = [\"office\"{more}]\nhosted_by = \"{id}\"\n");
+        let person = rules.then_some(("person", &member.person));
+        let keys = [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)];
+        for (purpose, key) in keys.into_iter().chain(person) {
             let public = blake3::Hash::from_bytes(key.verifying_key().to_bytes()).to_hex();
             text += &format!("[[authority.key]]\npurpose = \"{purpose}\"\npublic = \"{public}\"\n");
         }
@@ -82,5 +103,10 @@ fn text(members: &[Member], root: &str) -> String {
     for member in members.iter().filter(|member| member.validator) {
         text += &format!("[[validator]]\nauthority = \"{}\"\npower = 1\n", member.id);
     }
-    text + &format!("[[definition]]\ntext = '''\n{DEFINITION}'''\n")
+    text += &format!("[[definition]]\ntext = '''\n{DEFINITION}'''\n");
+    if rules {
+        text += &format!("[[definition]]\ntext = '''\n{}'''\n", fast::TEXT);
+        text += &format!("[[calendar]]\ntext = '''\n{CALENDARS_DE}'''\n");
+    }
+    text
 }

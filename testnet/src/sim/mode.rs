@@ -35,6 +35,9 @@ pub(super) struct Mode {
     pub(super) bulky: bool,
     /// Whether somebody submits a transaction whose execution panics.
     pub(super) hostile: bool,
+    /// Whether rules are run: protocol version 2, with deadlines, locks, notices, tasks, and corrections of what made
+    /// them.
+    pub(super) rules: bool,
 }
 
 /// Lies of a list that goes round and round, from a place on.
@@ -53,7 +56,8 @@ fn lies(from: u64, count: u64) -> Vec<Lie> {
 
 impl Mode {
     fn well() -> Self {
-        Self { validators: 4, odd: Odd::None, liars: BTreeMap::new(), twin: false, bulky: false, hostile: false }
+        let (liars, odd) = (BTreeMap::new(), Odd::None);
+        Self { validators: 4, odd, liars, twin: false, bulky: false, hostile: false, rules: false }
     }
     fn with_liar(lies: Vec<Lie>) -> Self {
         Self { liars: BTreeMap::from([(ODD, lies)]), ..Self::well() }
@@ -64,6 +68,8 @@ impl Mode {
         let mut mode = Self::drawn(seed);
         // A body that comes in one part has none to withhold.
         mode.bulky |= mode.liars.values().flatten().any(|lie| *lie == Lie::WithholdsParts);
+        // Half of all runs, and in these the same kinds as in the others: protocol version 1 stays in use.
+        mode.rules = (seed / 16) % 2 == 1;
         mode
     }
     fn drawn(seed: u64) -> Self {
@@ -90,7 +96,7 @@ impl Mode {
     pub(super) fn of_broken(broken: Broken) -> Self {
         match broken {
             Broken::GateOff => Self::with_liar(vec![Lie::ProposesAhead, Lie::ProposesLaterRound]),
-            _ => Self::well(),
+            _ => Self { rules: broken.is_of_rules(), ..Self::well() },
         }
     }
 
@@ -130,9 +136,12 @@ impl Mode {
             let lies: Vec<&str> = lies.iter().map(|lie| lie.name()).collect();
             name += &format!(", node {node} {}", lies.join(" and "));
         }
-        for (is, what) in
-            [(self.twin, ", twins"), (self.bulky, ", bodies in parts"), (self.hostile, ", a hostile transaction")]
-        {
+        for (is, what) in [
+            (self.rules, ", rules"),
+            (self.twin, ", twins"),
+            (self.bulky, ", bodies in parts"),
+            (self.hostile, ", a hostile transaction"),
+        ] {
             name += if is { what } else { "" };
         }
         name

@@ -70,6 +70,9 @@ impl Replica {
         if let Some(turns) = self.broken.and_then(Broken::turns) {
             ledger = ledger.with_turns(turns);
         }
+        if let Some(conduct) = self.broken.and_then(Broken::conduct) {
+            ledger = ledger.with_conduct(conduct);
+        }
         let slots = Box::new(self.slots.clone());
         let (worker, recovered) = Worker::open(ledger, slots).map_err(|error| error.to_string())?;
         let config = DriverConfig {

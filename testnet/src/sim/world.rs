@@ -9,7 +9,7 @@ mod faults;
 mod lies;
 mod links;
 mod perform;
-mod rest;
+pub(super) mod rest;
 mod start;
 
 use std::cmp::Reverse;
@@ -120,7 +120,7 @@ impl World {
         }
         let tips = self.replicas.iter().filter_map(|replica| replica.running.as_ref());
         let heights = tips.map(|running| running.driver.tip().height()).max().unwrap_or(0);
-        let evidence = if self.violation.is_none() { self.settle() } else { 0 };
+        let (evidence, followed) = if self.violation.is_none() { self.settle() } else { Default::default() };
         Report {
             seed: self.seed,
             mode: self.mode.name(),
@@ -131,6 +131,7 @@ impl World {
             crashes: self.crashes,
             lies: self.liars.counts(),
             evidence,
+            followed,
             panics: self.panics,
             evicted: self.evicted,
             virtual_ms: self.now_ms.saturating_sub(begin_ms),

@@ -21,6 +21,8 @@ use crate::invariants::{History, Seen, Told};
 use crate::load::Acknowledged;
 use crate::submit::{blinding, is_passing};
 
+use super::rules::Storyteller;
+
 /// Long enough for a node whose clock is hours ahead.
 const VALID_MS: u64 = 48 * 3_600_000;
 const DAY_MS: u64 = 86_400_000;
@@ -32,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const THINK: Duration = Duration::from_millis(60);
 /// Events of a large transaction.
 const BATCH: u64 = 20;
+/// Clients that lead cases under rules from authority to authority.
+const STORYTELLERS: u64 = 4;
 /// Clients of each node.
 const CLIENTS_PER_NODE: u64 = 2;
 const STATUS: &str = "identity_captured";
@@ -123,8 +127,35 @@ impl Clients {
     ) -> Result<v1::Outcome, Fault> {
         let submitted_us = self.now_us();
         let outcome = self.submit_over(client, node, signed).await?;
-        self.told(node, id, &outcome, submitted_us)?;
+        if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
+            return Err(format!("the load was refused at height {}: {}", outcome.height, refused.reason).into());
+        }
+        self.told(node, id, &outcome, submitted_us);
         Ok(outcome)
+    }
+    /// Submits at an authority's node, until it is final, what may be refused; the receipts.
+    pub(super) async fn submit_any(
+        &self,
+        client: &mut Option<Client>,
+        node: usize,
+        items: &[(CaseId, Action, [u8; 16])],
+    ) -> Result<Vec<v1::Receipt>, Fault> {
+        let (_, id) = self.id();
+        let author = self.authors.get(node).ok_or("no such node")?;
+        let signed = author.sign(id, clock::now_ms() + VALID_MS, items);
+        let submitted_us = self.now_us();
+        let outcome = self.submit_over(client, node, &signed).await?;
+        self.told(node, id, &outcome, submitted_us);
+        Ok(outcome.receipts)
+    }
+    /// Whether the clients are to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+    /// The place of an authority's node.
+    pub(super) fn node_of(&self, authority: &str) -> Result<usize, Fault> {
+        let place = self.authors.iter().position(|author| author.authority == authority);
+        place.ok_or_else(|| format!("{authority} has no node").into())
     }
     /// Sends the same bytes until an outcome is final; an error if they are refused, or the clients are stopped.
     async fn submit_over(
@@ -173,10 +204,7 @@ impl Clients {
             Ok(Err(status)) => Tried::Refused(status.to_string()),
         }
     }
-    fn told(&self, node: usize, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) -> Result<(), Fault> {
-        if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
-            return Err(format!("the load was refused at height {}: {}", outcome.height, refused.reason).into());
-        }
+    fn told(&self, node: usize, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
         let authority = self.authors.get(node).map(|author| author.authority.clone()).unwrap_or_default();
         let told_us = self.now_us();
         let what = Acknowledged { authority, id, height: outcome.height, index: outcome.index };
@@ -185,7 +213,6 @@ impl Clients {
             state.last_us = told_us;
             state.history.told.push(Told { what, submitted_us, told_us });
         });
-        Ok(())
     }
 
     /// Runs all clients until they are stopped.
@@ -193,7 +220,17 @@ impl Clients {
         self.state(|state| state.last_us = self.now_us());
         let nodes = 0..self.doors.len();
         let each = nodes.flat_map(|node| (0..CLIENTS_PER_NODE).map(move |number| (node, number)));
-        each.map(|(node, number)| {
+        let rules = (0..STORYTELLERS).map(|number| {
+            let clients = self.clone();
+            tokio::spawn(async move {
+                if let Err(fault) = Storyteller::new(&clients, clients.seed, number).tell().await
+                    && !clients.is_stopped()
+                {
+                    clients.state(|state| state.faults.push(format!("a client under rules: {fault}")));
+                }
+            })
+        });
+        let each = each.map(|(node, number)| {
             let clients = self.clone();
             tokio::spawn(async move {
                 if let Err(fault) = clients.work(node, number).await
@@ -203,8 +240,8 @@ impl Clients {
                     clients.state(|state| state.faults.push(format!("a client of {who}: {fault}")));
                 }
             })
-        })
-        .collect()
+        });
+        each.chain(rules).collect()
     }
     async fn work(&self, node: usize, number: u64) -> Result<(), Fault> {
         let mut client = None;

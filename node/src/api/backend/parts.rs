@@ -13,8 +13,10 @@ use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::receipt::Receipt;
 use laufzettel_chain::storage::Store;
 use laufzettel_chain::transaction::SignedTransaction;
+use laufzettel_chain::vote::{Beat, Signed};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::consensus::Late;
 use crate::consensus::watermark::SigningState;
 
 /// How the node is, as its driver reports it.
@@ -52,6 +54,25 @@ pub struct PeerState {
     pub faults: u64,
 }
 
+/// A node's last signed beat as this node has it; its signature was checked when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeardBeat {
+    /// The beat.
+    pub beat: Signed<Beat>,
+    /// How old it was when the state was taken: since it came, or since it was signed by that node's clock as far as
+    /// that is known, whichever is longer.
+    pub age_ms: u64,
+}
+
+/// An urgent report of an own client that should be final and is not: an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The transaction.
+    pub late: Late,
+    /// For how long it has waited when the state was taken.
+    pub age_ms: u64,
+}
+
 /// The node's state, published by its driver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeState {
@@ -73,6 +94,14 @@ pub struct NodeState {
     pub peers: Vec<PeerState>,
     /// What an operator should know.
     pub warnings: Vec<String>,
+    /// When the driver said all this, milliseconds by this node's clock.
+    pub at_ms: u64,
+    /// Beats by the authority of the node, this node's own among them.
+    pub beats: BTreeMap<String, HeardBeat>,
+    /// Since when the oldest transaction waits here that may set a lock; 0 = none.
+    pub oldest_pending_lock_ms: u64,
+    /// Urgent reports that are late or lost, the oldest first.
+    pub alarms: Vec<Alarm>,
 }
 
 /// Why the mempool did not take an admitted transaction.
@@ -152,6 +181,17 @@ pub enum Progress {
     },
     /// Too late for any block.
     Expired,
+}
+
+impl Progress {
+    /// Time of its block, if it is in one.
+    #[must_use]
+    pub fn block_time_ms(&self) -> Option<u64> {
+        match self {
+            Self::Final { time_ms, .. } => Some(*time_ms),
+            Self::Pending | Self::Expired => None,
+        }
+    }
 }
 
 /// What became of a transaction.

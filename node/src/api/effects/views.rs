@@ -22,8 +22,7 @@ impl Followed {
                 (found.regime, found.provisional) = (regime.regime.to_string(), regime.provisional);
             }
         }
-        let standing = effects.locks.iter().filter(|lock| lock.released_by.is_none());
-        case.locks = standing.map(|lock| self.lock(lock)).collect();
+        case.locks = self.standing_locks();
         case.deadlines = effects.deadlines.iter().map(|deadline| self.deadline(deadline)).collect();
         case.deadlines.sort_by_key(|deadline| if deadline.due_ms == 0 { u64::MAX } else { deadline.due_ms });
         // What is over needs no derivation any more; a case that has gone wild must still fit into an answer.
@@ -49,6 +48,12 @@ impl Followed {
                 .into_iter()
                 .fold(0, u32::saturating_add);
         case.next_due_ms = effects.next_due_ms.unwrap_or(0);
+    }
+
+    /// The locks that stand.
+    pub(in crate::api) fn standing_locks(&self) -> Vec<v1::Lock> {
+        let standing = self.case.effects.locks.iter().filter(|lock| lock.released_by.is_none());
+        standing.map(|lock| self.lock(lock)).collect()
     }
 
     fn since(&self, origin: &Origin) -> u64 {

@@ -112,7 +112,10 @@ impl Driver {
             peers: peers.collect(),
             pending: self.pool.len(),
             pending_bytes: self.pool.bytes(),
-            oldest_pending_lock_ms: self.pool.oldest_lock_ms(),
+            oldest_pending_lock_ms: self.oldest_pending_lock_ms(),
+            own_beat: self.own_beat.clone(),
+            at_ms: self.now_ms,
+            unsettled: self.unsettled_locks(),
             key_elsewhere: self.key_elsewhere,
             halted: self.halted.clone(),
         }

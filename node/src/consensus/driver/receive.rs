@@ -305,7 +305,7 @@ impl Driver {
             time_ms: self.now_ms,
             height: self.tip.height(),
             block: self.tip.id,
-            oldest_pending_lock_ms: self.pool.oldest_lock_ms(),
+            oldest_pending_lock_ms: self.oldest_pending_lock_ms(),
         };
         Some(Signed::new(beat, key))
     }
@@ -313,6 +313,7 @@ impl Driver {
     /// Sends a beat and sets the time of the next.
     pub(super) fn beat(&mut self) {
         if let Some(beat) = self.signed_beat() {
+            self.own_beat = Some(beat.clone());
             self.actions.push(super::broadcast(Message::Beat(beat)));
         }
         let at_ms = self.now_ms.saturating_add(super::health::BEAT_MS);

@@ -1,6 +1,8 @@
 //! What the driver does with messages that no honest node sends. The whole of
 //! it runs in the simulator; here single rules are held.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ fn tip() -> Tip {
         order,
         parameters: Timeouts::default(),
         next_due_ms: None,
+        registry: Arc::default(),
     }
 }
 

@@ -30,6 +30,7 @@ const SHUNNED_MAX: usize = 1_024;
 pub(super) struct Admission {
     transaction: Arc<SignedTransaction>,
     origin: Origin,
+    since_ms: u64,
 }
 
 #[derive(Debug)]
@@ -97,12 +98,13 @@ impl Driver {
 
     fn admit(&mut self, transaction: Arc<SignedTransaction>, origin: Origin) {
         let ticket = self.ticket();
-        self.admissions.insert(ticket, Admission { transaction: Arc::clone(&transaction), origin });
+        self.admissions
+            .insert(ticket, Admission { transaction: Arc::clone(&transaction), origin, since_ms: self.now_ms });
         self.actions.push(Action::Admit { ticket, transaction });
     }
 
     pub(super) fn on_admitted(&mut self, ticket: Ticket, result: Result<AdmittedInfo, Refusal>) {
-        let Some(Admission { transaction, origin }) = self.admissions.remove(&ticket) else { return };
+        let Some(Admission { transaction, origin, .. }) = self.admissions.remove(&ticket) else { return };
         match origin {
             Origin::Peer(peer) => {
                 let state = self.peers.entry(&peer);
@@ -232,7 +234,18 @@ impl Driver {
         }
     }
 
+    /// Since when the oldest transaction waits that may set a lock; 0 = none waits. One of a client that is not
+    /// admitted yet may be such: what it says is not known before.
+    pub(super) fn oldest_pending_lock_ms(&self) -> u64 {
+        let of_client = |admission: &&Admission| matches!(admission.origin, Origin::Client { .. });
+        // Tickets ascend, so the first is the oldest.
+        let admission = self.admissions.values().find(of_client).map(|admission| admission.since_ms);
+        let pooled = Some(self.pool.oldest_lock_ms()).filter(|since_ms| *since_ms > 0);
+        admission.into_iter().chain(pooled).min().unwrap_or(0)
+    }
+
     fn lose(&mut self, pending: &Pending, reason: RefusalReason) {
+        self.unsettled.lost(pending, &reason, self.now_ms);
         for waiter in self.waiters.remove(&pending.info.payload_digest).unwrap_or_default() {
             self.reply(waiter.request, Reply::Refused(Refusal::new(reason.clone())));
         }
@@ -241,6 +254,7 @@ impl Driver {
     /// A block is durable: its transactions leave the pool, their waiters are answered.
     pub(super) fn finish_transactions(&mut self, finals: &[FinalOutcome]) {
         for outcome in finals {
+            self.unsettled.settled(&outcome.authority, outcome.id);
             self.pool.remove(&outcome.payload_digest);
             for waiter in self.waiters.remove(&outcome.payload_digest).unwrap_or_default() {
                 self.reply(waiter.request, Reply::Final(outcome.clone()));

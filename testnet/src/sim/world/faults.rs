@@ -148,11 +148,13 @@ impl World {
         if strike.is_some() {
             return self.crash(node);
         }
+        let before = running.driver.tip().clone();
         if let Input::Committed { tip, .. } = &input {
             let latest_ms = self.latest_clock_ms();
             let result = self.checks.committed(tip, latest_ms);
             self.trace.note(now_ms, node, "commit", &tip.id.0);
             self.hold(result);
+            self.wakes_in_time(&before, tip);
         }
         self.step(node, input);
         self.next_job(node, run);

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 
 use laufzettel_chain::ids::Address;
 use laufzettel_chain::state::submissions;
+use laufzettel_node::consensus::Tip;
 use rand::Rng as _;
+use serde::Serialize;
 
-use super::super::clients::Client;
+use super::super::clients::{Client, late};
 use super::super::mode::Odd;
 use super::{CLIENTS, Event, IDLE_MS, World};
+use crate::invariants::Verdict;
 
 /// A single transaction at rest is final within this time.
 const LONE_MS: u64 = 1_000;
@@ -17,6 +20,43 @@ const LONE_MS: u64 = 1_000;
 const LONE_ODD_MS: u64 = 6_000;
 /// The same with two: both their turns pass.
 const LONE_TWO_MS: u64 = 15_000;
+/// Instants at which something that clients reported may become due in an idle network.
+const INSTANTS_MAX: u64 = 30;
+
+/// What followed from cases.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Followed {
+    /// Deadlines, tasks, notices, locks and markers.
+    pub(crate) effects: u64,
+    /// Of these, withdrawn.
+    pub(crate) withdrawn: u64,
+    /// Notices that were not acknowledged in time.
+    pub(crate) escalated: u64,
+    /// How often a block brought a case forward only because something was due.
+    pub(crate) due: u64,
+    /// Announcements refused for a lock, and those refused by a guard.
+    pub(crate) stopped: u64,
+    /// Facts recorded despite a lock.
+    pub(crate) despite: u64,
+}
+
+impl Followed {
+    fn of(verdict: &Verdict) -> Self {
+        let Verdict { effects, withdrawn, escalated, due, stopped, despite, .. } = *verdict;
+        Self { effects, withdrawn, escalated, due, stopped, despite }
+    }
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            effects: self.effects + other.effects,
+            withdrawn: self.withdrawn + other.withdrawn,
+            escalated: self.escalated + other.escalated,
+            due: self.due + other.due,
+            stopped: self.stopped + other.stopped,
+            despite: self.despite + other.despite,
+        }
+    }
+}
 
 impl World {
     pub(super) fn lone_ms(&self) -> u64 {
@@ -62,6 +102,12 @@ impl World {
         }
         self.late += 1;
         let wait_ms = self.random.random_range(1..2_000);
+        if self.mode.rules {
+            let fresh = late(let_in, self.now_ms.saturating_add(wait_ms), self.genesis.network, &self.members);
+            if let (Some(client), Some(fresh)) = (self.clients.get_mut(let_in), fresh) {
+                *client = fresh;
+            }
+        }
         self.at(wait_ms, Event::Submit { client: let_in });
         false
     }
@@ -83,11 +129,23 @@ impl World {
                 let evidence = if self.honest().len() == self.nodes() { 0 } else { 3 * self.nodes() as u64 };
                 // And who has its turn with what nobody can execute lets the round pass, so that an empty block follows.
                 let most = 3 + evidence + if self.mode.hostile { self.nodes() as u64 } else { 0 };
-                if !(2..=most).contains(&made) {
+                // What is still to become due wakes it at its instants; after the last of them a minute passes again.
+                let (least, most) = if self.mode.rules { (1, most + INSTANTS_MAX) } else { (2, most) };
+                if !(least..=most).contains(&made) {
                     self.fail(format!("an idle network made {made} blocks in {IDLE_MS} ms"));
                 }
                 true
             }
+        }
+    }
+
+    /// An idle network wakes for what is due: nothing may be overdue by more than a lone transaction would take.
+    pub(super) fn wakes_in_time(&mut self, before: &Tip, tip: &Tip) {
+        let due_ms = before.next_due_ms.unwrap_or(u64::MAX).max(before.header.time_ms);
+        let late_ms = tip.header.time_ms.saturating_sub(due_ms);
+        if self.idle.is_some_and(|(_, over)| !over) && late_ms > self.lone_ms() {
+            let height = tip.header.height;
+            self.fail(format!("height {height} of an idle network comes {late_ms} ms after something was due"));
         }
     }
 
@@ -112,8 +170,8 @@ impl World {
         heights.len() == 1
     }
 
-    /// What must hold in the end, of honest nodes; how much evidence the ledger holds.
-    pub(super) fn settle(&mut self) -> usize {
+    /// What must hold in the end, of honest nodes; how much evidence the ledger holds, and what followed from cases.
+    pub(super) fn settle(&mut self) -> (usize, Followed) {
         let honest = self.honest();
         let mut result = self.checks.contradictions.none_against_honest(&self.genesis);
         let mut evidence = 0;
@@ -141,8 +199,8 @@ impl World {
             }
         }
         let settled = self.checks.settled(&self.genesis, &faulty, &self.replicas, &self.clients);
-        self.hold(result.and(settled));
-        evidence
+        self.hold(result.and(settled.sound()));
+        (evidence, Followed::of(&settled))
     }
 
     /// Clients that were told their outcome.

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::broken::Broken;
 use super::super::checks::Checks;
-use super::super::clients::{client, hostile};
+use super::super::clients::{clients, hostile};
 use super::super::disk::SimSlots;
 use super::super::genesis::{START_MS, genesis, members};
 use super::super::links::Links;
@@ -25,10 +25,9 @@ impl World {
         let mode = broken.map_or_else(|| Mode::of(seed), Mode::of_broken);
         // One follows; a twin is no member of its own.
         let members = members(mode.validators + 1, mode.validators);
-        let genesis = genesis(&members);
+        let genesis = genesis(&members, mode.rules);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let of_client = |number| client(number, genesis.network, &members, mode.bulky);
-        let clients = (0..CLIENTS + LATE_CLIENTS).filter_map(of_client).collect();
+        let clients = clients(seed, genesis.network, &members, &mode, CLIENTS + LATE_CLIENTS).unwrap_or_default();
         let small = PoolLimits { count_max: 300, bytes_max: 2 * 1024 * 1024 };
         let pool = if mode.floods_pools() { small } else { PoolLimits::default() };
         let mut replicas = Vec::new();
@@ -89,8 +88,9 @@ impl World {
             self.at(0, Event::Restart { node });
         }
         for client in 0..CLIENTS {
-            let wait_ms = self.random.random_range(0..CHAOS_MS);
-            self.at(wait_ms, Event::Submit { client });
+            let at_any_time_ms = self.random.random_range(0..CHAOS_MS);
+            let planned_ms = self.clients.get(client).map(|client| client.wait_ms).filter(|wait_ms| *wait_ms > 0);
+            self.at(planned_ms.unwrap_or(at_any_time_ms), Event::Submit { client });
         }
         if self.mode.hostile {
             for _ in 0..2 {

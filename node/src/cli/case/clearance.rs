@@ -1,0 +1,116 @@
+//! `laufzettel case clearance`: whether a lock stands against an act, asked right before it. Exit code 0 only if no lock
+//! is known: 1 if one stands, 3 if it is not known, 4 if the answer does not prove what it says.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use laufzettel_contracts::Code;
+use laufzettel_proto::v1;
+use serde_json::{Value, json};
+
+use super::effects::instant_or_none;
+use crate::clearance;
+use crate::cli::client::Target;
+use crate::cli::fault::Fault;
+use crate::cli::output::Output;
+use crate::cli::words::{case_id, case_text, hex, random_id};
+use crate::genesis;
+
+/// Arguments of `case clearance`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Clearance {
+    /// The case.
+    case: String,
+    /// Status code of the act's announcement, as removal_scheduled.
+    status: String,
+    /// Check certificate and signed beats with this genesis file, instead of trusting the node.
+    #[arg(long)]
+    genesis: Option<PathBuf>,
+}
+
+impl Clearance {
+    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+        let case = case_id(&self.case)?;
+        let request = v1::CheckClearanceRequest {
+            transaction_id: random_id()?.to_vec(),
+            case_id: case.0.to_vec(),
+            status: self.status.clone(),
+        };
+        let answer = target.cases().await?.check_clearance(request).await;
+        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
+        let proven = match &self.genesis {
+            Some(path) => Some(self.verify(target, (path, &case.0), &answer).await?),
+            None => None,
+        };
+        let outcome = answer.outcome.clone().unwrap_or_default();
+        let text = answer.explanation.clone().unwrap_or_default();
+        let locks: Vec<String> = answer.locks.iter().map(lock_text).collect();
+        let sources: Vec<String> = answer.sources.iter().map(source_text).collect();
+        let rows = [
+            ("case", case_text(&case.0)),
+            ("verdict", answer.verdict().as_str_name().trim_start_matches("CLEARANCE_VERDICT_").to_owned()),
+            ("", text.de.clone()),
+            ("", text.en.clone()),
+            ("block", if outcome.height == 0 { "none".to_owned() } else { format!("height {}", outcome.height) }),
+            ("locks", if locks.is_empty() { "none".to_owned() } else { locks.join("; ") }),
+            ("asked", sources.join("; ")),
+            ("answered", instant_or_none(answer.answered_ms)),
+            ("proof", proven.clone().unwrap_or_else(|| "not checked; give --genesis".to_owned())),
+        ];
+        let json = json!({
+            "case": case_text(&case.0), "verdict": answer.verdict().as_str_name(), "height": outcome.height,
+            "explanation": { "de": text.de, "en": text.en }, "answered_ms": answer.answered_ms,
+            "locks": answer.locks.iter().map(lock_json).collect::<Vec<_>>(),
+            "sources": answer.sources.iter().map(source_json).collect::<Vec<_>>(),
+            "transaction": hex(&outcome.transaction_id), "proof": proven,
+        });
+        output.record(&rows, &json);
+        match answer.verdict() {
+            v1::ClearanceVerdict::NoLockKnown => Ok(()),
+            v1::ClearanceVerdict::Locked => Err(Fault::failed("a lock stands")),
+            _ => Err(Fault::unreachable("it is not known whether a lock is on its way")),
+        }
+    }
+
+    async fn verify(
+        &self,
+        target: &Target,
+        (path, case): (&PathBuf, &[u8]),
+        answer: &v1::CheckClearanceResponse,
+    ) -> Result<String, Fault> {
+        let genesis = genesis::load(path).map_err(Fault::failed)?;
+        let request = v1::GetCaseRequest { case_id: case.to_vec(), ..v1::GetCaseRequest::default() };
+        let view = target.cases().await?.get_case(request).await.map_err(|status| Fault::refused(&status))?;
+        let view = view.into_inner().view.unwrap_or_default();
+        let definition = genesis.registry.definition(&view.definition, view.definition_version);
+        let definition = definition.ok_or_else(|| Fault::unverified("the genesis file lacks the case's process"))?;
+        let status = definition.status(&self.status).ok_or_else(|| Fault::usage("the process has no such status"))?;
+        let announcement: &Code = status.ledger_as.as_ref().unwrap_or(&status.code);
+        let proven = clearance::verify(&genesis, (definition, announcement), answer).map_err(Fault::unverified)?;
+        Ok(match proven {
+            None => "nothing is proven by an answer that is not current".to_owned(),
+            Some(proven) => format!("holds at height {}, with beats of {}", proven.height, proven.beats.join(", ")),
+        })
+    }
+}
+
+fn lock_text(lock: &v1::Lock) -> String {
+    format!("{} since {}, held by report {}", lock.code, instant_or_none(lock.since_ms), hex(&lock.cause))
+}
+
+fn lock_json(lock: &v1::Lock) -> Value {
+    json!({ "code": lock.code, "effect": hex(&lock.effect_id), "report": hex(&lock.cause), "since_ms": lock.since_ms,
+            "basis": lock.basis })
+}
+
+fn source_text(source: &v1::ClearanceSource) -> String {
+    let state = source.state().as_str_name().trim_start_matches("SOURCE_STATE_").to_ascii_lowercase();
+    format!("{} {state}", source.authority)
+}
+
+fn source_json(source: &v1::ClearanceSource) -> Value {
+    let labels = source.labels.clone().unwrap_or_default();
+    json!({ "authority": source.authority, "name": { "de": labels.de, "en": labels.en }, "node": source.node,
+            "roles": source.roles, "takes_part": source.takes_part, "state": source.state().as_str_name(),
+            "beat_age_ms": source.beat_age_ms, "pending_ms": source.pending_ms, "beat": hex(&source.beat) })
+}
