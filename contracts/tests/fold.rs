@@ -289,6 +289,40 @@ fn a_track_knows_since_when_it_stands() {
     assert!(!track.effective_lies_ahead(30 * day_ms));
 }
 
+/// A case may be kept in any order: it is put in the one order when it is read.
+#[test]
+fn a_case_kept_in_any_order_is_the_same() {
+    let def = small();
+    let case = folded(&[on("begun", 1), ended(2), on("closed", 3), on("again", 4)]);
+    let mut entries = case.entries().to_vec();
+    for _ in 0..entries.len() {
+        entries.rotate_left(1);
+        let kept = CaseFold::restore(&def, entries.clone(), std::collections::BTreeMap::new());
+        assert_eq!((kept.entries(), kept.state()), (case.entries(), case.state()));
+    }
+    entries.reverse();
+    assert_eq!(CaseFold::restore(&def, entries, std::collections::BTreeMap::new()).state(), case.state());
+}
+
+/// A new proceeding is open, whatever became of the one before.
+#[test]
+fn a_new_proceeding_is_not_closed() {
+    assert!(folded(&[on("begun", 1), on("closed", 2)]).state().closed);
+    assert!(!folded(&[on("begun", 1), on("closed", 2), on("again", 3)]).state().closed);
+    // What is reported of the closed one later closes nothing.
+    let late = folded(&[on("begun", 1), on("again", 3), naming(1, on("closed", 4))]);
+    assert!(!late.state().closed);
+}
+
+/// Only what opens a proceeding may name the next one.
+#[test]
+fn a_report_that_opens_nothing_cannot_name_the_next_proceeding() {
+    let (deviations, _) = shown(folded(&[on("begun", 1), naming(2, ended(2))]).state());
+    assert_eq!(deviations, ["2 PROCEEDING_UNKNOWN"]);
+    let (deviations, _) = shown(folded(&[on("begun", 1), ended(2), naming(2, on("again", 3))]).state());
+    assert_eq!(deviations, [""; 0]);
+}
+
 #[test]
 fn a_case_has_no_more_proceedings_than_it_may() {
     let reports: Vec<Report> = (0..40).map(|day| on("again", day)).collect();

@@ -79,6 +79,35 @@ fn urgent_effects_may_use_every_place_and_take_none_of_the_rest() {
     assert_eq!(rest, limits::EFFECTS_MAX - limits::EFFECTS_RESERVED);
 }
 
+/// 64 locks and 100 facts that come despite each of them are 6,400 deviations, and 100 more since nothing was announced.
+#[test]
+fn only_so_many_deviations_are_kept() {
+    let setting = Setting::new();
+    let relief = Report::new(code("relief"), When::Instant(at(2, 9)));
+    let executed = Report::new(code("executed"), When::Instant(at(2, 10)));
+    let entries = (0..164).map(|number| {
+        let report = if number < 64 { &relief } else { &executed };
+        numbered(number, "de-bpol", report.clone())
+    });
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(2, 10) + 60_000);
+    assert_eq!(found.deviations.len(), limits::EFFECT_DEVIATIONS_MAX);
+    assert_eq!(found.dropped.deviations, 6_500 - u32::try_from(limits::EFFECT_DEVIATIONS_MAX).expect("it fits"));
+}
+
+/// A marker finds no room where the rest has used it; the lock and the notice of the same rule do.
+#[test]
+fn a_marker_without_room_is_counted() {
+    let setting = Setting::new();
+    let decided = Report { outcome: Some(code("rejected")), ..Report::new(code("decided"), When::Instant(at(1, 9))) };
+    let again = Report::new(code("again"), When::Instant(at(1, 10)));
+    let entries = (0..4_000_u16).map(|number| {
+        let report = if number < 3_999 { &decided } else { &again };
+        numbered(number, "de-bamf", report.clone())
+    });
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(1, 11));
+    assert_eq!((found.markers.len(), found.dropped.markers, found.locks.len()), (0, 1, 1));
+}
+
 #[test]
 fn a_full_history_says_so_and_still_takes_locks() {
     let setting = Setting::new();

@@ -136,3 +136,78 @@ fn a_correction_is_judged_where_it_moves_to() {
     let blocked = Err(Stop::Blocked { guard: code("appeal_open") });
     assert_eq!(judged(&kept, &on("scheduled", 6), Some(&slot(1)), as_of_ms), blocked);
 }
+
+/// A marker that was cleared is not open any more, though it is still in the list.
+#[test]
+fn a_cleared_marker_is_not_open() {
+    let text = include_str!("process.toml").replacen("count(scheduled) >= 2", "open(presumed_final)", 1);
+    let definition = Definition::check(&text).expect("a sound text").definition;
+    let setting = Setting { definition, ..Setting::new() };
+    let decided = [entry(1, "de-bamf", on("lodged", 1)), entry(2, "de-bamf", rejected(1))];
+    let case = setting.case(&decided);
+    let mut kept = Kept { setting, case, history: History::new(), effects: Effects::default() };
+    let blocked = Err(Stop::Blocked { guard: code("second_time") });
+    assert_eq!(judged(&kept, &on("scheduled", 27), None, at(28, 9)), blocked);
+    kept.case.report(&kept.setting.definition, entry(3, "court-south", on("withdrawn", 26)));
+    assert_eq!(judged(&kept, &on("scheduled", 27), None, at(28, 9)), Ok(()));
+    let markers = kept.setting.effects(&kept.case, &kept.history, at(28, 9)).markers;
+    assert!(markers.iter().any(|marker| marker.marker == code("presumed_final") && marker.cleared_by.is_some()));
+}
+
+/// A period that begins with the end of one by the clock begins at that instant: 36 hours, then one more.
+#[test]
+fn a_period_goes_on_from_the_instant_another_ended() {
+    let labels = "label_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n";
+    let text = format!(
+        "{}\n[deadline.further]\nlength = \"PT1H\"\nfrom = \"occurred\"\nmet_by = [\"heard\"]\n{labels}\
+         [[rule]]\nname = \"goes_on\"\non = {{ elapsed = \"answer\" }}\nstart = [\"further\"]\n{labels}",
+        include_str!("process.toml")
+    );
+    let definition = Definition::check(&text).expect("a sound text").definition;
+    let setting = Setting { definition, ..Setting::new() };
+    let case = setting.case(&[entry(1, "de-bamf", instant("registered", at(20, 9)))]);
+    let effects = setting.effects(&case, &History::new(), at(25, 9));
+    let further = effects.deadlines.iter().find(|one| one.deadline == code("further")).expect("it began");
+    let elapses = further.due.as_ref().expect("a due instant").elapses_ms();
+    assert_eq!(u64::try_from(elapses), Ok(at(20, 9) + 37 * 3_600_000));
+}
+
+/// A task stays with whom it was given to when another authority reports under the role, also when somebody else becomes
+/// known: only giving the role moves it.
+#[test]
+fn a_task_stays_when_another_reports_under_its_role() {
+    let entries = [
+        entry(1, "fa-one", on("scheduled", 1)),
+        entry(2, "de-bamf", rejected(2)),
+        entry(3, "fa-two", on("scheduled", 3)),
+        entry(4, "court-south", instant("relief", at(4, 9))),
+    ];
+    let serve = |count: usize| {
+        let kept = Kept::new(&entries[..count]);
+        let effects = kept.setting.effects(&kept.case, &kept.history, at(6, 9));
+        let task = effects.tasks.iter().find(|task| task.task == code("serve")).expect("it was opened");
+        task.addressee.authority.clone()
+    };
+    for count in [2, 3, 4] {
+        assert_eq!(serve(count), Some(authority("fa-one")), "after {count} reports");
+    }
+}
+
+/// A deadline without a seat moves only off what is a day off everywhere: Corpus Christi, 4 June, is one in Bavaria alone.
+#[test]
+fn a_deadline_without_a_seat_knows_the_countrys_days_off_only() {
+    let labels = "label_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\n";
+    let text = format!(
+        "{}\n[deadline.plain]\nlength = \"P1D\"\nfrom = \"occurred\"\nmet_by = [\"heard\"]\n{labels}\
+         [[rule]]\nname = \"plain\"\non = {{ status = \"lodged\" }}\nstart = [\"plain\"]\n{labels}",
+        include_str!("process.toml")
+    );
+    let definition = Definition::check(&text).expect("a sound text").definition;
+    let setting = Setting { definition, ..Setting::new() };
+    let end = |day: i32| {
+        let effects =
+            setting.effects(&setting.case(&[entry(1, "de-bamf", on("lodged", day))]), &History::new(), at(30, 9));
+        effects.deadlines[0].due.as_ref().expect("a due day").day() - crate::world::JUNE + 1
+    };
+    assert_eq!((end(3), end(5)), (4, 8), "Thursday 4 June stays, Saturday 6 June becomes Monday");
+}
