@@ -262,3 +262,12 @@ pub fn cases(read: &dyn Read, find: Find<'_>, after: Option<&CaseId>, limit: usi
     let rows = read.scan(family, &start, &end, limit)?;
     Ok(rows.iter().filter_map(|(key, _)| CaseId::from_slice(key.get(prefix.len()..)?)).collect())
 }
+
+/// Cases from an id on, in the order of their ids.
+///
+/// # Errors
+/// The store failed.
+pub(crate) fn cases_from(read: &dyn Read, from: &[u8; 16], limit: usize) -> Result<Vec<CaseId>, StoreError> {
+    let rows = read.scan(Family::Cases, from, &[0xff; 17], limit)?;
+    Ok(rows.iter().filter_map(|(key, _)| CaseId::from_slice(key)).collect())
+}

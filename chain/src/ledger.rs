@@ -58,6 +58,8 @@ pub struct Tip {
     /// When something becomes due in a case: from then on a block may come without transactions. None in protocol
     /// version 1.
     pub next_due_ms: Option<u64>,
+    /// Members, keys, definitions and calendars that count for the next height.
+    pub registry: Arc<Registry>,
 }
 
 impl Tip {
@@ -166,7 +168,7 @@ impl Ledger {
         self.prune_below = self.prune_below.max(height.min(self.tip.header.height));
     }
     fn execution(&self, place: Place) -> Execution<'_> {
-        let execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
+        let execution = Execution::new(self.store.as_ref(), &self.tip.registry, place);
         execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct)
     }
     /// Where the chain stands.
@@ -174,10 +176,10 @@ impl Ledger {
     pub fn tip(&self) -> Arc<Tip> {
         self.tip.clone()
     }
-    /// Members, keys and definitions.
+    /// Members, keys and definitions that count for the next height.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.genesis.registry
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.tip.registry
     }
     /// The genesis file.
     #[must_use]
@@ -199,7 +201,7 @@ impl Ledger {
     pub fn judge(&self, time_ms: u64) -> Judge<'_> {
         Judge {
             read: self.store.as_ref(),
-            registry: &self.genesis.registry,
+            registry: &self.tip.registry,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
             height: self.tip.header.height.saturating_add(1),
@@ -263,7 +265,7 @@ impl Ledger {
     fn header(&self, place: Place, body: &Body, executed: &Executed) -> Header {
         let hash = |order: &ProposerOrder| (self.turns.hash)(&self.tip.validators, &order.next(&self.tip.validators));
         Header {
-            version: self.genesis.registry.protocol,
+            version: self.tip.registry.protocol,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
             height: place.height,
@@ -380,15 +382,25 @@ impl Ledger {
             cases.clear();
             return Err(error);
         }
-        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &self.genesis.registry)?;
+        let registry = if executed.governed {
+            self.tip.registry.following(self.store.as_ref())?
+        } else {
+            self.tip.registry.clone()
+        };
+        if registry.calendars_since != self.tip.registry.calendars_since {
+            // What is kept was counted by the ones before.
+            self.cases.clear();
+        }
+        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &registry)?;
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),
             certificate: Some(certificate.clone()),
-            validators: self.genesis.registry.validators.clone(),
-            order: executed.order.next(&self.genesis.registry.validators),
-            parameters: self.genesis.registry.parameters,
+            validators: registry.validators.clone(),
+            order: executed.order.next(&registry.validators),
+            parameters: registry.parameters,
             next_due_ms,
+            registry,
         });
         self.order = executed.order;
         self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));

@@ -302,7 +302,12 @@ fn actions() -> Vec<(&'static str, bool, proto::item::Action)> {
         (
             "32 propose",
             false,
-            A::Propose(proto::Propose { kind: "definition".to_owned(), text: b"text".to_vec(), effective_height: 900 }),
+            A::Propose(proto::Propose {
+                kind: "definition".to_owned(),
+                text: b"text".to_vec(),
+                effective_height: 900,
+                ..proto::Propose::default()
+            }),
         ),
         ("33 vote yes", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: true })),
         ("33 vote no", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: false })),

@@ -224,6 +224,13 @@ impl LocalNet {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.spawn().map_err(io("start", program))
     }
+    /// The governance key of an authority, which in a real network a person holds.
+    ///
+    /// # Errors
+    /// The key file cannot be read.
+    pub fn governance_key(&self, authority: &str) -> Result<SigningKey, LocalNetError> {
+        Ok(keys::load(&self.profile(authority).join("governance.pem"))?)
+    }
     /// The service key of an authority.
     ///
     /// # Errors
@@ -263,6 +270,7 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
     make(KeyPurpose::Service, &service)?;
     // Of a second person, who may override what blocks a report.
     make(KeyPurpose::Person, &[profile.join("person.pem")])?;
+    make(KeyPurpose::Governance, &[profile.join("governance.pem")])?;
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;

@@ -7,6 +7,7 @@ mod asked;
 mod foreign;
 mod inbox;
 mod operation;
+mod voting;
 
 use std::num::NonZeroUsize;
 use std::process::Command;

@@ -49,6 +49,8 @@ fn reported(action: &Action) -> Option<(&Report, Option<&Slot>)> {
         | Action::CompleteTask { .. }
         | Action::Acknowledge { .. }
         | Action::ClearanceCheck { .. }
+        | Action::Propose(_)
+        | Action::Vote { .. }
         | Action::Evidence(_) => None,
     }
 }

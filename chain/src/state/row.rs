@@ -149,11 +149,16 @@ impl CaseRow {
         kept.unwrap_or_else(|| fields::blinder(&self.first, field, self.opened))
     }
     /// Takes over the fields that the fold gives; the numbers of those that are written with it, ascending. A case that
-    /// was never written gets all of them.
-    pub(super) fn settle(&mut self, state: Vec<(usize, Vec<u8>)>, fresh: bool, height: Height) -> Vec<usize> {
+    /// was never written gets all of them; the identity is written again only where the case moved to another version.
+    pub(super) fn settle(
+        &mut self,
+        state: Vec<(usize, Vec<u8>)>,
+        (fresh, moved): (bool, bool),
+        height: Height,
+    ) -> Vec<usize> {
         let state: BTreeMap<u8, Vec<u8>> = state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
         let differs = |field: usize| match field {
-            fields::IDENTITY => false,
+            fields::IDENTITY => moved,
             // What is accepted after the opening is counted, and is an event; due work writes them with it.
             fields::HISTORY | fields::REVISION => true,
             field => self.fields.get(&number(field)) != state.get(&number(field)),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::proof;
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::fields::FIELDS;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::Position;
@@ -48,13 +49,13 @@ impl Cases {
     /// A case as it stands at a height; the newest is kept for the next who asks.
     fn view(&self, read: &dyn Read, tip: &Tip, id: &CaseId, height: Height) -> Result<Option<v1::Case>, Failure> {
         if height != tip.header.height {
-            return list::view(&self.backend, read, id, height);
+            return list::view(&tip.registry, read, id, height);
         }
-        let Some(revision) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
-        if let Some(view) = self.views.get(id, revision) {
+        let Some((revision, version)) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
+        if let Some(view) = self.views.get(id, revision).filter(|view| view.definition_version == version) {
             return Ok(Some(view));
         }
-        let view = list::view(&self.backend, read, id, height)?;
+        let view = list::view(&tip.registry, read, id, height)?;
         if let Some(view) = &view {
             self.views.put(*id, view);
         }
@@ -63,13 +64,11 @@ impl Cases {
 
     /// Adds what follows from the case, as of its block time or of the instant asked for.
     fn follow(
-        &self,
-        read: &dyn Read,
+        (read, registry): (&dyn Read, &Registry),
         view: &mut v1::Case,
         (caller, id): (&Caller, &CaseId),
         (time_ms, as_of_ms): (u64, u64),
     ) -> Result<(), Failure> {
-        let registry = &self.backend.genesis().registry;
         // First what costs nothing: most cases of most networks have no rules.
         if !registry
             .definition(&view.definition, view.definition_version)
@@ -163,7 +162,7 @@ impl v1::case_service_server::CaseService for Cases {
             let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let position = position_at(self.backend.position(tip), height, read)?;
             let instants = (position.block_time_ms, request.effects_as_of_ms);
-            self.follow(read, &mut view, (&caller, &id), instants)?;
+            Self::follow((read, &tip.registry), &mut view, (&caller, &id), instants)?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));
@@ -196,7 +195,7 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let after = token.map(|token| token.after);
-                let (cases, next) = list::page(&backend, read, &filter, height, after, size)?;
+                let (cases, next) = list::page(&tip.registry, read, &filter, height, after, size)?;
                 let next = next.map(|after| paging::Token { height, after }.write(&filter));
                 let position = position_at(backend.position(tip), height, read)?;
                 let next_page_token = next.unwrap_or_default();
@@ -217,7 +216,7 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let filter = request.filter.clone().unwrap_or_default();
-                let counts = list::count(&backend, read, &filter, request.grouping(), height)?;
+                let counts = list::count(&tip.registry, read, &filter, request.grouping(), height)?;
                 let position = position_at(backend.position(tip), height, read)?;
                 let counts = counts.into_iter().map(|(key, count)| v1::CaseCount { key, count }).collect();
                 Ok(v1::CountCasesResponse { counts, position: Some(position) })

@@ -86,14 +86,20 @@ async fn list(target: &Target, output: &Output) -> Result<(), Fault> {
     let label = |found: &v1::DefinitionSummary| found.labels.clone().unwrap_or_default();
     let rows = found.iter().map(|found| {
         let name = format!("{}@{}", found.id, found.version);
-        vec![name, label(found).en, found.language.to_string(), found.statuses.to_string(), found.rules.to_string()]
+        let since = match (found.superseded, found.effective_height) {
+            (true, _) => "superseded".to_owned(),
+            (false, 0) => "beginning".to_owned(),
+            (false, height) => format!("height {height}"),
+        };
+        let counts = [found.language, found.statuses, found.rules].map(|count| count.to_string());
+        [vec![name, label(found).en], counts.to_vec(), vec![since]].concat()
     });
     let json = found.iter().map(|found| {
         json!({ "id": found.id, "version": found.version, "language": found.language, "statuses": found.statuses,
-                "rules": found.rules, "labels": { "de": label(found).de, "en": label(found).en } })
+                "rules": found.rules, "effective_height": found.effective_height, "superseded": found.superseded, "labels": { "de": label(found).de, "en": label(found).en } })
     });
     let json: Vec<_> = json.collect();
-    output.list(&["definition", "", "language", "statuses", "rules"], rows.collect(), &json.into());
+    output.list(&["definition", "", "language", "statuses", "rules", "new cases since"], rows.collect(), &json.into());
     Ok(())
 }
 

@@ -170,7 +170,7 @@ pub(super) fn print(case: &[u8], id: &[u8], outcome: &v1::Outcome, output: &Outp
 }
 
 /// The command succeeds only if every item was applied, or nothing is final yet and nobody waited for it.
-fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
+pub(super) fn judge(outcome: &v1::Outcome, id: &str) -> Result<(), Fault> {
     if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
         let entry = crate::api::reasons::Reason::of_name(&refused.reason).map(crate::api::reasons::Reason::entry);
         let (meaning, remedy) = entry.map_or(("", ""), |entry| (entry.meaning, entry.remedy));

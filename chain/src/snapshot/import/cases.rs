@@ -170,6 +170,7 @@ impl Cases {
             }
             let Some(current) = &mut self.current else { return Ok(()) };
             let time_ms = time_of(&current.case, known.read, step.height)?;
+            current.case.come_to(known.registry, id, step.height);
             let applied = current.case.apply(&item, &origin, time_ms);
             applied.map_err(|refusal| because(format!("an item of a case: {}", refusal.reason())))?;
             index::put_item(batch, &id, &item, &position, current.case.revision());
@@ -188,6 +189,7 @@ impl Cases {
             return Err(because("due work of a case is out of order"));
         }
         current.go_on(known.read, Position { height, transaction: u32::MAX, item: u16::MAX })?;
+        current.case.come_to(known.registry, current.id, height);
         current.case.touch_due();
         Ok(())
     }

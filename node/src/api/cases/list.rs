@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::query;
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::{CaseFold, CaseState, Slot};
 use laufzettel_proto::v1;
 
-use crate::api::backend::Backend;
 use crate::api::convert;
 use crate::api::status::Failure;
 
@@ -40,14 +40,14 @@ pub(super) fn timeline(fold: &CaseFold) -> Vec<Slot> {
     fold.entries().iter().map(|entry| entry.slot).collect()
 }
 
-fn see(backend: &Backend, read: &dyn Read, id: &CaseId, height: Height) -> Result<Option<Seen>, Failure> {
-    let Some(case) = query::case(read, &backend.genesis().registry, id)? else { return Ok(None) };
+fn see(registry: &Registry, read: &dyn Read, id: &CaseId, height: Height) -> Result<Option<Seen>, Failure> {
+    let Some(case) = query::case(read, registry, id)? else { return Ok(None) };
     if case.row.opened > height {
         return Ok(None);
     }
     let earlier = case.row.changed > height;
     let (state, authors, timeline) = if earlier {
-        let fold = query::case_at(read, &case, height)?;
+        let fold = query::case_at(read, registry, &case, height)?;
         (fold.state().clone(), authors(&fold), timeline(&fold))
     } else {
         (case.fold.state().clone(), authors(&case.fold), timeline(&case.fold))
@@ -87,12 +87,12 @@ impl Seen {
 
 /// One case as it was at a height.
 pub(super) fn view(
-    backend: &Backend,
+    registry: &Registry,
     read: &dyn Read,
     id: &CaseId,
     height: Height,
 ) -> Result<Option<v1::Case>, Failure> {
-    see(backend, read, id, height)?.map(|seen| seen.message(read, height)).transpose()
+    see(registry, read, id, height)?.map(|seen| seen.message(read, height)).transpose()
 }
 
 /// The narrowest index for a filter.
@@ -121,7 +121,7 @@ fn batch(find: Find<'_>) -> usize {
 
 /// A page of cases, and the case after which the next page begins.
 pub(super) fn page(
-    backend: &Backend,
+    registry: &Registry,
     read: &dyn Read,
     filter: &v1::CaseFilter,
     height: Height,
@@ -140,7 +140,7 @@ pub(super) fn page(
             if !is_due(read, filter, id)? {
                 continue;
             }
-            if let Some(seen) = see(backend, read, id, height)?.filter(|seen| seen.matches(filter)) {
+            if let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) {
                 cases.push(seen.message(read, height)?);
             }
         }
@@ -152,7 +152,7 @@ pub(super) fn page(
 
 /// How many cases match, by group.
 pub(super) fn count(
-    backend: &Backend,
+    registry: &Registry,
     read: &dyn Read,
     filter: &v1::CaseFilter,
     grouping: v1::CaseGrouping,
@@ -167,7 +167,7 @@ pub(super) fn count(
             if !is_due(read, filter, id)? {
                 continue;
             }
-            let Some(seen) = see(backend, read, id, height)?.filter(|seen| seen.matches(filter)) else { continue };
+            let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) else { continue };
             let keys: BTreeSet<String> = match grouping {
                 v1::CaseGrouping::Unspecified => [String::new()].into(),
                 v1::CaseGrouping::Status => seen.state.tracks.values().map(|track| track.status.to_string()).collect(),

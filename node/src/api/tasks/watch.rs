@@ -130,12 +130,12 @@ impl InboxFeed {
 
     /// What has changed since the last look.
     async fn look(&mut self) -> Result<(Vec<Message>, bool, v1::Position), Failure> {
-        let (backend, authority) = (self.backend.clone(), self.authority.clone());
+        let authority = self.authority.clone();
         let (told, known_ms) = (self.told.clone(), self.known_ms);
         let (look, position) = self
             .backend
             .read_long(move |read, tip| {
-                let registry = &backend.genesis().registry;
+                let registry = &tip.registry;
                 let reader = Reader::of(registry, &authority);
                 let mut look = Look::default();
                 for kind in [Inbox::Notices, Inbox::Tasks] {

@@ -73,7 +73,11 @@ impl Case {
                     return Err("it acknowledges a second time");
                 }
             }
-            Action::OpenCase { .. } | Action::ClearanceCheck { .. } | Action::Evidence(_) => {}
+            Action::OpenCase { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
+            | Action::Evidence(_) => {}
         }
         Ok(())
     }
