@@ -149,6 +149,15 @@ impl EffectFold {
 
     /// Brings it up to the case and the instant: from where it stands if nothing has changed before that, else anew.
     pub fn update(&mut self, world: &World<'_>, case: &CaseFold, known: &Known<'_>) {
+        let same = case.refolds() == self.refolds
+            && case.entries().len() == self.entries
+            && known.history.revision() == self.revision
+            && known.as_of_ms >= self.as_of_ms;
+        if same && self.effects().next_due_ms.is_none_or(|next| known.as_of_ms < next) {
+            self.machine.wait(known.as_of_ms);
+            self.as_of_ms = known.as_of_ms;
+            return;
+        }
         let grew = case.refolds() == self.refolds
             && case.entries().len() >= self.entries
             && known.history.revision() == self.revision

@@ -213,6 +213,17 @@ fn an_absurd_calendar_is_still_counted() {
     assert!(due(&calendars, length("P366WD"), When::Day(day("2026-03-02")), &Choice::Latest).is_ok());
 }
 
+/// 31 January has no like in February; the 15th has.
+#[test]
+fn says_by_which_number_a_month_ends() {
+    let said = |start: &str| {
+        let found = due(&CALENDARS, length("P1M"), When::Day(day(start)), &area("DE-BY")).expect("a due day");
+        found.words(Language::English).join("; ")
+    };
+    assert!(said("2027-01-15").contains("on the day of the same number"), "{}", said("2027-01-15"));
+    assert!(!said("2027-01-31").contains("on the day of the same number"), "{}", said("2027-01-31"));
+}
+
 #[test]
 fn tells_its_derivation() {
     let tell = |start: &str, long: &str, choice: &Choice| {

@@ -268,9 +268,9 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
         server.save(&home.join("tls/server.pem"), &home.join("tls/server-key.pem"))?;
     }
     make(KeyPurpose::Service, &service)?;
+    make(KeyPurpose::Governance, &[profile.join("governance.pem")])?;
     // Of a second person, who may override what blocks a report.
     make(KeyPurpose::Person, &[profile.join("person.pem")])?;
-    make(KeyPurpose::Governance, &[profile.join("governance.pem")])?;
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;

@@ -82,15 +82,6 @@ async fn nothing_final_is_lost_by_any_fault() {
     assert_eq!(report.faults().len(), 13, "{report}");
 }
 
-/// What a draft would change is what the reports say and what a network under the draft shows; the node goes on meanwhile.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_draft_is_tried_on_the_cases_of_a_running_network() {
-    let _turn = turn().await;
-    let wish = story::simulate::Wish { cases: 200, seed: 7, quiet: true };
-    let report = story::simulate::run(&wish).await.unwrap();
-    assert!(report.is_sound(), "{report}");
-}
-
 /// A motion stops a removal everywhere, with all well and with each of three things wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_urgent_stop_reaches_all_or_nobody_is_told_that_there_is_none() {
@@ -110,6 +101,15 @@ async fn the_story_of_corrections_holds() {
     let _turn = turn().await;
     let report = story::corrections::run(true).await.unwrap();
     assert!(report.is_sound() && report.steps() == 27, "{report}: {:#?}", report.failed());
+}
+
+/// What a draft would change is what the reports say and what a network under the draft shows; the node goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_tried_on_the_cases_of_a_running_network() {
+    let _turn = turn().await;
+    let wish = story::simulate::Wish { cases: 200, seed: 7, quiet: true };
+    let report = story::simulate::run(&wish).await.unwrap();
+    assert!(report.is_sound(), "{report}");
 }
 
 /// What the README shows first.

@@ -13,7 +13,7 @@ use super::waiting::{self, Wait};
 use crate::ids::CaseId;
 use crate::state::case::OpenCase;
 use crate::state::effects::Living;
-use crate::storage::{Family, Read, StoreError, prefix_end};
+use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
 
 /// `05` list u8 ‖ authority ‖ `00` ‖ urgent u8 (0 first) ‖ due u64 ‖ case ‖ effect -> the effect as it waits.
 const INBOX: u8 = 5;
@@ -100,18 +100,35 @@ fn row_of(cursor: &[u8], bytes: Vec<u8>) -> Option<InboxRow> {
     Some(InboxRow { cursor: cursor.to_vec(), case: CaseId(*case), effect, due_ms, urgent, bytes })
 }
 
-/// Cases in which something is due until an instant, in the order of it and of their ids.
-pub(crate) fn due_until(read: &dyn Read, until_ms: u64, limit: usize) -> Result<Vec<(u64, CaseId)>, StoreError> {
+/// A row of what is due: when, and in which case. They stand in this order.
+pub(crate) type DueRow = (u64, CaseId);
+
+/// The least there could be.
+pub(crate) const DUE_LEAST: DueRow = (0, CaseId([0; 16]));
+
+fn due_key((due_ms, case): &DueRow) -> Vec<u8> {
+    [[DUE].as_slice(), &due_ms.to_be_bytes(), &case.0].concat()
+}
+
+fn due_row(key: &[u8]) -> Option<DueRow> {
+    let (due, case) = key.strip_prefix(&[DUE])?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*due), CaseId::from_slice(case)?))
+}
+
+/// Cases in which something is due until an instant, in the order of it and of their ids. No row may stand before
+/// `from`: what was deleted there lately would be passed over row by row each time.
+pub(crate) fn due_until(
+    read: &dyn Read,
+    from: &DueRow,
+    until_ms: u64,
+    limit: usize,
+) -> Result<Vec<DueRow>, StoreError> {
     let end = match until_ms.checked_add(1) {
         Some(end) => [[DUE].as_slice(), &end.to_be_bytes()].concat(),
         None => vec![DUE + 1],
     };
-    let rows = read.scan(Family::Index, &[DUE], &end, limit)?;
-    let due = |key: &[u8]| {
-        let (due, case) = key.get(1..)?.split_first_chunk::<8>()?;
-        Some((u64::from_be_bytes(*due), CaseId::from_slice(case)?))
-    };
-    Ok(rows.iter().filter_map(|(key, _)| due(key)).collect())
+    let rows = read.scan(Family::Index, &due_key(from), &end, limit)?;
+    Ok(rows.iter().filter_map(|(key, _)| due_row(key)).collect())
 }
 
 /// Due rows read at once where all are looked at.
@@ -146,12 +163,15 @@ pub(super) fn cases_due(
     }
 }
 
-/// When something becomes due first, in any case.
-///
-/// # Errors
-/// The store failed.
-pub fn next_due_ms(read: &dyn Read) -> Result<Option<u64>, StoreError> {
-    Ok(due_until(read, u64::MAX, 1)?.first().map(|(due_ms, _)| *due_ms))
+/// What becomes due first, in any case, where no row stands before `from`.
+pub(crate) fn next_due(read: &dyn Read, from: &DueRow) -> Result<Option<DueRow>, StoreError> {
+    Ok(due_until(read, from, u64::MAX, 1)?.first().copied())
+}
+
+/// The first of the due rows that a batch writes.
+pub(crate) fn first_due_of(batch: &Batch) -> Option<DueRow> {
+    let index = batch.writes.iter().filter(|(family, _, value)| *family == Family::Index && value.is_some());
+    index.filter_map(|(_, key, _)| due_row(key)).min()
 }
 
 /// All rows of a case, as of the last instant its effects were brought to; none in language 1.
@@ -170,8 +190,8 @@ pub(crate) fn rows(case: &OpenCase) -> BTreeMap<Vec<u8>, Vec<u8>> {
     for deadline in &effects.deadlines {
         rows.deadline(deadline);
     }
-    if let Some(due_ms) = effects.next_due_ms {
-        rows.all.insert([[DUE].as_slice(), &due_ms.to_be_bytes(), &id.0].concat(), Vec::new());
+    if let Some(due_ms) = effects.next_due_ms.filter(|_| case.wakes()) {
+        rows.all.insert(due_key(&(due_ms, id)), Vec::new());
     }
     rows.all
 }

@@ -97,8 +97,8 @@ proptest! {
                     let whole = scene.effects_of(row.case);
                     let (effects, kept) = waiting.clone().effects(calendars, &registry.directory, scene.now());
                     prop_assert_eq!(&effects, &alone(&whole.effects, &row.effect));
-                    let of: Vec<&Past> = kept.past().values().collect();
-                    prop_assert_eq!(of, vec![&whole.history.past()[&row.effect]]);
+                    let of: Vec<&Past> = kept.past().values().map(AsRef::as_ref).collect();
+                    prop_assert_eq!(of, vec![whole.history.past()[&row.effect].as_ref()]);
                     // Nothing but time passes until something is due.
                     let until = CaseRow::load(scene.store.as_ref(), &row.case).expect("memory").expect("open").next_due_ms();
                     let later = scene.now() + later_hours * HOUR_MS;

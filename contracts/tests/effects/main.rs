@@ -4,6 +4,7 @@
 
 mod bounds;
 mod compare;
+mod kept;
 #[path = "../processor/mod.rs"]
 mod processor;
 mod random;

@@ -73,11 +73,12 @@ impl Case {
                     return Err("it acknowledges a second time");
                 }
             }
+            // None of these changes what is reported in a case.
             Action::OpenCase { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Evidence(_)
             | Action::Propose(_)
-            | Action::Vote { .. }
-            | Action::Evidence(_) => {}
+            | Action::Vote { .. } => {}
         }
         Ok(())
     }
