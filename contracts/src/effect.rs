@@ -3,7 +3,8 @@
 //! keeps about earlier effects (`History`), and of the instant asked about.
 //!
 //! Read `given` (what comes out), `machine` (how), `history` (what is remembered of it) and `admit` (what is refused
-//! because of it); `compare` says what a draft would change. Must never write a status: a rule proposes, a person or a case system reports.
+//! because of it); `compare` says what a draft would change. Must never write a status: a rule proposes, a person or a
+//! case system reports.
 
 mod admit;
 mod compare;

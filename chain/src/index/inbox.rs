@@ -233,7 +233,7 @@ impl Rows<'_> {
         self.living.history().acknowledgements(id).any(|(authority, _)| authority == by)
     }
     fn bytes(&self, wait: &Wait<'_>) -> Vec<u8> {
-        waiting::write(&self.case.definition, self.living.history(), wait)
+        waiting::write(&self.case.definition, self.living, wait)
     }
     fn task(&mut self, task: &TaskEffect) {
         if task.state != TaskState::Open {

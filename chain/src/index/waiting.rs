@@ -11,6 +11,7 @@ use laufzettel_contracts::{
 };
 
 use crate::codec::{CodecError, Reader, Writer};
+use crate::state::effects::Living;
 use crate::state::effects::past::{self, code, read_addressee, write_addressee};
 use crate::storage::{Family, StoreError};
 
@@ -38,6 +39,8 @@ pub struct Waiting {
     pub definition: String,
     /// Its version.
     pub version: u32,
+    /// Version of the calendars that periods were counted by.
+    pub calendars: u32,
     entry: Entry,
 }
 
@@ -47,7 +50,7 @@ struct Entry {
     effects: Effects,
     history: History,
     /// Periods to be counted again: where they belong, and from what they are counted.
-    periods: Vec<(Period, Counted)>,
+    periods: Vec<(Period, Counted, i64)>,
 }
 
 /// Where a period belongs.
@@ -60,11 +63,13 @@ enum Period {
 type Counted = (Length, When, Choice);
 
 /// The bytes of a row.
-pub(super) fn write(definition: &Definition, history: &History, wait: &Wait<'_>) -> Vec<u8> {
+pub(super) fn write(definition: &Definition, living: &Living, wait: &Wait<'_>) -> Vec<u8> {
+    let history = living.history();
     let mut out = Writer::default();
     out.u8(VERSION);
     out.str(definition.id());
     out.u32(definition.version());
+    out.u32(living.calendars().version());
     match wait {
         Wait::Task(task) => {
             head(&mut out, EffectKind::Task, &task.origin, history);
@@ -155,6 +160,7 @@ fn period(out: &mut Writer, due: Option<&Result<Due, DueError>>) {
             // What is counted by `due` tells from what.
             let Some((length, start, choice)) = due.counted_from() else { return out.u8(0) };
             out.u8(1);
+            out.raw(&due.elapses_ms().to_be_bytes());
             out.str(&length.to_string());
             match start {
                 When::Day(day) => {
@@ -192,7 +198,7 @@ fn period(out: &mut Writer, due: Option<&Result<Due, DueError>>) {
 /// What is read of a period.
 enum Read {
     None,
-    Counted(Counted),
+    Counted(Counted, i64),
     Fault(DueError),
 }
 
@@ -204,6 +210,7 @@ fn read_period(input: &mut Reader<'_>) -> Result<Read, CodecError> {
     Ok(match input.u8()? {
         0 => Read::None,
         1 => {
+            let elapses_ms = i64::from_be_bytes(input.array()?);
             let length = Length::parse(input.str(LENGTH_BYTES_MAX)?).map_err(|_| CodecError::Invalid("length"))?;
             let start = match input.u8()? {
                 1 => When::Day(i32::from_be_bytes(input.array()?)),
@@ -217,7 +224,7 @@ fn read_period(input: &mut Reader<'_>) -> Result<Read, CodecError> {
                 4 => Choice::Area(area(input)?),
                 _ => return Err(CodecError::Invalid("choice of an area")),
             };
-            Read::Counted((length, start, choice))
+            Read::Counted((length, start, choice), elapses_ms)
         }
         2 => Read::Fault(DueError::OutOfRange),
         3 => Read::Fault(DueError::WorkingDaysWithoutSeat),
@@ -274,8 +281,8 @@ impl Entry {
         match read {
             Read::None => None,
             Read::Fault(fault) => Some(Err(fault)),
-            Read::Counted(counted) => {
-                self.periods.push((of, counted));
+            Read::Counted(counted, elapses_ms) => {
+                self.periods.push((of, counted, elapses_ms));
                 // Until it is counted.
                 Some(Err(DueError::OutOfRange))
             }
@@ -328,8 +335,13 @@ impl Entry {
     }
     /// Counts the periods.
     fn count(&mut self, calendars: &Calendars) {
-        for (of, (length, start, choice)) in std::mem::take(&mut self.periods) {
-            let counted = due(calendars, length, start, &choice);
+        for (of, (length, start, choice), elapses_ms) in std::mem::take(&mut self.periods) {
+            let by = |calendars| due(calendars, length, start, &choice);
+            // Calendars follow one another, and an earlier one may have given the end.
+            let mut all = std::iter::successors(Some(calendars), |one| one.before().map(|(before, _)| before)).map(by);
+            let same =
+                |counted: &Result<Due, DueError>| counted.as_ref().is_ok_and(|due| due.elapses_ms() == elapses_ms);
+            let counted = all.find(same).unwrap_or_else(|| by(calendars));
             let (task, deadline) = (self.effects.tasks.first_mut(), self.effects.deadlines.first_mut());
             match (of, task, deadline) {
                 (Period::Due, Some(task), _) => task.due = Some(counted),
@@ -383,10 +395,10 @@ impl Waiting {
             if input.u8()? != VERSION {
                 return Err(CodecError::Invalid("version of a row"));
             }
-            let (definition, version) = (input.str(ID_BYTES_MAX)?.to_owned(), input.u32()?);
+            let (definition, version, calendars) = (input.str(ID_BYTES_MAX)?.to_owned(), input.u32()?, input.u32()?);
             let entry = Entry::read(&mut input)?;
             input.end()?;
-            Ok(Self { definition, version, entry })
+            Ok(Self { definition, version, calendars, entry })
         };
         read().map_err(damaged)
     }

@@ -12,7 +12,7 @@ use laufzettel_contracts::effect::{
 };
 use laufzettel_contracts::{Calendars, CaseFold, Code, Definition};
 
-use crate::ids::CaseId;
+use crate::ids::{CaseId, Height};
 use crate::limits::EFFECTS_WORK;
 use crate::registry::Registry;
 use crate::state::case::OpenCase;
@@ -41,24 +41,13 @@ impl Draft {
         let places = places.collect();
         Self { definition: definition.map(Arc::new), calendars: calendars.map(Arc::new), places }
     }
-    /// The definition to be tried.
-    #[must_use]
-    pub fn definition(&self) -> Option<&Definition> {
-        self.definition.as_deref()
-    }
-    /// Whether periods can be counted: the network has calendars, or the draft brings some, or it starts no period.
-    #[must_use]
-    pub fn has_calendars(&self, registry: &Registry) -> bool {
-        let needs = self.definition.as_ref().is_some_and(|definition| definition.language() >= 2);
-        !needs || self.calendars.is_some() || registry.calendars.is_some()
-    }
     /// Whether it is about the cases of a definition: of the same id and, if one is named, of that version.
-    #[must_use]
-    pub fn concerns(&self, id: &str, version: u32, only: Option<u32>) -> bool {
+    fn concerns(&self, id: &str, version: u32, only: Option<u32>) -> bool {
         let same = self.definition.as_ref().is_none_or(|draft| draft.id() == id);
         same && only.is_none_or(|only| only == version)
     }
-    /// A stored case, ready to be folded both ways; none if there is no such case, or the draft is not about it.
+    /// A stored case as the block of a height would find it, ready to be folded both ways; none if there is no such case,
+    /// or the draft is not about it.
     ///
     /// # Errors
     /// The store failed.
@@ -67,9 +56,10 @@ impl Draft {
         read: &dyn Read,
         registry: &Registry,
         id: &CaseId,
-        only: Option<u32>,
+        (next, only): (Height, Option<u32>),
     ) -> Result<Option<Tried>, StoreError> {
-        let Some(case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
+        let Some(mut case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
+        case.come_to(registry, *id, next);
         let now = case.definition.clone();
         if !self.concerns(now.id(), now.version(), only) {
             return Ok(None);

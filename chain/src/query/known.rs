@@ -2,8 +2,10 @@
 //! So what was acknowledged, completed and withdrawn by then is what the ledger kept then. Must never show anything of
 //! a later height.
 
+use std::sync::Arc;
+
 use laufzettel_contracts::effect::{EffectFold, Effects, History, Known, World};
-use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Position, When};
+use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition, Position, When};
 
 use super::{bare_header, damaged, event};
 use crate::ids::{CaseId, Height};
@@ -17,6 +19,7 @@ use crate::storage::{Family, Read, StoreError};
 /// A case as it was known.
 #[derive(Debug, Clone)]
 pub struct KnownCase {
+    id: CaseId,
     /// The case after the last block that changed it by then.
     pub case: OpenCase,
     /// Height of that block.
@@ -58,32 +61,54 @@ pub fn known_at(
     height: Height,
 ) -> Result<Option<KnownCase>, StoreError> {
     let Some(row) = CaseRow::load(read, id)?.filter(|row| row.opened <= height) else { return Ok(None) };
-    let case = OpenCase::new(row.definition(registry, id)?.clone(), row.opened).within(registry, *id);
-    let mut known = KnownCase { case, changed: row.opened, erased: 0 };
+    let case = OpenCase::new(opened_under(read, registry, (id, &row))?, row.opened).within(registry, *id);
+    let mut known = KnownCase { id: *id, case, changed: row.opened, erased: 0 };
     let mut due = row.due_heights().into_iter().filter(|due| *due <= height).peekable();
     for (revision, position) in index::of_case(read, id, 0, usize::MAX)? {
         if position.height > height {
             break;
         }
         while let Some(touched) = due.next_if(|due| *due < position.height) {
-            known.go_on(read, touched)?;
+            known.go_on(read, registry, touched)?;
         }
-        known.go_on(read, position.height)?;
+        known.go_on(read, registry, position.height)?;
         known.apply(read, &position, revision)?;
     }
     for touched in due {
-        known.go_on(read, touched)?;
+        known.go_on(read, registry, touched)?;
     }
     known.end_block(read)?;
     Ok(Some(known))
 }
 
+/// The definition that a case was opened under: it may stand under a later version by now.
+fn opened_under(
+    read: &dyn Read,
+    registry: &Registry,
+    (id, row): (&CaseId, &CaseRow),
+) -> Result<Arc<Definition>, StoreError> {
+    let first = index::of_case(read, id, 0, 1)?.into_iter().next();
+    let item = match first {
+        Some((revision, position)) => event(read, &position, revision)?.item,
+        None => None,
+    };
+    match item.map(|item| item.action) {
+        Some(Action::OpenCase { definition, version }) => {
+            let found = registry.definition(&definition, version).cloned();
+            found.ok_or_else(|| damaged(Family::Cases, "a case was opened under an unknown definition"))
+        }
+        // Erased: then what follows is, too, and nobody is shown it.
+        _ => row.definition(registry, id).cloned(),
+    }
+}
+
 impl KnownCase {
     /// Moves on to a block; the one before ends.
-    fn go_on(&mut self, read: &dyn Read, height: Height) -> Result<(), StoreError> {
+    fn go_on(&mut self, read: &dyn Read, registry: &Registry, height: Height) -> Result<(), StoreError> {
         if height > self.changed {
             self.end_block(read)?;
             self.changed = height;
+            self.case.come_to(registry, self.id, height);
         }
         Ok(())
     }
@@ -106,9 +131,6 @@ impl KnownCase {
             self.erased = self.erased.saturating_add(1);
             return Ok(());
         };
-        if matches!(item.action, Action::ClearanceCheck { .. } | Action::Evidence(_)) {
-            return Ok(());
-        }
         let authority = AuthorityId::new(&event.authority).map_err(|error| damaged(Family::Blocks, error))?;
         let (payload, keys) = (event.payload, event.keys);
         let origin = Origin { position: *position, payload, authority: &authority, keys: &keys };
@@ -123,10 +145,15 @@ impl KnownCase {
     /// Where the case stood at an instant, by what is known here: only what had occurred by then counts, a day as its
     /// end, and only what had been acknowledged and completed by then.
     #[must_use]
-    pub fn as_of(&self, registry: &Registry, id: &CaseId, as_of_ms: u64) -> (CaseFold, Option<(Effects, History)>) {
-        let definition = &self.case.definition;
+    pub fn as_of(
+        &self,
+        registry: &Registry,
+        calendars: Option<&Arc<Calendars>>,
+        as_of_ms: u64,
+    ) -> (CaseFold, Option<(Effects, History)>) {
+        let (definition, id) = (&self.case.definition, &self.id);
         let fold = until(definition, &self.case.fold, as_of_ms);
-        let effects = self.case.living().zip(registry.calendars.as_ref()).map(|(living, calendars)| {
+        let effects = self.case.living().zip(calendars).map(|(living, calendars)| {
             let history = living.history().until(as_of_ms);
             let world = World { definition, calendars, directory: &registry.directory };
             let name = |rule: &Code, cause: &laufzettel_contracts::effect::Cause, occurrence: u32| {

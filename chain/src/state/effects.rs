@@ -107,6 +107,11 @@ impl Living {
     pub fn history(&self) -> &History {
         &self.history
     }
+    /// The calendars that its periods were counted by last.
+    #[must_use]
+    pub fn calendars(&self) -> &Calendars {
+        &self.calendars
+    }
     /// Which authorities hold which roles.
     #[must_use]
     pub fn directory(&self) -> &Directory {

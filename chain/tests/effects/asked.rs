@@ -49,7 +49,7 @@ fn draft(text: &str) -> Draft {
 }
 
 fn tried(scene: &Scene, draft: &Draft, number: u8) -> (Difference, u64, u64) {
-    let tried = draft.load(scene.store.as_ref(), &genesis().registry, &case(number), None).expect("memory");
+    let tried = draft.load(scene.store.as_ref(), &genesis().registry, &case(number), (u64::MAX, None)).expect("memory");
     let tried = tried.expect("open, and of its id");
     let (now, drafted) = (tried.now(scene.now()), tried.draft(scene.now()));
     let stored = scene.effects_of(case(number)).effects;
@@ -150,10 +150,10 @@ fn a_draft_of_another_id_or_version_is_about_no_case() {
     let scene = Scene::opened();
     let (read, registry) = (scene.store.as_ref(), &genesis().registry);
     let other = draft(&STOP.replace(r#"id = "stop""#, r#"id = "go""#));
-    assert!(other.load(read, registry, &case(1), None).expect("memory").is_none());
-    assert!(draft(STOP).load(read, registry, &case(1), Some(2)).expect("memory").is_none());
-    assert!(draft(STOP).load(read, registry, &case(1), Some(1)).expect("memory").is_some());
-    assert!(draft(STOP).load(read, registry, &case(9), None).expect("memory").is_none());
+    assert!(other.load(read, registry, &case(1), (u64::MAX, None)).expect("memory").is_none());
+    assert!(draft(STOP).load(read, registry, &case(1), (u64::MAX, Some(2))).expect("memory").is_none());
+    assert!(draft(STOP).load(read, registry, &case(1), (u64::MAX, Some(1))).expect("memory").is_some());
+    assert!(draft(STOP).load(read, registry, &case(9), (u64::MAX, None)).expect("memory").is_none());
 }
 
 #[test]

@@ -81,6 +81,10 @@ pub(super) fn waiting(
         return follow(read, registry, &row.case, now_ms);
     };
     let waiting = Waiting::read(&row.bytes)?;
+    // Other calendars count now, and the case was not written since.
+    if waiting.calendars != calendars.version() {
+        return follow(read, registry, &row.case, now_ms);
+    }
     let definition = registry.definition(&waiting.definition, waiting.version).cloned();
     let (effects, history) = waiting.effects(calendars, &registry.directory, now_ms);
     Ok(definition.map(|definition| Followed { definition, case: CaseEffects { effects, history } }))

@@ -4,6 +4,7 @@
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::query::{self, Case, CaseEffects};
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::storage::Read;
 use laufzettel_proto::v1;
 
@@ -67,7 +68,7 @@ pub(super) fn view(
     };
     let position = position_at(backend.position(tip), height, read)?;
     let as_of_ms = if asked.effects_as_of_ms == 0 { position.block_time_ms } else { asked.effects_as_of_ms };
-    let view = known(backend, read, (id, authority), height, (asked.at_ms, as_of_ms))?;
+    let view = known((read, &tip.registry), (id, authority), height, (asked.at_ms, as_of_ms))?;
     let view = view.ok_or_else(|| Failure::new(Reason::CaseNotFound).and("height", height))?;
     Ok((view, position))
 }
@@ -75,22 +76,22 @@ pub(super) fn view(
 /// A case by what was recorded until a height: as it stood at an instant, or (0) by all of it with what follows as of
 /// another.
 fn known(
-    backend: &Backend,
-    read: &dyn Read,
+    (read, registry): (&dyn Read, &Registry),
     (id, authority): (&CaseId, &str),
     height: Height,
     (at_ms, as_of_ms): (u64, u64),
 ) -> Result<Option<v1::Case>, Failure> {
-    let registry = &backend.genesis().registry;
     let Some(known) = query::known_at(read, registry, id, height)? else { return Ok(None) };
     if known.erased > 0 {
         return Err(Failure::with(Reason::Pruned, "items of the case are erased: what was known then cannot be shown"));
     }
     let changed = known.changed;
     let (fold, effects) = if at_ms > 0 {
-        known.as_of(registry, id, at_ms)
+        known.as_of(registry, registry.calendars_at(height.saturating_add(1)), at_ms)
     } else {
         let mut case = known.case.clone();
+        // As the block after it would.
+        case.count_by(registry.calendars_at(height.saturating_add(1)));
         case.bring(as_of_ms);
         (case.fold.clone(), case.living().map(|living| (living.effects().clone(), living.history().clone())))
     };

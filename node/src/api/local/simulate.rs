@@ -49,7 +49,8 @@ impl Drop for UnderWay {
 
 /// What is tried, checked.
 struct Asked {
-    draft: Draft,
+    definition: Option<Definition>,
+    calendars: Option<Calendars>,
     /// Only cases of this version of the definition.
     version: Option<u32>,
     as_of_ms: u64,
@@ -65,7 +66,7 @@ fn refused(field: &str, findings: &[Finding]) -> Failure {
 
 impl Asked {
     fn of(backend: &Backend, request: &v1::SimulateProcessRequest) -> Result<Self, Failure> {
-        let registry = &backend.genesis().registry;
+        let registry = backend.subscribe().borrow().registry.clone();
         if request.definition.is_empty() && request.calendars.is_empty() {
             return Err(Failure::field("definition", "give a definition or calendars, or both"));
         }
@@ -84,12 +85,12 @@ impl Asked {
                 format!("the network has no definition {}; a draft is tried with the cases of its id", draft.id());
             return Err(Failure::with(Reason::DefinitionNotFound, message));
         }
-        let draft = Draft::new(registry, definition, calendars);
-        if !draft.has_calendars(registry) {
+        let counts = definition.as_ref().is_some_and(|draft| draft.language() >= 2);
+        if counts && calendars.is_none() && registry.calendars.is_none() {
             return Err(Failure::field("calendars", "the network has none; the draft counts periods by some"));
         }
         let version = (request.version > 0).then_some(request.version);
-        Ok(Self { draft, version, as_of_ms: request.as_of_ms })
+        Ok(Self { definition, calendars, version, as_of_ms: request.as_of_ms })
     }
 }
 
@@ -130,7 +131,10 @@ struct Run<'r> {
     backend: &'r Backend,
     read: &'r dyn Read,
     tip: &'r Tip,
-    asked: Asked,
+    draft: Draft,
+    /// Only cases of this version of the definition.
+    version: Option<u32>,
+    as_of_ms: u64,
     tally: Tally,
     now: v1::SimulatedCost,
     drafted: v1::SimulatedCost,
@@ -145,7 +149,9 @@ impl<'r> Run<'r> {
             backend,
             read,
             tip,
-            asked: Asked { as_of_ms, ..asked },
+            draft: Draft::new(&tip.registry, asked.definition, asked.calendars),
+            version: asked.version,
+            as_of_ms,
             tally: Tally::default(),
             now: v1::SimulatedCost::default(),
             drafted: v1::SimulatedCost::default(),
@@ -185,9 +191,9 @@ impl<'r> Run<'r> {
 
     fn case(&mut self, id: &CaseId) -> Result<(), Failure> {
         self.looked_at = self.looked_at.saturating_add(1);
-        let registry = &self.backend.genesis().registry;
-        let Some(tried) = self.asked.draft.load(self.read, registry, id, self.asked.version)? else { return Ok(()) };
-        let as_of_ms = self.asked.as_of_ms;
+        let next = self.tip.header.height.saturating_add(1);
+        let tried = self.draft.load(self.read, &self.tip.registry, id, (next, self.version))?;
+        let (Some(tried), as_of_ms) = (tried, self.as_of_ms) else { return Ok(()) };
         let now = timed(&mut self.now, || tried.now(as_of_ms));
         let draft = timed(&mut self.drafted, || tried.draft(as_of_ms));
         let difference = tried.compare(&now, &draft);
@@ -215,7 +221,7 @@ impl<'r> Run<'r> {
         let effects = tally.effects.iter().map(|((kind, code), counts)| effects_of(*kind, code.as_str(), counts));
         v1::Simulation {
             position: Some(position),
-            as_of_ms: self.asked.as_of_ms,
+            as_of_ms: self.as_of_ms,
             cases: tally.cases,
             changed: tally.changed,
             newly_deviating: tally.newly_deviating,
