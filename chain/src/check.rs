@@ -7,7 +7,7 @@ use laufzettel_contracts::{AuthorityId, Definition, Position};
 use thiserror::Error;
 
 use crate::evidence::Scope;
-use crate::execute::effects;
+use crate::execute::{effects, governance};
 use crate::ids::{CaseId, Height, KeyId, NetworkId, PayloadDigest, TransactionId};
 use crate::item::{Action, Item};
 use crate::limits;
@@ -244,6 +244,7 @@ impl Judge<'_> {
         let known = |id: &CaseId| {
             let mut case = OpenCase::load(self.read, self.registry, id)?;
             if let Some(case) = &mut case {
+                case.come_to(self.registry, *id, self.height);
                 case.bring(self.time_ms);
             }
             Ok(case)
@@ -262,8 +263,11 @@ impl Judge<'_> {
     ) -> Result<Option<Code>, StoreError> {
         let known = |id: &CaseId| {
             let Some(row) = CaseRow::load(self.read, id)? else { return Ok(None) };
+            let version = self.registry.version_at(&row.definition, row.version, self.height);
+            let moved = self.registry.definition(&row.definition, version);
+            let definition = moved.map_or_else(|| row.definition(self.registry, id), Ok)?;
             // What the case holds is asked last of all, and gives no lasting refusal.
-            Ok(Some(OpenCase::new(row.definition(self.registry, id)?.clone(), row.opened)))
+            Ok(Some(OpenCase::new(definition.clone(), row.opened)))
         };
         self.first_refusal(signed, transaction, &known, Code::is_lasting)
     }
@@ -282,7 +286,11 @@ impl Judge<'_> {
         }
         for item in transaction.items.iter().flatten() {
             let refused = match item.case {
-                None => self.foretell_evidence(&item.action)?,
+                None => self.foretell_evidence(&item.action)?.or(self.foretell_governance(
+                    item,
+                    &transaction.payload.authority,
+                    counts(Code::TextRefused),
+                )?),
                 Some(id) => self.foretell_item((signed, transaction), item, id, known(&id)?),
             };
             if let Some(refused) = refused.filter(|code| counts(*code)) {
@@ -302,7 +310,7 @@ impl Judge<'_> {
         let case = match (&item.action, known) {
             (Action::OpenCase { .. }, Some(_)) => return Some(Code::CaseExists),
             (Action::OpenCase { definition, version }, None) => {
-                return self.registry.may_open(author, definition, *version).err();
+                return self.registry.may_open(author, definition, *version, self.height).err();
             }
             (_, Some(known)) => known,
             (_, None) => match self.opened_by(transaction, id) {
@@ -349,6 +357,8 @@ impl Judge<'_> {
             | Action::Correct { .. }
             | Action::Retract { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_) => None,
         }
     }
@@ -367,6 +377,29 @@ impl Judge<'_> {
                 self.registry.definition(definition, *version)
             }
             _ => None,
+        })
+    }
+    /// What would be said of a proposal or a vote; of a proposal its text only if asked, since that takes long.
+    fn foretell_governance(&self, item: &Item, author: &str, text: bool) -> Result<Option<Code>, StoreError> {
+        let (registry, register) = (self.registry, self.registry.register.as_ref());
+        let Ok(author) = AuthorityId::new(author) else { return Ok(None) };
+        Ok(match &item.action {
+            Action::Propose(change) => {
+                let room = governance::check_room(register, change, &author, self.height).err();
+                room.or_else(|| text.then(|| governance::check_text(registry, register, change).err()).flatten())
+            }
+            Action::Vote { proposal, yes } => match state::governance::proposal(self.read, proposal)? {
+                None => Some(Code::ProposalUnknown),
+                Some(proposal) => governance::check_vote(registry, &proposal, *yes, &author, self.time_ms).err(),
+            },
+            Action::OpenCase { .. }
+            | Action::Report(_)
+            | Action::Correct { .. }
+            | Action::Retract { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_) => None,
         })
     }
     fn foretell_evidence(&self, action: &Action) -> Result<Option<Code>, StoreError> {

@@ -12,6 +12,7 @@ use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
 use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, TransactionId};
 use crate::index;
+use crate::index::inbox::{DUE_LEAST, DueRow};
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, Receipt, receipts_root};
@@ -28,10 +29,12 @@ use crate::tree::{self, Change, StateKey};
 mod closed;
 mod conduct;
 pub(crate) mod effects;
+pub(crate) mod governance;
 
 use self::closed::Closed;
 pub use self::conduct::Conduct;
 use self::effects::Verdict;
+use self::governance::Governing;
 
 /// Why an item is refused, and by which lock or guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +95,14 @@ pub struct Executed {
     pub order: ProposerOrder,
     /// The writes that make it so.
     pub batch: Batch,
+    /// Work of its transactions, in units of [`limits::BLOCK_WORK_MAX`].
+    pub work: u64,
+    /// Work of what was due, in the same units.
+    pub due_work: u64,
     /// The cases it changed, as it leaves them.
     pub cases: Vec<(CaseId, Arc<OpenCase>)>,
+    /// Whether it changed what is proposed or adopted.
+    pub governed: bool,
 }
 
 /// Executes transactions one by one on top of a state.
@@ -103,14 +112,17 @@ pub struct Execution<'a> {
     place: Place,
     cache: Option<&'a CaseCache>,
     turns: Turns,
+    /// No due row stands before this one.
+    due_from: DueRow,
     conduct: Conduct,
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
-    before: BTreeMap<CaseId, index::Standing>,
+    before: BTreeMap<CaseId, Arc<index::Standing>>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
     /// What is recorded of keys that evidence was brought against, with the height of its last change before.
     evidence: BTreeMap<Address, (Option<Height>, Records)>,
+    governing: Governing,
     outcomes: Vec<Outcome>,
     batch: Batch,
     work: u64,
@@ -126,11 +138,13 @@ impl<'a> Execution<'a> {
             place,
             cache: None,
             turns: Turns::PROTOCOL,
+            due_from: DUE_LEAST,
             conduct: Conduct::PROTOCOL,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
             buckets: BTreeMap::new(),
             evidence: BTreeMap::new(),
+            governing: Governing::default(),
             outcomes: Vec::new(),
             batch: Batch::default(),
             work: 0,
@@ -146,6 +160,11 @@ impl<'a> Execution<'a> {
     pub fn with_turns(self, turns: Turns) -> Self {
         Self { turns, ..self }
     }
+    /// Looks for what is due from this row on; none stands before it.
+    #[must_use]
+    pub(crate) fn with_due_from(self, due_from: DueRow) -> Self {
+        Self { due_from, ..self }
+    }
     /// Treats what follows from cases in another way than the protocol's.
     #[must_use]
     pub fn with_conduct(self, conduct: Conduct) -> Self {
@@ -157,8 +176,8 @@ impl<'a> Execution<'a> {
         self.work
     }
     /// What a transaction would add to the work: its items, and for each of
-    /// them a refold of its case, which those before it have made longer, or
-    /// the signatures that evidence holds.
+    /// them a refold of its case, which those before it have made longer, the
+    /// signatures that evidence holds, or the check of a proposed text.
     ///
     /// # Errors
     /// The store failed.
@@ -171,7 +190,7 @@ impl<'a> Execution<'a> {
                     let items = touched.entry(case).or_default();
                     *items = items.saturating_add(1);
                 }
-                None => cost = cost.saturating_add(limits::EVIDENCE_WORK),
+                None => cost = cost.saturating_add(governance::work(&item.action)),
             }
         }
         for (case, items) in touched {
@@ -190,7 +209,7 @@ impl<'a> Execution<'a> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
         let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, cache) = (self.read, self.registry, self.cache);
+        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.place.height);
         // What is cached will most likely change, so it is cloned here and not one by one.
         let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
             Some(case) => Ok(Some(OpenCase::clone(&case))),
@@ -198,7 +217,11 @@ impl<'a> Execution<'a> {
         };
         let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
             let case = load(id)?;
-            Ok(case.map(|case| (*id, standing_of(&case), Arc::new(case))))
+            Ok(case.map(|mut case| {
+                let standing = standing_of(&case);
+                case.come_to(registry, *id, height);
+                (*id, standing, Arc::new(case))
+            }))
         });
         for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
             self.before.insert(id, standing);
@@ -215,7 +238,12 @@ impl<'a> Execution<'a> {
                     None => return Ok(None),
                 },
             };
+            // What is stored of it is as the calendars and the version of its last block gave it.
             self.before.insert(*id, standing_of(&case));
+            let mut case = case;
+            if !case.is_at(self.registry, self.place.height) {
+                Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
+            }
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))
@@ -262,6 +290,12 @@ impl<'a> Execution<'a> {
                 let recorded = self.record_evidence(evidence, item.digest)?;
                 return Ok(recorded.map(|revision| (revision, 0)).map_err(Refused::from));
             }
+            (Action::Propose(change), _) => {
+                return Ok(self.propose(change, item.digest, origin)?.map(|()| (0, 0)).map_err(Refused::from));
+            }
+            (Action::Vote { proposal, yes }, _) => {
+                return Ok(self.vote(proposal, *yes, origin.authority)?.map(|()| (0, 0)).map_err(Refused::from));
+            }
             (Action::ClearanceCheck { status }, Some(case)) => {
                 return Ok(self.clearance(&case, status, origin.authority)?.map(|answer| (0, answer)));
             }
@@ -306,7 +340,8 @@ impl<'a> Execution<'a> {
         version: u32,
         origin: &Origin<'_>,
     ) -> Result<Result<u64, Code>, StoreError> {
-        let definition = match self.registry.may_open(origin.authority.as_str(), definition, version) {
+        let definition = match self.registry.may_open(origin.authority.as_str(), definition, version, self.place.height)
+        {
             Ok(definition) => definition.clone(),
             Err(code) => return Ok(Err(code)),
         };
@@ -318,7 +353,7 @@ impl<'a> Execution<'a> {
             return Ok(Err(code));
         }
         let revision = case.revision();
-        self.before.insert(id, index::Standing::default());
+        self.before.insert(id, Arc::default());
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
@@ -345,7 +380,11 @@ impl<'a> Execution<'a> {
             }
             Action::Retract { slot, .. } => accept_retraction(origin.authority, slot, &case.fold),
             Action::CompleteTask { .. } | Action::Acknowledge { .. } => Ok(()),
-            Action::OpenCase { .. } | Action::ClearanceCheck { .. } | Action::Evidence(_) => {
+            Action::OpenCase { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
+            | Action::Evidence(_) => {
                 return Ok(Err(Code::CaseExists.into()));
             }
         };
@@ -381,7 +420,8 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        self.run_due()?;
+        let (work, due_work) = (self.work, self.run_due()?);
+        self.govern()?;
         let before = &self.before;
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
@@ -394,12 +434,13 @@ impl<'a> Execution<'a> {
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;
+        let governed = self.change_governance(&mut changes);
         let (state_root, nodes) = tree::put(self.read, height, changes)?;
         self.batch.append(nodes);
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
         let (outcomes, batch) = (self.outcomes, self.batch);
-        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases })
+        Ok(Executed { receipts_root, state_root, outcomes, order, batch, work, due_work, cases, governed })
     }
     /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
@@ -425,8 +466,9 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn standing_of(case: &OpenCase) -> index::Standing {
-    index::Standing::of_case(case)
+/// Where a case stood when it was last written.
+fn standing_of(case: &OpenCase) -> Arc<index::Standing> {
+    case.standing().unwrap_or_else(|| Arc::new(index::Standing::of_case(case)))
 }
 
 fn receipt(item: ItemDigest, result: Applied) -> Receipt {

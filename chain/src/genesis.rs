@@ -120,8 +120,8 @@ pub struct Genesis {
     pub time_ms: u64,
     /// Root of the state at height 0 that the file claims; compared when a store is made.
     pub state_root: Hash,
-    /// Members, keys, definitions and validators.
-    pub registry: Registry,
+    /// Members, keys, definitions and validators at height 0.
+    pub registry: Arc<Registry>,
     /// Texts of the definitions by id and version.
     pub texts: BTreeMap<(String, u32), String>,
     /// Text of the calendars; none in protocol version 1.
@@ -162,16 +162,19 @@ impl Genesis {
             name: file.name,
             time_ms: file.time_ms,
             state_root,
-            registry: Registry {
+            registry: Arc::new(Registry {
                 protocol,
                 directory: Arc::new(directory(&authorities)),
+                calendars_since: calendars.iter().map(|calendars| (0, calendars.clone())).collect(),
                 calendars,
+                register: Arc::default(),
+                moves: BTreeMap::new(),
                 authorities,
                 keys,
                 definitions,
                 validators,
                 parameters,
-            },
+            }),
             texts,
             calendars_text,
         })

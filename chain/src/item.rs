@@ -14,6 +14,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::evidence::Evidence;
 use crate::ids::{CaseId, ItemDigest, KeyId};
 use crate::limits;
+use crate::proposal::Change;
 
 /// What an item does. Actions of a later protocol version are known by their
 /// encoding, and refused until that version is in force.
@@ -59,7 +60,16 @@ pub enum Action {
         /// The status that is about to be reported.
         status: Code,
     },
-    /// Proves that a validator signed twice. Concerns no case.
+    /// Proposes a change by vote. Concerns no case, as the next two. Since protocol version 2, as the next.
+    Propose(Box<Change>),
+    /// Votes on a proposal.
+    Vote {
+        /// Digest of its item.
+        proposal: ItemDigest,
+        /// Whether it is for it.
+        yes: bool,
+    },
+    /// Proves that a validator signed twice.
     Evidence(Evidence),
 }
 
@@ -75,8 +85,15 @@ impl Action {
             Self::CompleteTask { .. } => 20,
             Self::Acknowledge { .. } => 21,
             Self::ClearanceCheck { .. } => 31,
+            Self::Propose(_) => 32,
+            Self::Vote { .. } => 33,
             Self::Evidence(_) => 35,
         }
+    }
+    /// Whether it concerns no case.
+    #[must_use]
+    pub fn is_of_the_network(&self) -> bool {
+        matches!(self, Self::Propose(_) | Self::Vote { .. } | Self::Evidence(_))
     }
 }
 
@@ -96,7 +113,7 @@ pub struct Item {
     pub digest: ItemDigest,
     /// Random bytes that blind the digest.
     pub blinding: [u8; 16],
-    /// The case; none for evidence, which concerns none.
+    /// The case; none for what concerns none.
     pub case: Option<CaseId>,
     /// What it does.
     pub action: Action,
@@ -177,14 +194,22 @@ impl Item {
                 Action::Acknowledge { effect: effect(&wire.effect_id)? }
             }
             Wire::ClearanceCheck(wire) if protocol >= 2 => Action::ClearanceCheck { status: code(&wire.status)? },
+            Wire::Propose(wire) if protocol >= 2 => Action::Propose(Box::new(Change::from_proto(wire)?)),
+            Wire::Vote(wire) if protocol >= 2 => {
+                let proposal = ItemDigest::from_slice(&wire.proposal);
+                let proposal = proposal.ok_or(ItemError::Field("proposal must have 32 bytes"))?;
+                Action::Vote { proposal, yes: wire.yes }
+            }
             Wire::Retract(wire) => Action::Retract { slot: slot(&wire.slot)?, reason: code(&wire.reason)? },
             Wire::Evidence(wire) => Action::Evidence(evidence(&wire)?),
             later => return Err(ItemError::NotYet(Later { what: name(&later), protocol })),
         };
-        let case = match &action {
-            Action::Evidence(_) if message.case_id.is_empty() => None,
-            Action::Evidence(_) => return Err(ItemError::Field("case_id must be empty: evidence concerns no case")),
-            _ => {
+        let case = match (action.is_of_the_network(), message.case_id.is_empty()) {
+            (true, true) => None,
+            (true, false) => {
+                return Err(ItemError::Field("case_id must be empty: evidence, proposals and votes concern no case"));
+            }
+            (false, _) => {
                 let case = CaseId::from_slice(&message.case_id);
                 Some(case.ok_or(ItemError::Field("case_id must have 16 bytes"))?)
             }
@@ -228,6 +253,8 @@ impl Item {
             Action::ClearanceCheck { status } => {
                 Wire::ClearanceCheck(proto::ClearanceCheck { status: status.to_string() })
             }
+            Action::Propose(change) => Wire::Propose(change.to_proto()),
+            Action::Vote { proposal, yes } => Wire::Vote(proto::Vote { proposal: proposal.0.to_vec(), yes: *yes }),
             Action::Evidence(evidence) => {
                 let (first, second) = evidence.bytes();
                 Wire::Evidence(proto::Evidence { first, second })

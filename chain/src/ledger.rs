@@ -14,6 +14,7 @@ use crate::execute::{Conduct, Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
+use crate::index::inbox::{DueRow, first_due_of};
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::state::cache::CaseCache;
@@ -58,6 +59,8 @@ pub struct Tip {
     /// When something becomes due in a case: from then on a block may come without transactions. None in protocol
     /// version 1.
     pub next_due_ms: Option<u64>,
+    /// Members, keys, definitions and calendars that count for the next height.
+    pub registry: Arc<Registry>,
 }
 
 impl Tip {
@@ -134,6 +137,8 @@ pub struct Ledger {
     /// Bodies below this height go, a bounded number of rows with each commit.
     prune_below: Height,
     cases: CaseCache,
+    /// No due row stands before this one.
+    due_from: DueRow,
     turns: Turns,
     conduct: Conduct,
 }
@@ -166,18 +171,19 @@ impl Ledger {
         self.prune_below = self.prune_below.max(height.min(self.tip.header.height));
     }
     fn execution(&self, place: Place) -> Execution<'_> {
-        let execution = Execution::new(self.store.as_ref(), &self.genesis.registry, place);
-        execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct)
+        let execution = Execution::new(self.store.as_ref(), &self.tip.registry, place);
+        let execution = execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct);
+        execution.with_due_from(self.due_from)
     }
     /// Where the chain stands.
     #[must_use]
     pub fn tip(&self) -> Arc<Tip> {
         self.tip.clone()
     }
-    /// Members, keys and definitions.
+    /// Members, keys and definitions that count for the next height.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.genesis.registry
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.tip.registry
     }
     /// The genesis file.
     #[must_use]
@@ -199,7 +205,7 @@ impl Ledger {
     pub fn judge(&self, time_ms: u64) -> Judge<'_> {
         Judge {
             read: self.store.as_ref(),
-            registry: &self.genesis.registry,
+            registry: &self.tip.registry,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
             height: self.tip.header.height.saturating_add(1),
@@ -263,7 +269,7 @@ impl Ledger {
     fn header(&self, place: Place, body: &Body, executed: &Executed) -> Header {
         let hash = |order: &ProposerOrder| (self.turns.hash)(&self.tip.validators, &order.next(&self.tip.validators));
         Header {
-            version: self.genesis.registry.protocol,
+            version: self.tip.registry.protocol,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
             height: place.height,
@@ -368,6 +374,7 @@ impl Ledger {
         }
         stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
+        let due_from = first_due_of(&batch).map_or(self.due_from, |first| first.min(self.due_from));
         let (store, cases, changed) = (self.store.as_ref(), &mut self.cases, executed.cases);
         let write = || store.write(batch, Durability::Synced);
         // Nobody sees the cases before the block is durable, so they are put in their places meanwhile.
@@ -380,15 +387,27 @@ impl Ledger {
             cases.clear();
             return Err(error);
         }
-        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &self.genesis.registry)?;
+        let registry = if executed.governed {
+            self.tip.registry.following(self.store.as_ref())?
+        } else {
+            self.tip.registry.clone()
+        };
+        if registry.calendars_since != self.tip.registry.calendars_since {
+            // What is kept was counted by the ones before.
+            self.cases.clear();
+        }
+        let next_due = stored::next_due(self.store.as_ref(), &registry, &due_from)?;
+        self.due_from = next_due.unwrap_or(due_from);
+        let next_due_ms = stored::due_at(&registry, next_due);
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),
             certificate: Some(certificate.clone()),
-            validators: self.genesis.registry.validators.clone(),
-            order: executed.order.next(&self.genesis.registry.validators),
-            parameters: self.genesis.registry.parameters,
+            validators: registry.validators.clone(),
+            order: executed.order.next(&registry.validators),
+            parameters: registry.parameters,
             next_due_ms,
+            registry,
         });
         self.order = executed.order;
         self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));

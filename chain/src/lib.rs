@@ -31,6 +31,7 @@ pub mod limits;
 pub mod merkle;
 pub mod newest;
 pub mod proof;
+pub mod proposal;
 pub mod query;
 pub mod receipt;
 pub mod registry;

@@ -46,10 +46,31 @@ pub const EFFECTS_WORK: u64 = 2;
 /// Work that one block does for what is due, a single case apart: a third of what a proposer packs. The rest is left to
 /// the next block.
 pub const DUE_WORK_MAX: u64 = 3_333;
-/// Most heights at which due work alone touched one case. What a case's reports can start is due far less often.
-pub const DUE_HEIGHTS_MAX: usize = 65_536;
+/// Most heights at which due work alone touched one case: they are kept in its row. All effects that its reports can
+/// make at one time are due less often (a deadline warns, ends, and ends its grace); only corrections that start
+/// everything anew could get there, over years. From then on the case is brought forward by its reports alone.
+pub const DUE_HEIGHTS_MAX: usize = 16_384;
 /// Work of one evidence item: two signatures are verified for it.
 pub const EVIDENCE_WORK: u64 = 10;
+/// Work of a proposal: its text is checked and compared with the one before. More than a proposer packs, so that a block
+/// that it begins holds nothing else, and a block holds no more than 20.
+pub const PROPOSE_WORK: u64 = 100_000;
+/// Work of a vote: it may adopt a text, which is checked once more.
+pub const VOTE_WORK: u64 = 1_000;
+/// Most open proposals of one authority.
+pub const PROPOSALS_OPEN_OWN_MAX: usize = 2;
+/// Most open proposals.
+pub const PROPOSALS_OPEN_MAX: usize = 64;
+/// Decided proposals that the state still tells of; the oldest goes first.
+pub const PROPOSALS_CLOSED_MAX: usize = 64;
+/// Most texts adopted by vote, ever.
+pub const ADOPTED_MAX: usize = 1_024;
+/// How long a proposal is open, in milliseconds of block time: 30 days.
+pub const PROPOSAL_OPEN_MS: u64 = 30 * 24 * 3_600_000;
+/// How many heights ahead a proposal may take effect.
+pub const EFFECTIVE_HEIGHTS_AHEAD_MAX: u64 = 50_000_000;
+/// Cases looked at in one block when new calendars are counted by.
+pub const RECOUNT_CASES_MAX: usize = 1_000;
 /// Most heights recorded at which one key signed twice.
 pub const EVIDENCE_RECORDS_MAX: usize = 64;
 /// Length of an erasure epoch in milliseconds of block time.
@@ -72,10 +93,12 @@ pub const CHUNK_KEY_BYTES_MAX: usize = 38;
 pub const CHUNKS_MAX: usize = 50_000;
 
 const _: () = assert!(DUE_WORK_MAX <= PROPOSAL_WORK / 3);
+const _: () = assert!(DUE_HEIGHTS_MAX > 3 * laufzettel_contracts::limits::EFFECTS_MAX);
 // Kind, two keys with their lengths, count, length, digest.
 const _: () = assert!(CHUNKS_MAX * (1 + 2 * (4 + CHUNK_KEY_BYTES_MAX) + 4 + 4 + 32) < 6 * 1024 * 1024);
 // The last transaction of a part may bring all of its items, and the last part of a chunk is a whole one.
 const _: () = assert!(CHUNK_BYTES + CASE_PART_BYTES + TRANSACTION_BYTES_MAX + 64 * 1024 < CHUNK_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(PROPOSE_ITEM_BYTES_MAX < TRANSACTION_BYTES_MAX);
+const _: () = assert!(PROPOSE_WORK > PROPOSAL_WORK && BLOCK_WORK_MAX / PROPOSE_WORK <= 20);
 const _: () = assert!(PAYLOAD_BYTES_MAX > TRANSACTION_ITEMS_MAX * 34 + 256);

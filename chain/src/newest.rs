@@ -17,13 +17,15 @@ impl NewestTip {
     ///
     /// # Errors
     /// The store failed or has no tip.
-    pub fn of(&self, read: &dyn Read, registry: &Registry) -> Result<Arc<Tip>, StoreError> {
+    pub fn of(&self, read: &dyn Read, registry: &Arc<Registry>) -> Result<Arc<Tip>, StoreError> {
         let row = read.get(Family::Meta, TIP)?.unwrap_or_default();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, tip)) = known.as_ref().filter(|(of, _)| *of == row) {
             return Ok(tip.clone());
         }
-        let tip = Arc::new(stored_tip(read, registry)?.0);
+        // Texts adopted by vote are read once, not with every block.
+        let last = known.as_ref().map_or(registry, |(_, tip)| &tip.registry);
+        let tip = Arc::new(stored_tip(read, last)?.0);
         *known = Some((row, tip.clone()));
         Ok(tip)
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position};
+use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report};
 
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
@@ -17,14 +17,19 @@ use crate::ledger::prune::Pruned;
 use crate::ledger::stored::{BlockRow, TransactionRow, item_row, transaction_row};
 use crate::limits::TRANSACTION_ITEMS_MAX;
 use crate::receipt::Receipt;
-use crate::registry::Registry;
+use crate::registry::{Registry, adopted};
 use crate::rows;
 use crate::state::case::CaseRow;
+use crate::state::governance::Proposal;
 use crate::storage::{Family, Read, StoreError};
 use crate::transaction::{Payload, SignedTransaction};
 
+mod draft;
 mod effects;
+mod known;
+pub use draft::{Draft, Folded, Tried};
 pub use effects::{CaseEffects, Inbox, InboxRow, effects, inbox};
+pub use known::{KnownCase, height_at, known_at};
 
 fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }
@@ -194,12 +199,12 @@ pub fn case(read: &dyn Read, registry: &Registry, id: &CaseId) -> Result<Option<
     Ok(Some(Case { id: *id, definition, row, fold }))
 }
 
-/// How many accepted items a case has: it never has one revision twice.
+/// How many accepted items a case has, and the version of its definition: it never has both twice.
 ///
 /// # Errors
 /// The store failed.
-pub fn case_revision(read: &dyn Read, id: &CaseId) -> Result<Option<u64>, StoreError> {
-    Ok(CaseRow::load(read, id)?.map(|row| row.revision))
+pub fn case_revision(read: &dyn Read, id: &CaseId) -> Result<Option<(u64, u32)>, StoreError> {
+    Ok(CaseRow::load(read, id)?.map(|row| (row.revision, row.version)))
 }
 
 /// Accepted items of a case from a revision on, in ledger order.
@@ -211,11 +216,17 @@ pub fn case_events(read: &dyn Read, id: &CaseId, from: u64, limit: usize) -> Res
     positions.iter().map(|(revision, position)| event(read, position, *revision)).collect()
 }
 
-/// The fold of a case as it was known at a height.
+/// The fold of a case as it was known at a height, under the version of its definition that it stands under now.
 ///
 /// # Errors
 /// The store failed.
-pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold, StoreError> {
+pub fn case_at(read: &dyn Read, registry: &Registry, case: &Case, height: Height) -> Result<CaseFold, StoreError> {
+    let row = &case.row;
+    let read_as = |recorded: Height, mut report: Report| {
+        let heights = (row.opened, recorded);
+        report.status = registry.renamed(&row.definition, row.version, heights, &report.status);
+        report
+    };
     let mut fold = CaseFold::new();
     for (revision, position) in index::of_case(read, &case.id, 0, usize::MAX)? {
         if position.height > height {
@@ -230,14 +241,38 @@ pub fn case_at(read: &dyn Read, case: &Case, height: Height) -> Result<CaseFold,
             | Action::CompleteTask { .. }
             | Action::Acknowledge { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_) => {}
             Action::Report(report) => {
                 let slot = item.digest.slot(author.as_str());
+                let report = read_as(position.height, report);
                 fold.report(&case.definition, Entry { slot, position, author, report });
             }
-            Action::Correct { slot, report } => fold.correct(&case.definition, slot, report).map_err(refused)?,
+            Action::Correct { slot, report } => {
+                let report = read_as(position.height, report);
+                fold.correct(&case.definition, slot, report).map_err(refused)?;
+            }
             Action::Retract { slot, .. } => fold.retract(&case.definition, slot).map_err(refused)?,
         }
     }
     Ok(fold)
+}
+
+/// The text of a definition that the network has, in force or not.
+///
+/// # Errors
+/// The store failed.
+pub fn definition_text(read: &dyn Read, id: &str, version: u32) -> Result<Option<String>, StoreError> {
+    let row = [[3].as_slice(), format!("{id}@{version}").as_bytes()].concat();
+    let text = read.get(Family::Registry, &row)?;
+    text.map(|text| String::from_utf8(text).map_err(|error| damaged(Family::Registry, error))).transpose()
+}
+
+/// The text of a proposal.
+///
+/// # Errors
+/// The store failed, or does not have it.
+pub fn proposal_text(read: &dyn Read, proposal: &Proposal) -> Result<String, StoreError> {
+    adopted::text_at(read, &proposal.place)
 }

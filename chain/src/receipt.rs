@@ -104,6 +104,28 @@ codes! {
     NotOwner = 47, "NOT_OWNER";
     /// The task has no such outcome.
     TaskOutcomeUnknown = 48, "TASK_OUTCOME_UNKNOWN";
+    /// A newer version of the definition is in force.
+    DefinitionSuperseded = 49, "DEFINITION_SUPERSEDED";
+    /// The proposed text has findings.
+    TextRefused = 50, "TEXT_REFUSED";
+    /// The proposed version is not above the newest one.
+    VersionNotNewer = 51, "VERSION_NOT_NEWER";
+    /// Others have to agree than the proposal lists.
+    AgreementListWrong = 52, "AGREEMENT_LIST_WRONG";
+    /// The effective height is past or too far ahead.
+    EffectiveHeightWrong = 53, "EFFECTIVE_HEIGHT_WRONG";
+    /// As many proposals are open as may be.
+    TooManyProposals = 54, "TOO_MANY_PROPOSALS";
+    /// No such proposal.
+    ProposalUnknown = 55, "PROPOSAL_UNKNOWN";
+    /// The proposal was decided or has expired.
+    ProposalClosed = 56, "PROPOSAL_CLOSED";
+    /// The authority neither runs a validator nor has to agree.
+    NoVote = 57, "NO_VOTE";
+    /// The same vote of the authority stands already.
+    VoteRepeated = 58, "VOTE_REPEATED";
+    /// The proposal moves cases, and does not say of every status what it becomes.
+    MappingWrong = 59, "MAPPING_WRONG";
 }
 
 impl Code {
@@ -154,6 +176,8 @@ impl Code {
                 | Self::AttributeInvalid
                 | Self::TooManyDocuments
                 | Self::TooManyRecipients
+                | Self::DefinitionSuperseded
+                | Self::VersionNotNewer
         )
     }
     /// The code of a refusal by the process.

@@ -1,6 +1,7 @@
 //! The members of the network as the state knows them: authorities, keys,
 //! definitions, calendars, parameters and validators. Changes take effect one
-//! height later; in protocol versions 1 and 2 there are none after genesis.
+//! height later. In protocol version 1 there are none after genesis; in version
+//! 2 definitions and calendars change by vote ([`Registry::following`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use crate::crypto::{self, VerifyingKey};
 use crate::ids::{Height, KeyId};
 use crate::item::Action;
 use crate::receipt;
+use crate::state::governance::Register;
 use crate::validators::ValidatorSet;
+
+pub(crate) mod adopted;
 
 /// What a key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,12 +155,18 @@ impl Parameters {
 }
 
 /// Everything the state knows about members and rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     /// Protocol version in force: what headers say, and which actions there are.
     pub protocol: u16,
-    /// Holidays and seats; none in protocol version 1.
+    /// Holidays and seats by which the next block counts; none in protocol version 1.
     pub calendars: Option<Arc<Calendars>>,
+    /// Calendars by the height of the block after which they count, ascending; those of genesis first, with 0.
+    pub calendars_since: Vec<(Height, Arc<Calendars>)>,
+    /// Proposals and what was adopted by vote.
+    pub register: Arc<Register>,
+    /// Moves of cases that have begun, by the id and version that the cases come from.
+    pub moves: BTreeMap<(String, u32), Move>,
     /// Which authorities hold which roles.
     pub directory: Arc<Directory>,
     /// Members by id.
@@ -171,7 +181,55 @@ pub struct Registry {
     pub parameters: Parameters,
 }
 
+/// That the cases of one version of a definition stand under another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The version they move to.
+    pub to: u32,
+    /// The first height at which new cases were opened under that version.
+    pub effective: Height,
+    /// The block after which a case moves when it is written next.
+    pub since: Height,
+    /// New status by old one.
+    pub statuses: Arc<BTreeMap<Code, Code>>,
+}
+
 impl Registry {
+    /// The next version that a case of a version moves to when the block of a height writes it.
+    #[must_use]
+    pub fn moved(&self, id: &str, version: u32, height: Height) -> Option<&Move> {
+        self.moves.get(&(id.to_owned(), version)).filter(|next| next.since < height)
+    }
+    /// The version that a case of a version stands under in the block of a height.
+    #[must_use]
+    pub fn version_at(&self, id: &str, mut version: u32, height: Height) -> u32 {
+        // Versions only rise: the way ends.
+        while let Some(next) = self.moved(id, version, height).filter(|next| next.to > version) {
+            version = next.to;
+        }
+        version
+    }
+    /// The status of a report recorded at a height, as the version names it under which its case, opened at another
+    /// height, stands by now.
+    #[must_use]
+    pub fn renamed(&self, id: &str, version: u32, (opened, recorded): (Height, Height), status: &Code) -> Code {
+        let (mut way, mut to) = (Vec::new(), version);
+        while let Some(((_, from), last)) = self.moves.iter().find(|((of, _), last)| of == id && last.to == to) {
+            if opened >= last.effective || *from >= to {
+                break;
+            }
+            way.push(last);
+            to = *from;
+        }
+        let (mut status, mut since) = (status.clone(), 0);
+        for next in way.into_iter().rev() {
+            since = next.since.max(since);
+            if recorded <= since {
+                status = next.statuses.get(&status).cloned().unwrap_or(status);
+            }
+        }
+        status
+    }
     /// A definition by id and version.
     #[must_use]
     pub fn definition(&self, id: &str, version: u32) -> Option<&Arc<Definition>> {
@@ -201,12 +259,34 @@ impl Registry {
     pub fn roles(&self, authority: &str) -> &[Code] {
         self.authorities.get(authority).map_or(&[], |authority| authority.roles.as_slice())
     }
-    /// The definition under which an authority may open a case: one in which it has a role.
+    /// The newest version of a definition there is, in force or not.
+    #[must_use]
+    pub fn newest(&self, id: &str) -> Option<&Arc<Definition>> {
+        let of_id = self.definitions.range((id.to_owned(), 0)..=(id.to_owned(), u32::MAX));
+        of_id.last().map(|(_, definition)| definition)
+    }
+    /// The calendars by which the block of a height counts; none in protocol version 1.
+    #[must_use]
+    pub fn calendars_at(&self, height: Height) -> Option<&Arc<Calendars>> {
+        self.calendars_since.iter().rev().find(|(since, _)| *since < height).map(|(_, calendars)| calendars)
+    }
+    /// The definition under which an authority may open a case in the block of a height: one in which it has a role.
+    /// Where a newer one was adopted by vote and is in force, an older one is not for new cases.
     ///
     /// # Errors
-    /// There is no such definition, or the authority has no role in it.
-    pub fn may_open(&self, authority: &str, definition: &str, version: u32) -> Result<&Arc<Definition>, receipt::Code> {
-        let definition = self.definition(definition, version).ok_or(receipt::Code::DefinitionUnknown)?;
+    /// There is no such definition, it is not in force yet or not any more, or the authority has no role in it.
+    pub fn may_open(
+        &self,
+        authority: &str,
+        id: &str,
+        version: u32,
+        height: Height,
+    ) -> Result<&Arc<Definition>, receipt::Code> {
+        let definition = self.definition(id, version).filter(|_| !self.register.is_ahead(id, version, height));
+        let definition = definition.ok_or(receipt::Code::DefinitionUnknown)?;
+        if self.register.in_force(id, height).is_some_and(|newest| version < newest) {
+            return Err(receipt::Code::DefinitionSuperseded);
+        }
         let entitled = self.roles(authority).iter().any(|role| definition.role(role.as_str()).is_some());
         if entitled { Ok(definition) } else { Err(receipt::Code::RoleNotEntitled) }
     }
@@ -218,12 +298,13 @@ impl Registry {
             && purpose(second) == Some(Purpose::Person)
             && others.any(|id| matches!(purpose(id), Some(Purpose::Service | Purpose::Person)))
     }
-    /// Whether one of these keys is for submitting this action: a case system's or a person's. A node reports what it
-    /// saw others sign, and nothing else.
+    /// Whether one of these keys is for submitting this action: a case system's or a person's, for changes by vote a
+    /// person's who votes. A node reports what it saw others sign, and nothing else.
     pub fn may_submit(&self, keys: impl IntoIterator<Item = KeyId>, action: &Action) -> bool {
         let mut purposes = keys.into_iter().filter_map(|id| self.keys.get(&id)).map(|key| key.purpose);
         match action {
             Action::Evidence(_) => purposes.any(|purpose| matches!(purpose, Purpose::Node | Purpose::Service)),
+            Action::Propose(_) | Action::Vote { .. } => purposes.any(|purpose| purpose == Purpose::Governance),
             Action::OpenCase { .. }
             | Action::Report(_)
             | Action::Correct { .. }

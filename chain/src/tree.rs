@@ -46,6 +46,8 @@ pub enum StateKey {
     Parameters,
     /// Protocol version.
     ProtocolVersion,
+    /// What is changed by vote: the list of proposals and of adopted texts.
+    Governance,
 }
 
 impl StateKey {
@@ -71,6 +73,7 @@ impl StateKey {
             Self::Epoch => out.raw(&[5, 2]),
             Self::Parameters => out.raw(&[5, 3]),
             Self::ProtocolVersion => out.raw(&[5, 4]),
+            Self::Governance => out.raw(&[5, 5]),
         }
         out.into_bytes()
     }

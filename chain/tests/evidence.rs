@@ -234,7 +234,7 @@ fn evidence_is_foretold_and_paid_for() {
 
 #[test]
 fn a_key_that_did_not_count_at_the_height_proves_nothing() {
-    let mut registry = genesis().registry.clone();
+    let mut registry = genesis().registry.as_ref().clone();
     let scope = Scope { network: genesis().network, incarnation: 0, height: 50 };
     let at = |height| {
         let of = |value| signed(Vote { height, ..vote(value) });

@@ -362,7 +362,7 @@ proptest! {
         });
         for (height, of, expected) in past {
             let Some(found) = query::case(store.as_ref(), registry, &case(of)).expect("memory") else { continue };
-            let at = query::case_at(store.as_ref(), &found, height).expect("memory");
+            let at = query::case_at(store.as_ref(), ledger.registry(), &found, height).expect("memory");
             assert_same_fold(&at, &expected.unwrap_or_default());
         }
     }

@@ -216,7 +216,12 @@ fn every_transaction_refusal_is_reached_in_admission_and_in_a_block() {
     unordered.signatures = vec![unordered.signatures[0].clone(); 2];
     let long = Wire::CompleteTask(proto::CompleteTask { effect_id: vec![1; 16], outcome: "x".repeat(4_096) });
     let propose = |bytes: usize| {
-        Wire::Propose(proto::Propose { kind: "definition".to_owned(), text: vec![1; bytes], effective_height: 9 })
+        Wire::Propose(proto::Propose {
+            kind: "definition".to_owned(),
+            text: vec![1; bytes],
+            effective_height: 9,
+            ..proto::Propose::default()
+        })
     };
     let override_ = proto::Override { reason: "unlawful".to_owned(), key_id: vec![1; 16] };
     let mut overridden = laufzettel_chain::item::report_to_proto(&on_day("begun", 0));

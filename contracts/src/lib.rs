@@ -2,9 +2,9 @@
 //!
 //! Read `definition` first (what a process is), then `check` (how a text becomes one), `report` and `when` (what is
 //! reported), `fold` (what the reports give) and `accept` (what is not even recorded); `expression` is the language of
-//! the conditions in a definition, `legal` counts periods by law, `effect` tells what follows from a case, and `view`
-//! picks what one reader sees of it.
-//! `definitions/` and `calendars/` hold the texts this project ships.
+//! the conditions in a definition, `legal` counts periods by law, `effect` tells what follows from a case, `view` picks
+//! what one reader sees of it, and `diff` tells whom a new version of a process concerns. `definitions/` and `calendars/`
+//! hold the texts this project ships.
 //!
 //! This crate knows no block, signature, storage or wire format, and no clock, randomness or input and output. All
 //! validators must compute the same from the same reports: integers only, ordered collections only, every bound named
@@ -21,6 +21,7 @@
 mod accept;
 mod check;
 mod definition;
+pub mod diff;
 pub mod effect;
 pub mod expression;
 mod finding;

@@ -54,7 +54,8 @@ fn day_of(ms: i64) -> i32 {
     let utc = ms.div_euclid(DAY_MS);
     let next = utc.saturating_add(1);
     let day = if midnight_ms(next) <= ms { next } else { utc };
-    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+    // An instant is not before 1970: only the last day can be passed.
+    i32::try_from(day).unwrap_or(i32::MAX)
 }
 
 /// 00:00 of a day in Berlin as UTC. The clock changes at 01:00 UTC of the switching Sunday, after its midnight: so that

@@ -155,6 +155,18 @@ fn refuses_what_the_definition_does_not_know() {
     assert_eq!(accept(&def, &[code("office")], &first, NOW_MS, &CaseFold::new()), Err(Refusal::ProceedingUnknown));
 }
 
+/// Ten years ahead to the millisecond, and a day that begins one later.
+#[test]
+fn takes_effect_within_ten_years() {
+    let def = Definition::check(TEXT).expect("the definition is sound").definition;
+    let day = 24_000;
+    let begins = When::Day(day).start_ms();
+    let latest = u64::try_from(begins - limits::EFFECTIVE_AHEAD_MS_MAX).expect("after 1970");
+    let report = Report { effective: Some(day), ..Report::new(code("step"), When::Day(1)) };
+    let said = |now_ms| accept(&def, &[code("office")], &report, now_ms, &CaseFold::new());
+    assert_eq!((said(latest - 1), said(latest)), (Err(Refusal::EffectiveTooFar), Ok(())));
+}
+
 #[test]
 fn holds_a_case_to_its_bounds() {
     let def = Definition::check(TEXT).expect("the definition is sound").definition;

@@ -122,6 +122,22 @@ fn says_where_what_and_how_to_mend_it() {
 }
 
 #[test]
+fn gives_what_the_head_says() {
+    let calendars = Calendars::check(SOUND).expect("the text is sound").calendars;
+    assert_eq!((calendars.id(), calendars.version()), ("small", 3));
+}
+
+/// No area is a fault of its own only where nothing of the section is at fault.
+#[test]
+fn calendars_have_an_area() {
+    let head = "language = 1\ncalendars = { id = \"none\", version = 1, label_de = \"n\", label_en = \"n\" }\n";
+    assert_eq!(said_of(head), "fails\n  1:1: there is no area; declare one under [area]\n");
+    assert_eq!(said_of(&format!("{head}[area]\n")).matches("there is no area").count(), 1);
+    let odd = said_of(&format!("{head}area = 1\n"));
+    assert!(odd.starts_with("fails") && !odd.contains("there is no area"), "{odd}");
+}
+
+#[test]
 fn bounds_what_a_text_may_hold() {
     let areas = |count: usize| -> String {
         (0..count).map(|number| format!("DE-BE-a{number} = {{ de = \"a\", en = \"a\" }}\n")).collect()

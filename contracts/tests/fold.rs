@@ -241,6 +241,9 @@ fn a_slot_is_taken_once_and_closed_for_good() {
     case.retract(&def, [1; 32]).expect("the slot stands");
     assert_eq!(*case.state(), CaseState::default());
     assert_eq!(case.retract(&def, [1; 32]), Err(Refusal::SlotClosed));
+    assert_eq!(case.retracted().keys().collect::<Vec<_>>(), [&[1; 32]]);
+    let kept = CaseFold::restore(&def, case.entries().to_vec(), case.retracted().clone());
+    assert!(kept.knows(&[1; 32]) && kept.retracted_by(&[1; 32]) == case.retracted_by(&[1; 32]));
     assert_eq!(case.correct(&def, [1; 32], ended(2)), Err(Refusal::SlotClosed));
     case.report(&def, entry(1, on("begun", 1)));
     assert!(case.entries().is_empty());
@@ -260,6 +263,16 @@ fn the_headline_is_the_visible_track_that_moved_last() {
     assert_eq!(headline(&|_| false), None);
 }
 
+/// A day begins with the instant at which it begins: before that it lies ahead, at it no more.
+#[test]
+fn an_effective_day_lies_ahead_until_it_begins() {
+    let case = folded(&[Report { effective: Some(20_610), ..on("begun", 1) }]);
+    let track = case.state().tracks.values().next().expect("a track");
+    let begins = u64::try_from(When::Day(20_610).start_ms()).expect("after 1970");
+    assert!(track.effective_lies_ahead(begins - 1));
+    assert!(!track.effective_lies_ahead(begins) && !track.effective_lies_ahead(u64::MAX));
+}
+
 #[test]
 fn a_track_knows_since_when_it_stands() {
     let def = small();
@@ -274,6 +287,40 @@ fn a_track_knows_since_when_it_stands() {
     let track = &case.state().tracks[&17];
     assert!(track.effective_lies_ahead(28 * day_ms));
     assert!(!track.effective_lies_ahead(30 * day_ms));
+}
+
+/// A case may be kept in any order: it is put in the one order when it is read.
+#[test]
+fn a_case_kept_in_any_order_is_the_same() {
+    let def = small();
+    let case = folded(&[on("begun", 1), ended(2), on("closed", 3), on("again", 4)]);
+    let mut entries = case.entries().to_vec();
+    for _ in 0..entries.len() {
+        entries.rotate_left(1);
+        let kept = CaseFold::restore(&def, entries.clone(), std::collections::BTreeMap::new());
+        assert_eq!((kept.entries(), kept.state()), (case.entries(), case.state()));
+    }
+    entries.reverse();
+    assert_eq!(CaseFold::restore(&def, entries, std::collections::BTreeMap::new()).state(), case.state());
+}
+
+/// A new proceeding is open, whatever became of the one before.
+#[test]
+fn a_new_proceeding_is_not_closed() {
+    assert!(folded(&[on("begun", 1), on("closed", 2)]).state().closed);
+    assert!(!folded(&[on("begun", 1), on("closed", 2), on("again", 3)]).state().closed);
+    // What is reported of the closed one later closes nothing.
+    let late = folded(&[on("begun", 1), on("again", 3), naming(1, on("closed", 4))]);
+    assert!(!late.state().closed);
+}
+
+/// Only what opens a proceeding may name the next one.
+#[test]
+fn a_report_that_opens_nothing_cannot_name_the_next_proceeding() {
+    let (deviations, _) = shown(folded(&[on("begun", 1), naming(2, ended(2))]).state());
+    assert_eq!(deviations, ["2 PROCEEDING_UNKNOWN"]);
+    let (deviations, _) = shown(folded(&[on("begun", 1), ended(2), naming(2, on("again", 3))]).state());
+    assert_eq!(deviations, [""; 0]);
 }
 
 #[test]

@@ -131,6 +131,15 @@ fn municipalities_differ_from_their_land() {
 
 /// Years in which a day began or ended to be a holiday. Source: python-holidays, holidays/countries/germany.py.
 #[test]
+fn areas_are_found_by_their_code() {
+    for known in CALENDARS.areas() {
+        assert_eq!(CALENDARS.area(&known.code), Some(known));
+    }
+    assert_eq!(CALENDARS.area(&area("DE-SN")).map(|found| found.labels.de.as_str()), Some("Sachsen"));
+    assert_eq!(CALENDARS.area(&area("DE-SN-nowhere")), None);
+}
+
+#[test]
 fn holidays_have_their_years() {
     type Row = (&'static str, (u8, u8), &'static [i32], &'static [i32]);
     // (area, day, years with it, years without it)

@@ -65,6 +65,12 @@ fn every_day_from_1970_to_2100_has_23_24_or_25_hours_and_two_a_year_are_odd() {
     }
 }
 
+/// What no day number holds is the last there is.
+#[test]
+fn the_end_of_time_has_a_day() {
+    assert_eq!((When::Instant(u64::MAX).day(), When::Instant(0).day()), (i32::MAX, 0));
+}
+
 proptest! {
     #[test]
     fn days_and_instants_keep_their_order(left: i32, right: i32, early: u64, late: u64) {

@@ -19,6 +19,7 @@ mod clearance;
 mod connections;
 mod effects;
 mod feed;
+mod governance;
 mod ledger;
 mod paging;
 mod processes;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use laufzettel_proto::DESCRIPTOR_SET;
 use laufzettel_proto::v1::case_service_server::CaseServiceServer;
+use laufzettel_proto::v1::governance_service_server::GovernanceServiceServer;
 use laufzettel_proto::v1::ledger_service_server::LedgerServiceServer;
 use laufzettel_proto::v1::process_service_server::ProcessServiceServer;
 use laufzettel_proto::v1::submission_service_server::SubmissionServiceServer;
@@ -139,6 +141,7 @@ impl Api {
             .add_service(limited_cases(CaseServiceServer::new(cases)))
             .add_service(limited_tasks(TaskServiceServer::new(tasks)))
             .add_service(limited_processes(ProcessServiceServer::new(processes::Processes::new(backend.clone()))))
+            .add_service(limited_governance(GovernanceServiceServer::new(governance::Governance::new(backend.clone()))))
             .add_service(limited_ledger(LedgerServiceServer::new(ledger::Blocks::new(backend, stop.clone()))));
         let limits = connections::Limits {
             all: config.connections_max,
@@ -171,6 +174,10 @@ fn limited_processes<T>(service: ProcessServiceServer<T>) -> ProcessServiceServe
     service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
 
+fn limited_governance<T>(service: GovernanceServiceServer<T>) -> GovernanceServiceServer<T> {
+    service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
 /// A block's body alone may have 4 MiB: its answer may have twice that.
 fn limited_ledger<T>(service: LedgerServiceServer<T>) -> LedgerServiceServer<T> {
     service.max_decoding_message_size(MESSAGE_BYTES_MAX).max_encoding_message_size(2 * MESSAGE_BYTES_MAX)
@@ -198,6 +205,7 @@ async fn report_health(health: HealthReporter, backend: Arc<Backend>) {
         health.set_service_status("laufzettel.v1.LedgerService", reads).await;
         health.set_service_status("laufzettel.v1.TaskService", reads).await;
         health.set_service_status("laufzettel.v1.ProcessService", reads).await;
+        health.set_service_status("laufzettel.v1.GovernanceService", reads).await;
         health.set_service_status("", status(sync != Sync::Stopped)).await;
         if state.changed().await.is_err() {
             return;

@@ -13,6 +13,7 @@ mod doctor;
 mod due;
 mod fault;
 mod genesis;
+mod gov;
 mod inbox;
 mod init;
 mod keys;
@@ -98,6 +99,9 @@ enum Command {
     /// Work with process definitions.
     #[command(subcommand)]
     Process(process::Process),
+    /// Propose changes of processes and calendars, and vote on them.
+    #[command(subcommand)]
+    Gov(gov::Gov),
 }
 
 /// Runs a command and gives its exit code.
@@ -133,7 +137,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Deadlines(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),
         Command::Verify(command) => command.run(home, output),
-        Command::Process(command) => block_on(command.run(&target, output)),
+        Command::Process(command) => block_on(command.run(home, &target, output)),
+        Command::Gov(command) => block_on(command.run(&target, output)),
     }
 }
 

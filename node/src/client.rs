@@ -10,6 +10,7 @@ use laufzettel_chain::ids::{CaseId, ItemDigest, NetworkId, TransactionId};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use laufzettel_proto::v1::case_service_client::CaseServiceClient;
+use laufzettel_proto::v1::governance_service_client::GovernanceServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
 use laufzettel_proto::v1::node_service_client::NodeServiceClient;
 use laufzettel_proto::v1::process_service_client::ProcessServiceClient;
@@ -67,6 +68,8 @@ pub struct Client {
     pub tasks: TaskServiceClient<Channel>,
     /// Asks for definitions and explanations.
     pub processes: ProcessServiceClient<Channel>,
+    /// Asks for proposals and what they change.
+    pub governance: GovernanceServiceClient<Channel>,
 }
 
 impl Client {
@@ -86,6 +89,7 @@ impl Client {
             ledger: LedgerServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
             tasks: TaskServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
             processes: ProcessServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            governance: GovernanceServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX),
         }
     }
 }
@@ -137,7 +141,7 @@ pub async fn local(data: &Path, timeout: Duration) -> Result<NodeServiceClient<C
 pub struct Author {
     /// Its id.
     pub authority: String,
-    /// Its service key.
+    /// The key it signs with: its service key, for changes by vote its governance key.
     pub key: SigningKey,
     /// The network it signs for.
     pub network: NetworkId,
@@ -156,8 +160,12 @@ impl Author {
         valid_until_ms: u64,
         actions: &[(CaseId, Action, [u8; 16])],
     ) -> SignedTransaction {
-        let items: Vec<Vec<u8>> =
-            actions.iter().map(|(case, action, blinding)| Item::encode(*blinding, *case, action)).collect();
+        let items = actions.iter().map(|(case, action, blinding)| Item::encode(*blinding, *case, action)).collect();
+        self.sign_items(id, valid_until_ms, items)
+    }
+    /// Signs a transaction of these items.
+    #[must_use]
+    pub fn sign_items(&self, id: TransactionId, valid_until_ms: u64, items: Vec<Vec<u8>>) -> SignedTransaction {
         let payload = Payload {
             network: self.network,
             incarnation: self.incarnation,

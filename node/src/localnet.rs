@@ -199,7 +199,7 @@ impl LocalNet {
     pub fn node_folder(&self, node: &str) -> PathBuf {
         self.folder.join("nodes").join(node)
     }
-    /// A client's profile folder: certificates and service key of an authority.
+    /// A client's profile folder: certificates, service key and a person's key of an authority.
     #[must_use]
     pub fn profile(&self, authority: &str) -> PathBuf {
         self.folder.join("clients").join(authority)
@@ -223,6 +223,13 @@ impl LocalNet {
         command.arg("start").arg("--config").arg(folder.join("config.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.spawn().map_err(io("start", program))
+    }
+    /// The governance key of an authority, which in a real network a person holds.
+    ///
+    /// # Errors
+    /// The key file cannot be read.
+    pub fn governance_key(&self, authority: &str) -> Result<SigningKey, LocalNetError> {
+        Ok(keys::load(&self.profile(authority).join("governance.pem"))?)
     }
     /// The service key of an authority.
     ///
@@ -261,6 +268,9 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
         server.save(&home.join("tls/server.pem"), &home.join("tls/server-key.pem"))?;
     }
     make(KeyPurpose::Service, &service)?;
+    make(KeyPurpose::Governance, &[profile.join("governance.pem")])?;
+    // Of a second person, who may override what blocks a report.
+    make(KeyPurpose::Person, &[profile.join("person.pem")])?;
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;

@@ -145,25 +145,21 @@ impl Handle {
     pub fn verified(&self) -> &Arc<Verified> {
         &self.0.verified
     }
-    /// Judges transactions by the state and clock of now.
-    #[must_use]
-    pub fn judge(&self) -> Judge<'_> {
-        self.0.judge()
-    }
 }
 
 impl Shared {
-    fn judge(&self) -> Judge<'_> {
+    /// Asks something of a judge by the state and clock of now.
+    fn with_judge<T>(&self, ask: impl FnOnce(&Judge<'_>) -> T) -> T {
         let tip = self.tips.borrow().clone();
-        Judge {
+        ask(&Judge {
             read: self.store.as_ref(),
-            registry: &self.genesis.registry,
+            registry: &tip.registry,
             network: self.genesis.network,
             incarnation: tip.header.incarnation,
             height: tip.header.height.saturating_add(1),
             time_ms: clock::now_ms().max(tip.header.time_ms.saturating_add(1)),
             verified: &self.verified,
-        }
+        })
     }
 }
 
@@ -291,9 +287,9 @@ fn run_worker(
 fn run_reader(shared: &Shared, jobs: &Receiver<Action>, driver: &SyncSender<Event>) {
     while let Ok(job) = jobs.recv() {
         let result = match job {
-            Action::Admit { ticket, transaction } => {
-                crate::worker::admit(&shared.judge(), &transaction).map(|result| Input::Admitted { ticket, result })
-            }
+            Action::Admit { ticket, transaction } => shared
+                .with_judge(|judge| crate::worker::admit(judge, &transaction))
+                .map(|result| Input::Admitted { ticket, result }),
             Action::ReadBlocks { ticket, from, max_bytes, max_count } => {
                 crate::worker::answer_sync(shared.store.as_ref(), ticket, from, max_bytes, max_count)
             }

@@ -413,6 +413,8 @@ fn reports_one(
         | ItemAction::CompleteTask { .. }
         | ItemAction::Acknowledge { .. }
         | ItemAction::ClearanceCheck { .. }
+        | ItemAction::Propose(_)
+        | ItemAction::Vote { .. }
         | ItemAction::Evidence(_) => false,
     })
 }

@@ -1,6 +1,8 @@
 //! What a committed block and the tip look like as rows, and their keys. Read by the program that wrote them, never
 //! hashed, signed or sent.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 
 use super::Tip;
@@ -10,7 +12,7 @@ use crate::codec::{decode, encode};
 use crate::execute::Outcome;
 use crate::header::Header;
 use crate::ids::Height;
-use crate::index::inbox;
+use crate::index::inbox::{self, DUE_LEAST, DueRow};
 use crate::receipt::receipts_bytes;
 use crate::registry::Registry;
 use crate::rows;
@@ -49,11 +51,13 @@ pub(super) fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }
 }
 
-/// The tip of a store or of a snapshot of it.
+/// The tip of a store or of a snapshot of it, with the registry that follows on one of any earlier state: genesis's, or
+/// better the last one known.
 ///
 /// # Errors
 /// The store failed or has no tip.
-pub fn stored_tip(read: &dyn Read, registry: &Registry) -> Result<(Tip, ProposerOrder), StoreError> {
+pub fn stored_tip(read: &dyn Read, registry: &Arc<Registry>) -> Result<(Tip, ProposerOrder), StoreError> {
+    let registry = registry.following(read)?;
     let row: TipRow = rows::get(read, Family::Meta, TIP)?.ok_or_else(|| damaged(Family::Meta, "no tip"))?;
     let header: Header = decode(&row.header).map_err(|error| damaged(Family::Meta, error))?;
     let certificate = row.certificate.as_deref().map(decode).transpose();
@@ -65,14 +69,23 @@ pub fn stored_tip(read: &dyn Read, registry: &Registry) -> Result<(Tip, Proposer
         validators: registry.validators.clone(),
         order: order.next(&registry.validators),
         parameters: registry.parameters,
-        next_due_ms: next_due_ms(read, registry)?,
+        next_due_ms: due_at(&registry, next_due(read, &registry, &DUE_LEAST)?),
+        registry,
     };
     Ok((tip, order))
 }
 
-/// When something becomes due first.
-pub(super) fn next_due_ms(read: &dyn Read, registry: &Registry) -> Result<Option<u64>, StoreError> {
-    if registry.protocol < 2 { Ok(None) } else { inbox::next_due_ms(read) }
+/// What becomes due first, where no due row stands before `from`.
+pub(super) fn next_due(read: &dyn Read, registry: &Registry, from: &DueRow) -> Result<Option<DueRow>, StoreError> {
+    if registry.protocol < 2 { Ok(None) } else { inbox::next_due(read, from) }
+}
+
+/// When something becomes due first; cases that wait to be counted anew are due at once.
+pub(super) fn due_at(registry: &Registry, next_due: Option<DueRow>) -> Option<u64> {
+    match registry.register.recount {
+        Some(_) if registry.protocol >= 2 => Some(0),
+        Some(_) | None => next_due.map(|(due_ms, _)| due_ms),
+    }
 }
 
 pub(crate) fn put_tip(batch: &mut Batch, header: &Header, certificate: Option<&Certificate>, order: &ProposerOrder) {

@@ -30,6 +30,7 @@ pub fn effects(
     as_of_ms: u64,
 ) -> Result<Option<CaseEffects>, StoreError> {
     let Some(mut case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
+    case.count_by(registry.calendars.as_ref());
     case.bring(as_of_ms);
     Ok(Some(match case.living() {
         Some(living) => CaseEffects { effects: living.effects().clone(), history: living.history().clone() },

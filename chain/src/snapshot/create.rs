@@ -19,7 +19,7 @@ use crate::limits::{CASE_PART_BYTES, CHUNK_BYTES, CHUNKS_MAX};
 use crate::query;
 use crate::rows;
 use crate::state::case::CaseRow;
-use crate::state::{evidence, submissions};
+use crate::state::{evidence, governance, submissions};
 use crate::storage::{Family, Read, StoreError, next_key};
 use crate::transaction::Payload;
 use crate::tree::StateKey;
@@ -130,7 +130,18 @@ pub fn create(read: &dyn Read, genesis: &Genesis, sink: &mut Sink<'_>) -> Result
     for (_, address, records) in evidence::all(read, &genesis.registry)? {
         chunks.put(ChunkKind::Values, evidence::state_key(&address).bytes(), &encode(&records))?;
     }
+    // Keys of a chunk ascend.
+    let mut proposals = BTreeMap::new();
+    for proposal in governance::proposals(read)? {
+        proposals.insert(governance::state_key(&proposal.item).bytes(), encode(&proposal));
+    }
+    for (key, value) in proposals {
+        chunks.put(ChunkKind::Values, key, &value)?;
+    }
     chunks.put(ChunkKind::Values, StateKey::ProposerOrder.bytes(), &encode(&order))?;
+    if let Some(register) = governance::register(read)? {
+        chunks.put(ChunkKind::Values, StateKey::Governance.bytes(), &encode(&register))?;
+    }
     put_blocks(read, tip.header.height, &mut chunks)?;
     put_cases(read, &mut chunks)?;
     chunks.cut()?;

@@ -16,11 +16,15 @@ use super::entry;
 use super::manifest::{ChunkInfo, ChunkKind, Manifest, ManifestError};
 use crate::codec::{CodecError, Reader, decode, encode};
 use crate::crypto::Hash;
+use crate::execute::governance::registry_kind;
 use crate::genesis::Genesis;
-use crate::ids::{Address, Height};
+use crate::ids::{Address, Height, ItemDigest};
 use crate::ledger::prune::Pruned;
 use crate::ledger::{Tip, epoch_bytes, genesis_values, put_identity, put_unfinished, stored, stored_tip};
+use crate::registry::Registry;
+use crate::registry::adopted::text_of;
 use crate::state::evidence::{self, Records};
+use crate::state::governance::{self, Proposal, Register};
 use crate::state::order::ProposerOrder;
 use crate::state::submissions;
 use crate::storage::{Batch, Durability, Family, Store, StoreError};
@@ -134,6 +138,8 @@ struct Values {
     order: Option<ProposerOrder>,
     buckets: BTreeMap<u64, Vec<u8>>,
     evidence: BTreeMap<Address, Records>,
+    proposals: BTreeMap<ItemDigest, Proposal>,
+    register: Option<Register>,
 }
 
 /// What is known after the chunks so far; taken back when one is refused.
@@ -151,6 +157,8 @@ pub struct Import {
     manifest: Manifest,
     next: usize,
     progress: Progress,
+    /// The registry with what was adopted; none before the blocks with the texts are in.
+    registry: Option<Registry>,
 }
 
 impl std::fmt::Debug for Import {
@@ -176,7 +184,7 @@ impl Import {
         store.write(batch, Durability::Synced)?;
         let progress =
             Progress { values: Values::default(), chain: Chain::new(&genesis, &manifest), cases: Cases::default() };
-        Ok(Self { store, genesis, manifest, next: 0, progress })
+        Ok(Self { store, genesis, manifest, next: 0, progress, registry: None })
     }
     fn height(&self) -> Height {
         self.manifest.header.height
@@ -205,6 +213,9 @@ impl Import {
         }
         let last_of_kind =
             self.manifest.chunks.get(self.next.saturating_add(1)).is_none_or(|next| next.kind != info.kind);
+        if info.kind == ChunkKind::Cases && self.registry.is_none() {
+            self.registry = Some(self.adopted()?);
+        }
         let mut progress = self.progress.clone();
         let rows = usize::try_from(info.count).unwrap_or(0).min(ROWS_RESERVED).saturating_mul(ROWS_AN_ENTRY);
         let mut batch = Batch { writes: Vec::with_capacity(rows) };
@@ -217,6 +228,12 @@ impl Import {
         self.progress = progress;
         self.next = self.next.saturating_add(1);
         Ok(())
+    }
+    /// The registry with what the list of adopted texts names. Its texts came with the blocks.
+    fn adopted(&self) -> Result<Registry, ImportError> {
+        let register = self.progress.values.register.clone().unwrap_or_default();
+        let because = |error: StoreError| ImportError::Contradicts(format!("what it says was adopted: {error}"));
+        self.genesis.registry.with(register, self.store.as_ref()).map_err(because)
     }
     fn take(
         &self,
@@ -244,7 +261,8 @@ impl Import {
         if count != info.count || before != Some(info.last.as_slice()) {
             return Err(because("its last key or its count is not the one listed"));
         }
-        let (read, registry) = (self.store.as_ref(), &self.genesis.registry);
+        let registry = self.registry.as_ref().unwrap_or(&self.genesis.registry);
+        let read = self.store.as_ref();
         let known = Known { read, registry };
         progress.cases.take(&known, &cases, batch)?;
         match info.kind {
@@ -313,6 +331,7 @@ impl Import {
             tree::put_value(batch, &StateKey::Bucket(*hour), bucket.changed, bucket.value())?;
             count = count.saturating_add(1);
         }
+        count = count.saturating_add(self.put_governance(batch)?);
         for (address, records) in &self.progress.values.evidence {
             let since =
                 records.changed().ok_or_else(|| ImportError::Contradicts("its evidence is empty".to_owned()))?;
@@ -320,6 +339,24 @@ impl Import {
             count = count.saturating_add(1);
         }
         Ok((order, count))
+    }
+    /// Proposals, their list, and what was adopted with its texts; how many values.
+    fn put_governance(&self, batch: &mut Batch) -> Result<u64, ImportError> {
+        let Some(register) = &self.progress.values.register else { return Ok(0) };
+        let mut count = 1u64;
+        tree::put_value(batch, &StateKey::Governance, register.changed, encode(register))?;
+        for proposal in self.progress.values.proposals.values() {
+            tree::put_value(batch, &governance::state_key(&proposal.item), proposal.changed, encode(proposal))?;
+            count = count.saturating_add(1);
+        }
+        for adopted in &register.adopted {
+            let text = text_of(self.store.as_ref(), adopted)?;
+            let (kind, name) = (registry_kind(adopted.kind), format!("{}@{}", adopted.id, adopted.version));
+            batch.put(Family::Registry, [[kind].as_slice(), name.as_bytes()].concat(), text.into_bytes());
+            tree::put_value(batch, &StateKey::Registry(kind, name), adopted.adopted, adopted.text.to_vec())?;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
     }
 }
 
@@ -331,6 +368,18 @@ impl Values {
         }
         if let Some(address) = evidence::address_of(key) {
             self.evidence.insert(address, decode(value)?);
+            return Ok(());
+        }
+        if key == StateKey::Governance.bytes() {
+            self.register = Some(decode(value)?);
+            return Ok(());
+        }
+        if governance::is_proposal_key(key) {
+            let proposal: Proposal = decode(value)?;
+            if governance::state_key(&proposal.item).bytes() != key {
+                return Err(because("a proposal stands under another's key"));
+            }
+            self.proposals.insert(proposal.item, proposal);
             return Ok(());
         }
         let hour = entry::bucket_hour(key).ok_or_else(|| because("a value is none that version 1 carries"))?;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::effect::{Effects, HistoryRefusal};
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Slot};
+use laufzettel_contracts::effect::{Effects, History, HistoryRefusal};
+use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Slot};
 
 use super::effects::{self, Living};
 use super::fields::{self, FieldTree};
@@ -13,9 +13,10 @@ use super::row::{DUE_HEIGHTS, NEXT_DUE, delete_report, put_report};
 use crate::codec::Writer;
 use crate::crypto::{Hash, hash_parts};
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
+use crate::index::Standing;
 use crate::item::{Action, Item};
 use crate::query;
-use crate::receipt::Code;
+use crate::receipt;
 use crate::registry::Registry;
 use crate::storage::{Batch, Family, Read, StoreError};
 
@@ -32,8 +33,12 @@ pub struct OpenCase {
     fresh: bool,
     /// Whether due work alone touches it in this block.
     due: bool,
+    /// Whether it has come to another version of its definition since it was written.
+    moved: bool,
     /// Reports that came, were corrected or went since the case was written, with their places.
     touched: BTreeMap<Slot, Position>,
+    /// Where it stood when it was written last, if it was kept in memory since.
+    standing: Option<Arc<Standing>>,
     /// Hashes of the row's fields; none before they are first asked for.
     tree: Option<FieldTree>,
 }
@@ -57,13 +62,74 @@ impl OpenCase {
     pub fn new(definition: Arc<Definition>, height: Height) -> Self {
         let row = CaseRow::new(&definition, height);
         let (fold, touched) = (CaseFold::new(), BTreeMap::new());
-        Self { definition, fold, living: None, row, fresh: true, due: false, touched, tree: None }
+        Self {
+            definition,
+            fold,
+            living: None,
+            row,
+            fresh: true,
+            due: false,
+            moved: false,
+            touched,
+            standing: None,
+            tree: None,
+        }
     }
     /// The same with what follows from its reports, if it is of language 2.
     #[must_use]
     pub fn within(self, registry: &Registry, case: CaseId) -> Self {
-        let living = Living::new(registry, &self.definition, case).map(Box::new);
+        let living = Living::new(registry, &self.definition, case, self.row.opened).map(Box::new);
         Self { living, ..self }
+    }
+    /// Counts by these calendars from the next instant on; as stored, it is counted by those of its last block.
+    pub fn count_by(&mut self, calendars: Option<&Arc<Calendars>>) {
+        if let (Some(living), Some(calendars)) = (&mut self.living, calendars) {
+            living.count_by(calendars);
+        }
+    }
+    /// Comes to the version of its definition and the calendars that the block of a height finds.
+    pub fn come_to(&mut self, registry: &Registry, case: CaseId, height: Height) {
+        while let Some(next) = registry.moved(self.definition.id(), self.definition.version(), height) {
+            let Some(definition) = registry.definition(self.definition.id(), next.to).cloned() else { break };
+            self.move_to(registry, case, definition, &next.statuses, height);
+        }
+        self.count_by(registry.calendars_at(height));
+    }
+    /// Whether it is there already.
+    #[must_use]
+    pub fn is_at(&self, registry: &Registry, height: Height) -> bool {
+        let calendars = self.living().zip(registry.calendars_at(height));
+        calendars.is_none_or(|(living, calendars)| living.is_counted_by(calendars))
+            && registry.moved(self.definition.id(), self.definition.version(), height).is_none()
+    }
+    /// Reads its reports under another version. What is remembered of its effects stays: what that version's rules make
+    /// again under the same name goes on, the rest is withdrawn.
+    fn move_to(
+        &mut self,
+        registry: &Registry,
+        case: CaseId,
+        definition: Arc<Definition>,
+        statuses: &BTreeMap<Code, Code>,
+        height: Height,
+    ) {
+        let renamed = |entry: &Entry| {
+            let mut entry = entry.clone();
+            if let Some(status) = statuses.get(&entry.report.status) {
+                entry.report.status = status.clone();
+            }
+            entry
+        };
+        let entries: Vec<Entry> = self.fold.entries().iter().map(renamed).collect();
+        self.touched.extend(entries.iter().map(|entry| (entry.slot, entry.position)));
+        self.fold = CaseFold::restore(&definition, entries, self.fold.retracted().clone());
+        let (history, as_of_ms) = match self.living() {
+            Some(living) => (living.history().clone(), living.effects().as_of_ms),
+            None => (History::new(), 0),
+        };
+        let living = Living::restore((registry, height), &definition, case, &self.fold, history, as_of_ms);
+        self.living = living.map(Box::new);
+        self.row.version = definition.version();
+        (self.definition, self.moved) = (definition, true);
     }
     /// A stored case, if there is one.
     ///
@@ -75,7 +141,18 @@ impl OpenCase {
         let fold = row.fold(read, &definition, case)?;
         let living = living(read, registry, (case, &row), &definition, &fold)?.map(Box::new);
         let touched = BTreeMap::new();
-        Ok(Some(Self { definition, fold, living, row, fresh: false, due: false, touched, tree: None }))
+        Ok(Some(Self {
+            definition,
+            fold,
+            living,
+            row,
+            fresh: false,
+            due: false,
+            moved: false,
+            touched,
+            standing: None,
+            tree: None,
+        }))
     }
     /// What follows from its reports; none in language 1.
     #[must_use]
@@ -105,6 +182,15 @@ impl OpenCase {
             living.advance(&self.definition, &self.fold, time_ms);
         }
     }
+    /// Where it stood when it was written last; none if that was not kept.
+    #[must_use]
+    pub fn standing(&self) -> Option<Arc<Standing>> {
+        self.standing.clone()
+    }
+    /// Keeps where it stands as it is written.
+    pub(crate) fn stand(&mut self, standing: Arc<Standing>) {
+        self.standing = Some(standing);
+    }
     /// Height that wrote its value in the state tree, if it has one.
     #[must_use]
     pub fn written(&self) -> Option<Height> {
@@ -124,8 +210,8 @@ impl OpenCase {
     ///
     /// # Errors
     /// It corrects, retracts, completes or acknowledges what does not stand; nothing has changed then.
-    pub fn apply(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), Code> {
-        let refused = |refusal: laufzettel_contracts::Refusal| Code::of(&refusal);
+    pub fn apply(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), receipt::Code> {
+        let refused = |refusal: laufzettel_contracts::Refusal| receipt::Code::of(&refusal);
         match &item.action {
             Action::OpenCase { .. } => {}
             Action::Report(report) => {
@@ -147,15 +233,17 @@ impl OpenCase {
             }
             Action::CompleteTask { .. } | Action::Acknowledge { .. } => self.handle(item, origin, time_ms)?,
             // Concerns no case, or only asks: changes none.
-            Action::Evidence(_) | Action::ClearanceCheck { .. } => return Ok(()),
+            Action::Evidence(_) | Action::Propose(_) | Action::Vote { .. } | Action::ClearanceCheck { .. } => {
+                return Ok(());
+            }
         }
         self.count(item, origin);
         Ok(())
     }
     /// Records that a task was completed or a notice acknowledged.
-    fn handle(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), Code> {
+    fn handle(&mut self, item: &Item, origin: &Origin<'_>, time_ms: u64) -> Result<(), receipt::Code> {
         self.bring(time_ms);
-        let living = self.living.as_mut().ok_or(HistoryRefusal::EffectUnknown).map_err(Code::of_history)?;
+        let living = self.living.as_mut().ok_or(HistoryRefusal::EffectUnknown).map_err(receipt::Code::of_history)?;
         let handled = match &item.action {
             Action::CompleteTask { effect, outcome } => {
                 living.complete(&self.definition, effect, origin.authority, outcome)
@@ -166,9 +254,11 @@ impl OpenCase {
             | Action::Correct { .. }
             | Action::Retract { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_) => Ok(()),
         };
-        handled.map_err(Code::of_history)
+        handled.map_err(receipt::Code::of_history)
     }
     /// Counts an item: revision, salt and, for an event, history.
     fn count(&mut self, item: &Item, origin: &Origin<'_>) {
@@ -194,9 +284,8 @@ impl OpenCase {
     /// does, without the rows and the root, which only the last one leaves.
     pub(crate) fn settle(&mut self, height: Height) {
         let fields = self.fields(height);
-        self.row.settle(fields, self.fresh, height);
-        self.fresh = false;
-        self.due = false;
+        self.row.settle(fields, (self.fresh, self.moved), height);
+        (self.fresh, self.due, self.moved) = (false, false, false);
     }
     /// Bytes of the fields, and of what stands beside them.
     fn fields(&self, height: Height) -> Vec<(usize, Vec<u8>)> {
@@ -223,6 +312,10 @@ impl OpenCase {
     pub fn touch_due(&mut self) {
         self.due = true;
     }
+    /// Whether due work alone may touch it after this block.
+    pub(crate) fn wakes(&self) -> bool {
+        self.row.wakes(self.due)
+    }
     /// Whether due work alone touches it in this block.
     #[must_use]
     pub fn is_due(&self) -> bool {
@@ -240,9 +333,9 @@ impl OpenCase {
         self.due = false;
         let row = &mut self.row;
         row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
-        let changed = row.settle(fields, self.fresh, height);
+        let changed = row.settle(fields, (self.fresh, self.moved), height);
         row.put(case, batch);
-        self.fresh = false;
+        (self.fresh, self.moved) = (false, false);
         match &mut self.tree {
             Some(tree) => {
                 let leaves: Vec<_> = changed.into_iter().map(|field| (field, row.leaf(case, field))).collect();
@@ -280,5 +373,5 @@ fn living(
     let time_ms = header.ok_or_else(|| damaged(format!("case {case}: no header of its last change")))?.time_ms;
     let kept = |field: usize| u8::try_from(field).map_or(&[][..], |field| row.kept(field));
     let history = Living::history_of(kept).map_err(|error| damaged(format!("case {case}: {error}")))?;
-    Ok(Living::restore(registry, definition, *case, fold, history, time_ms))
+    Ok(Living::restore((registry, row.changed), definition, *case, fold, history, time_ms))
 }

@@ -3,7 +3,7 @@
 //! a clock: the instant asked about is block time.
 
 pub mod fields;
-mod past;
+pub(crate) mod past;
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition};
 
 use crate::codec::{CodecError, Writer};
 use crate::crypto::hash;
-use crate::ids::CaseId;
+use crate::ids::{CaseId, Height};
 use crate::registry::Registry;
 
 /// The effects of a case while a block is executed.
@@ -23,6 +23,8 @@ use crate::registry::Registry;
 pub struct Living {
     case: CaseId,
     calendars: Arc<Calendars>,
+    /// Calendars to count by from the next instant on, where they are others than those of the last block.
+    next: Option<Arc<Calendars>>,
     directory: Arc<Directory>,
     history: History,
     fold: EffectFold,
@@ -57,15 +59,17 @@ fn first_half(hash: [u8; 32]) -> [u8; 16] {
 }
 
 impl Living {
-    /// The effects of a case without a report; none in language 1, or where the network has no calendars.
+    /// The effects of a case without a report that is opened at a height; none in language 1, or where the network has no
+    /// calendars.
     #[must_use]
-    pub fn new(registry: &Registry, definition: &Definition, case: CaseId) -> Option<Self> {
-        Self::restore(registry, definition, case, &CaseFold::new(), History::new(), 0)
+    pub fn new(registry: &Registry, definition: &Definition, case: CaseId, height: Height) -> Option<Self> {
+        Self::restore((registry, height), definition, case, &CaseFold::new(), History::new(), 0)
     }
-    /// The effects of a case with the history that was kept of it, as of an instant; none as for [`Living::new`].
+    /// The effects of a case with the history that was kept of it, as of the block of a height that wrote it last, and of
+    /// an instant; none as for [`Living::new`].
     #[must_use]
     pub fn restore(
-        registry: &Registry,
+        (registry, height): (&Registry, Height),
         definition: &Definition,
         case: CaseId,
         reports: &CaseFold,
@@ -75,11 +79,11 @@ impl Living {
         if definition.language() < 2 {
             return None;
         }
-        let (calendars, directory) = (registry.calendars.clone()?, registry.directory.clone());
+        let (calendars, directory) = (registry.calendars_at(height)?.clone(), registry.directory.clone());
         let world = World { definition, calendars: &calendars, directory: &directory };
         let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(&case, rule, cause, occurrence);
         let fold = EffectFold::of(&world, reports, &Known { history: &history, name: &name, as_of_ms });
-        Some(Self { case, calendars, directory, history, fold })
+        Some(Self { case, calendars, next: None, directory, history, fold })
     }
     /// The history that the fields of a case hold.
     ///
@@ -108,9 +112,24 @@ impl Living {
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
+    /// Counts by these calendars from the next instant on that it is brought to.
+    pub fn count_by(&mut self, calendars: &Arc<Calendars>) {
+        self.next = (self.calendars.version() != calendars.version()).then(|| calendars.clone());
+    }
+    /// Whether it counts by these calendars.
+    #[must_use]
+    pub fn is_counted_by(&self, calendars: &Calendars) -> bool {
+        self.next.as_ref().unwrap_or(&self.calendars).version() == calendars.version()
+    }
     /// Brings the effects up to the reports and an instant.
     pub fn bring(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
-        let Self { case, calendars, directory, history, fold } = self;
+        let Self { case, calendars, directory, history, fold, next } = self;
+        if let Some(next) = next.take() {
+            *calendars = next;
+            let world = World { definition, calendars, directory };
+            let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
+            *fold = EffectFold::of(&world, reports, &Known { history, name: &name, as_of_ms });
+        }
         let world = World { definition, calendars, directory };
         let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
         fold.update(&world, reports, &Known { history, name: &name, as_of_ms });
@@ -118,7 +137,7 @@ impl Living {
     /// The same, and takes what changed into the history: once a block, at its end.
     pub fn advance(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
         self.bring(definition, reports, as_of_ms);
-        let Self { case, calendars, directory, history, fold } = self;
+        let Self { case, calendars, directory, history, fold, .. } = self;
         let world = World { definition, calendars, directory };
         let changes = history.advance(&world, fold.effects());
         if changes.dropped > 0 {
@@ -138,7 +157,7 @@ impl Living {
         reports: &CaseFold,
         candidate: &Candidate<'_>,
     ) -> Result<Vec<Code>, Stop> {
-        let Self { case, calendars, directory, history, fold } = self;
+        let Self { case, calendars, directory, history, fold, .. } = self;
         let world = World { definition, calendars, directory };
         let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
         let as_of_ms = fold.effects().as_of_ms;

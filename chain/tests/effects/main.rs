@@ -10,11 +10,14 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod asked;
 mod due;
 mod genesis;
+mod governance;
 mod joined;
 mod random;
 mod stories;
 mod unchanged;
 mod vectors;
+mod voted;
 mod world;

@@ -1,14 +1,15 @@
 //! What a rule does, in the one order of its actions: close, stop, unlock, clear, start, open, notify, lock, mark. Must
 //! never run a rule from within a rule: what follows from a deadline or a notice waits for its instant.
 
+use super::counting::{Counted, Seat, count};
 use super::given::{
     Cause, DeadlineEffect, DeadlineState, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect, TaskState,
 };
 use super::machine::{Event, Given, Machine, View};
 use crate::definition::{Definition, Opening, Rule, Sending, StartDay, Trigger, UnknownSeat};
-use crate::legal::{Choice, Due, DueError, Length, due};
+use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
-use crate::name::{AuthorityId, Code};
+use crate::name::Code;
 use crate::when::When;
 
 impl Machine {
@@ -144,8 +145,8 @@ impl Machine {
         }
         let addressee = self.addressee(given.world, &opening.role);
         let within = given.world.definition.rules().task(opening.task.as_str()).and_then(|task| task.within);
-        let choice = choice(given, addressee.authority.as_ref(), UnknownSeat::Earliest);
-        let due = within.map(|within| counted(given, within, event.start, &choice));
+        let seat = Seat { holder: addressee.authority.as_ref(), unknown: UnknownSeat::Earliest };
+        let due = within.map(|within| count(given.world.calendars, within, event.start, &seat, None).due);
         let place = self.effects.tasks.len();
         let id = origin.id;
         self.effects.tasks.push(TaskEffect {
@@ -257,15 +258,11 @@ impl Machine {
         let seat = deadline.seat.as_ref().or_else(holder).cloned();
         // Without a role the end moves only off what is a day off everywhere, which is the earliest end of all areas.
         let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
-        let choice = choice(given, seat.as_ref(), unknown);
         let start = start_day(rule.from, start, effective);
-        let due = counted(given, length, start, &choice);
-        let warns_ms = match (&due, rule.warn) {
-            (Ok(due), Some(warn)) => due.warns_ms(warn).ok(),
-            (Ok(_) | Err(_), _) => None,
-        };
+        let at = Seat { holder: seat.as_ref(), unknown };
+        let Counted { calendars, due, warns_ms } = count(given.world.calendars, length, start, &at, rule.warn);
         let grace = match (&due, rule.grace) {
-            (Ok(due), Some(grace)) => Some(counted(given, grace, end_of(due), &choice)),
+            (Ok(ended), Some(grace)) => Some(at.due(calendars, grace, end_of(ended))),
             (Ok(_) | Err(_), _) => None,
         };
         if let Some(deadline) = self.effects.deadlines.get_mut(place) {
@@ -286,16 +283,4 @@ fn start_day(from: StartDay, start: When, effective: Option<i32>) -> When {
 pub(super) fn end_of(due: &Due) -> When {
     let day = When::Day(due.day());
     if day.end_ms() == due.elapses_ms() { day } else { When::Instant(u64::try_from(due.elapses_ms()).unwrap_or(0)) }
-}
-
-fn choice(given: &Given<'_>, seat: Option<&AuthorityId>, unknown: UnknownSeat) -> Choice {
-    match (seat.and_then(|seat| given.world.calendars.seat(seat)), unknown) {
-        (Some(area), _) => Choice::Area(area.clone()),
-        (None, UnknownSeat::Latest) => Choice::Latest,
-        (None, UnknownSeat::Earliest) => Choice::Earliest,
-    }
-}
-
-fn counted(given: &Given<'_>, length: Length, start: When, choice: &Choice) -> Result<Due, DueError> {
-    due(given.world.calendars, length, start, choice)
 }

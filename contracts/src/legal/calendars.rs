@@ -112,6 +112,8 @@ pub struct Calendars {
     held: Vec<Vec<Arc<Holiday>>>,
     holidays: Vec<Arc<Holiday>>,
     seats: BTreeMap<AuthorityId, AreaCode>,
+    /// The calendars before these, and the instant since which these count.
+    before: Option<(Arc<Calendars>, i64)>,
 }
 
 /// What calendars are made of.
@@ -132,7 +134,18 @@ impl Calendars {
     pub(crate) fn of(Parts { id, version, labels, areas, holidays, seats }: Parts) -> Self {
         let held = |area: &Area| holidays.iter().filter(|holiday| holiday.holds_at(&area.code)).cloned().collect();
         let held = areas.iter().map(held).collect();
-        Self { id, version, labels, areas, held, holidays, seats }
+        Self { id, version, labels, areas, held, holidays, seats, before: None }
+    }
+
+    /// The same, counting only from an instant on (milliseconds since 1970), after the ones that counted until then.
+    #[must_use]
+    pub fn after(self, before: Arc<Self>, since_ms: i64) -> Self {
+        Self { before: Some((before, since_ms)), ..self }
+    }
+
+    /// The calendars before these, and the instant since which these count.
+    pub fn before(&self) -> Option<(&Self, i64)> {
+        self.before.as_ref().map(|(before, since_ms)| (before.as_ref(), *since_ms))
     }
 
     /// The id, such as `de`.

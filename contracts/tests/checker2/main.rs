@@ -9,6 +9,7 @@
 )]
 
 mod answered;
+mod edges;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod found;

@@ -57,6 +57,57 @@ fn bounds_hold_and_locks_keep_their_room() {
     assert_eq!((changes.dropped, history.past().len()), (0, found.locks.len() + 300 + 3_584));
 }
 
+/// Locks and urgent notices may fill everything, to the last place; what came before them takes nothing of the room of
+/// the rest.
+#[test]
+fn urgent_effects_may_use_every_place_and_take_none_of_the_rest() {
+    let setting = Setting::new();
+    let relief = Report::new(code("relief"), When::Instant(at(2, 9)));
+    let most = u16::try_from(limits::EVENTS_MAX).expect("it fits");
+    let case = of(&setting, (0..most).map(|number| numbered(number, "court-south", relief.clone())).collect());
+    let found = setting.effects(&case, &History::new(), at(2, 9) + 60_000);
+    assert_eq!(found.locks.len(), limits::LOCKS_STANDING_MAX);
+    assert_eq!(found.locks.len() + found.notices.len(), limits::EFFECTS_MAX);
+    assert!(found.notices.iter().all(|notice| notice.urgent) && found.tasks.is_empty());
+
+    // 300 stops first, then decisions: these still get all that is not kept for stops.
+    let decided = Report { outcome: Some(code("rejected")), ..Report::new(code("decided"), When::Instant(at(2, 10))) };
+    let entries =
+        (0..most).map(|number| numbered(number, "court-south", if number < 300 { &relief } else { &decided }.clone()));
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(2, 9) + 60_000);
+    let rest = found.notices.iter().filter(|notice| !notice.urgent).count() + found.deadlines.len() + found.tasks.len();
+    assert_eq!(rest, limits::EFFECTS_MAX - limits::EFFECTS_RESERVED);
+}
+
+/// 64 locks and 100 facts that come despite each of them are 6,400 deviations, and 100 more since nothing was announced.
+#[test]
+fn only_so_many_deviations_are_kept() {
+    let setting = Setting::new();
+    let relief = Report::new(code("relief"), When::Instant(at(2, 9)));
+    let executed = Report::new(code("executed"), When::Instant(at(2, 10)));
+    let entries = (0..164).map(|number| {
+        let report = if number < 64 { &relief } else { &executed };
+        numbered(number, "de-bpol", report.clone())
+    });
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(2, 10) + 60_000);
+    assert_eq!(found.deviations.len(), limits::EFFECT_DEVIATIONS_MAX);
+    assert_eq!(found.dropped.deviations, 6_500 - u32::try_from(limits::EFFECT_DEVIATIONS_MAX).expect("it fits"));
+}
+
+/// A marker finds no room where the rest has used it; the lock and the notice of the same rule do.
+#[test]
+fn a_marker_without_room_is_counted() {
+    let setting = Setting::new();
+    let decided = Report { outcome: Some(code("rejected")), ..Report::new(code("decided"), When::Instant(at(1, 9))) };
+    let again = Report::new(code("again"), When::Instant(at(1, 10)));
+    let entries = (0..4_000_u16).map(|number| {
+        let report = if number < 3_999 { &decided } else { &again };
+        numbered(number, "de-bamf", report.clone())
+    });
+    let found = setting.effects(&of(&setting, entries.collect()), &History::new(), at(1, 11));
+    assert_eq!((found.markers.len(), found.dropped.markers, found.locks.len()), (0, 1, 1));
+}
+
 #[test]
 fn a_full_history_says_so_and_still_takes_locks() {
     let setting = Setting::new();

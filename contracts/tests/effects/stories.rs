@@ -310,7 +310,11 @@ fn language_1_gives_nothing() {
         let report = Report::new(status.code.clone(), When::Day(JUNE));
         case.report(&definition, Entry { author: authority("de-bamf"), ..entry(number, "de-bamf", report) });
     }
-    let world = laufzettel_contracts::effect::World { definition: &definition, ..setting.world() };
+    // Authorities that hold its roles; in language 2 each would be known as the only one.
+    let holders = definition.roles().iter().map(|role| (role.code.clone(), authority("de-bamf")));
+    let directory = laufzettel_contracts::effect::Directory::new(holders);
+    let world =
+        laufzettel_contracts::effect::World { definition: &definition, directory: &directory, ..setting.world() };
     let known = Known { history: &History::new(), name: &name, as_of_ms: 400 * 365 * DAY_MS };
     let found = laufzettel_contracts::effect::effects(&world, &case, &known);
     assert_eq!(found, Effects { as_of_ms: 400 * 365 * DAY_MS, ..Effects::default() });
@@ -371,5 +375,48 @@ fn each_withdrawal_of_a_lock_that_stood_is_acknowledged_anew_and_one_released_ne
     told.case.report(&told.setting.definition, entry(1, "court-south", instant("relief", filed)));
     told.report(2, "court-south", on("ruled", 2), filed + 5);
     told.case.retract(&told.setting.definition, slot(1)).expect("it stands");
+    let lock = told.effects.locks[0].origin.id;
     assert_eq!(shown(&told.fold(filed + 6)), ["-lock removal_stop", "-notice stop_removal!"]);
+    let world = told.setting.world();
+    let acknowledged = told.history.acknowledge(&world, &told.effects, &lock, &authority("fa-one"), filed + 99);
+    assert_eq!(acknowledged, Err(HistoryRefusal::NothingToAcknowledge));
+}
+
+/// Receipts and answers carry these names for good.
+#[test]
+fn refusals_and_deviations_have_their_names() {
+    use HistoryRefusal as Refusal;
+    use laufzettel_contracts::effect::EffectDeviationKind as Kind;
+    let refusals = [
+        (Refusal::EffectUnknown, "EFFECT_UNKNOWN"),
+        (Refusal::NothingToAcknowledge, "NOTHING_TO_ACKNOWLEDGE"),
+        (Refusal::NotRecipient, "NOT_RECIPIENT"),
+        (Refusal::AlreadyAcknowledged, "ALREADY_ACKNOWLEDGED"),
+        (Refusal::NotATask, "NOT_A_TASK"),
+        (Refusal::TaskNotOpen, "TASK_NOT_OPEN"),
+        (Refusal::NotOwner, "NOT_OWNER"),
+        (Refusal::OutcomeUnknown, "TASK_OUTCOME_UNKNOWN"),
+    ];
+    for (refusal, name) in refusals {
+        assert_eq!((refusal.reason(), refusal.to_string().as_str()), (name, name));
+    }
+    let lock = laufzettel_contracts::effect::EffectId([1; 16]);
+    let deviations = [
+        (Kind::Warned(code("a")), "WARNED", false),
+        (Kind::Overridden(code("a")), "OVERRIDDEN", false),
+        (Kind::Grave(code("a")), "GRAVE", true),
+        (Kind::ExecutedDespiteLock(lock), "EXECUTED_DESPITE_LOCK", true),
+        (Kind::AnnouncedDespiteLock(lock), "ANNOUNCED_DESPITE_LOCK", false),
+        (Kind::AssignedWithoutRole(code("a")), "ASSIGNED_WITHOUT_ROLE", false),
+    ];
+    for (kind, name, grave) in deviations {
+        assert_eq!((kind.reason(), kind.is_grave()), (name, grave));
+    }
+}
+
+/// What is asked about can be printed, though how effects are named cannot.
+#[test]
+fn what_is_known_can_be_printed() {
+    let known = Known { history: &History::new(), name: &name, as_of_ms: 7 };
+    assert_eq!(format!("{known:?}"), "Known { as_of_ms: 7, .. }");
 }

@@ -139,6 +139,51 @@ fn a_track_whose_last_report_is_not_seen_is_not_shown() {
     assert_eq!((seen.headline, seen.tracks.len(), seen.reports.len()), (None, 0, 1));
 }
 
+/// That a case is closed is told to those who see where it stands, and to no other.
+#[test]
+fn a_closed_case_is_closed_for_who_sees_a_track() {
+    let text = include_str!("process.toml").replacen("[status.ruled]", "[status.ruled]\ncloses = true", 1);
+    let definition = Definition::check(&text).expect("a sound text").definition;
+    let setting = Setting { definition, ..Setting::new() };
+    let case = setting.case(&[entry(1, "court-south", on("ruled", 1))]);
+    let followed = Followed { setting, case, effects: Effects::default(), history: History::new() };
+    assert!(followed.by_role("court").closed && !followed.by_role("office").closed);
+}
+
+/// Who watches the deadline whose end sets a lock, or got the notice whose silence sets it, sees the lock; a role that
+/// has to do with neither does not.
+#[test]
+fn a_lock_that_an_effect_sets_is_seen_by_who_sees_the_effect() {
+    let more = "[[rule]]\nname = \"late_stop\"\nlabel_de = \"x\"\nlabel_en = \"x\"\nbasis = \"x\"\nlock = [\"removal_stop\"]\n";
+    let role = |code: &str| format!("role.{code} = {{ label_de = \"x\", label_en = \"x\" }}\n");
+    let text = include_str!("process.toml")
+        .replacen("role.court", &format!("{}{}{}role.court", role("watch"), role("told"), role("stranger")), 1)
+        .replacen("watched_by = [\"office\", \"foreigners\"]", "watched_by = [\"office\", \"watch\"]", 1)
+        .replacen("to = [\"foreigners\", \"police\"]", "to = [\"foreigners\", \"told\"]", 1);
+    for (cause, report, sees) in [
+        ("elapsed = \"appeal\"", rejected(1), "watch"),
+        ("unacknowledged = \"stop_removal\"", instant("relief", at(2, 10)), "told"),
+    ] {
+        let text = format!("{text}{more}on = {{ {cause} }}\n");
+        let definition = Definition::check(&text).expect("a sound text").definition;
+        let setting = Setting { definition, ..Setting::new() };
+        let (case, mut history) = (setting.case(&[entry(1, "de-bamf", report)]), History::new());
+        // First as of the report, so that the silence has a beginning.
+        for as_of_ms in [at(2, 11), at(30, 9)] {
+            let effects = setting.effects(&case, &history, as_of_ms);
+            history.advance(&setting.world(), &effects);
+        }
+        let effects = setting.effects(&case, &history, at(30, 10));
+        let set = effects.locks.iter().filter(|lock| lock.origin.rule == code("late_stop")).count();
+        assert_eq!(set, 1, "{cause}");
+        let followed = Followed { setting, case, effects, history };
+        let late = |role: &str| followed.by_role(role).locks.iter().any(|lock| lock.origin.rule == code("late_stop"));
+        for role in ["watch", "told", "stranger"] {
+            assert_eq!(late(role), role == sees, "{cause}: {role}");
+        }
+    }
+}
+
 /// The parts of a view in one form, so that views can be compared as sets.
 fn parts(view: &View<'_>) -> BTreeSet<String> {
     let View { reports, deviations, effect_deviations, deadlines, tasks, notices, locks, markers, withdrawn, .. } =

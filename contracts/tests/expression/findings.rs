@@ -6,7 +6,7 @@ use laufzettel_contracts::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_COST_MAX, EX
 use std::collections::BTreeSet;
 
 /// Texts with the column of their one finding and words out of it.
-const REFUSED: [(&str, u32, &str, &str); 60] = [
+const REFUSED: [(&str, u32, &str, &str); 62] = [
     ("", 1, "ends too early", "has(...)"),
     ("has(applied) &&", 16, "ends too early", "has(...)"),
     ("has(applied", 12, "ends too early", "`)`"),
@@ -49,6 +49,8 @@ const REFUSED: [(&str, u32, &str, &str); 60] = [
     ("last(appealed).day == this.day", 16, "an attribute", "another name"),
     ("last(decided).outcome.length == 1", 22, "no fields", "take"),
     ("last(decided).outcome() == 1", 22, "no function", "brackets"),
+    ("last().day == this.day", 1, "no report", "last(STATUS)"),
+    ("last(decided, applied).day == this.day", 1, "no report", "last(STATUS)"),
     ("has(decided).day == this.day", 1, "no report", "last(STATUS)"),
     ("last(decided).outcome == grantd", 26, "unknown code `grantd`", "did you mean `granted`?"),
     ("last(decided).outcome in [rejected, pact]", 37, "unknown code `pact`", "declare"),
@@ -128,6 +130,13 @@ fn what_is_too_long_once_written_out_is_refused() {
     assert!(long.len() < EXPRESSION_BYTES_MAX);
     let findings = Expression::check(&long, schema(), None).expect_err("too much");
     assert!(findings.iter().any(|finding| finding.message.contains("written out")), "{findings:?}");
+    // To the byte: what is written out may be as long as what is read.
+    let exact = |last: &str| format!("1 < 2{}+{last}", "+999999".repeat((EXPRESSION_BYTES_MAX - 14) / 9));
+    let digits = EXPRESSION_BYTES_MAX - exact("").replace('+', " + ").len();
+    let most = exact(&"7".repeat(digits));
+    assert_eq!(Expression::check(&most, schema(), None).expect("it fits").to_string().len(), EXPRESSION_BYTES_MAX);
+    let findings = Expression::check(&exact(&"7".repeat(digits + 1)), schema(), None).expect_err("a byte too much");
+    assert!(findings[0].message.contains("written out"), "{findings:?}");
 }
 
 #[test]

@@ -146,10 +146,10 @@ impl Backend {
         }
     }
 
-    fn judge<'a>(&'a self, read: &'a dyn Read, tip: &Tip) -> Judge<'a> {
+    fn judge<'a>(&'a self, read: &'a dyn Read, tip: &'a Tip) -> Judge<'a> {
         Judge {
             read,
-            registry: &self.parts.genesis.registry,
+            registry: &tip.registry,
             network: self.parts.genesis.network,
             incarnation: tip.header.incarnation,
             height: tip.header.height.saturating_add(1),

@@ -1,6 +1,7 @@
 //! CaseService: single cases, lists, counts, events and proofs.
 
 mod list;
+mod past;
 mod views;
 
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::proof;
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::fields::FIELDS;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::Position;
@@ -47,34 +49,30 @@ impl Cases {
     /// A case as it stands at a height; the newest is kept for the next who asks.
     fn view(&self, read: &dyn Read, tip: &Tip, id: &CaseId, height: Height) -> Result<Option<v1::Case>, Failure> {
         if height != tip.header.height {
-            return list::view(&self.backend, read, id, height);
+            return list::view(&tip.registry, read, id, height);
         }
-        let Some(revision) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
-        if let Some(view) = self.views.get(id, revision) {
+        let Some((revision, version)) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
+        if let Some(view) = self.views.get(id, revision).filter(|view| view.definition_version == version) {
             return Ok(Some(view));
         }
-        let view = list::view(&self.backend, read, id, height)?;
+        let view = list::view(&tip.registry, read, id, height)?;
         if let Some(view) = &view {
             self.views.put(*id, view);
         }
         Ok(view)
     }
 
-    /// Adds what follows from the case, as of its block time or of the instant asked for. Not where the case has changed
-    /// since the height: what was acknowledged and completed by then is not kept apart.
+    /// Adds what follows from the case, as of its block time or of the instant asked for.
     fn follow(
-        &self,
-        read: &dyn Read,
+        (read, registry): (&dyn Read, &Registry),
         view: &mut v1::Case,
         (caller, id): (&Caller, &CaseId),
         (time_ms, as_of_ms): (u64, u64),
     ) -> Result<(), Failure> {
-        let registry = &self.backend.genesis().registry;
         // First what costs nothing: most cases of most networks have no rules.
         if !registry
             .definition(&view.definition, view.definition_version)
             .is_some_and(|found| effects::has_rules(found))
-            || laufzettel_chain::query::case_revision(read, id)? != Some(view.revision)
         {
             return Ok(());
         }
@@ -147,13 +145,24 @@ impl v1::case_service_server::CaseService for Cases {
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let id = convert::case_id(&request.case_id)?;
+        let past = past::Asked::of(&request)?;
         let asked = self.read_at(request.read_at, until).await?;
+        if request.include_proof && !past.is_provable() {
+            return Err(Failure::new(Reason::ProofUnavailable).into());
+        }
+        if past.is_past() && !request.include_proof {
+            let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
+            let read =
+                self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
+            let ((view, position), _) = read.await?;
+            return Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof: None, position: Some(position) }));
+        }
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
             let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
             let position = position_at(self.backend.position(tip), height, read)?;
             let instants = (position.block_time_ms, request.effects_as_of_ms);
-            self.follow(read, &mut view, (&caller, &id), instants)?;
+            Self::follow((read, &tip.registry), &mut view, (&caller, &id), instants)?;
             let proof = if request.include_proof {
                 if height != tip.header.height {
                     return Err(Failure::new(Reason::ProofUnavailable));
@@ -186,7 +195,7 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let after = token.map(|token| token.after);
-                let (cases, next) = list::page(&backend, read, &filter, height, after, size)?;
+                let (cases, next) = list::page(&tip.registry, read, &filter, height, after, size)?;
                 let next = next.map(|after| paging::Token { height, after }.write(&filter));
                 let position = position_at(backend.position(tip), height, read)?;
                 let next_page_token = next.unwrap_or_default();
@@ -207,7 +216,7 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let filter = request.filter.clone().unwrap_or_default();
-                let counts = list::count(&backend, read, &filter, request.grouping(), height)?;
+                let counts = list::count(&tip.registry, read, &filter, request.grouping(), height)?;
                 let position = position_at(backend.position(tip), height, read)?;
                 let counts = counts.into_iter().map(|(key, count)| v1::CaseCount { key, count }).collect();
                 Ok(v1::CountCasesResponse { counts, position: Some(position) })

@@ -185,6 +185,8 @@ pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
             | Action::CompleteTask { .. }
             | Action::Acknowledge { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_),
         )
         | None => Vec::new(),
@@ -195,6 +197,8 @@ pub fn event(case: CaseId, event: &query::Event) -> Option<v1::Event> {
             | Action::CompleteTask { .. }
             | Action::Acknowledge { .. }
             | Action::ClearanceCheck { .. }
+            | Action::Propose(_)
+            | Action::Vote { .. }
             | Action::Evidence(_),
         ) => return None,
         Some(Action::Report(found)) => Some(Wire::Report(report(found))),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use laufzettel_chain::ledger::Tip;
+use laufzettel_chain::proposal::ProposalKind;
 use laufzettel_chain::query;
 use laufzettel_contracts::effect::EffectId;
 use laufzettel_contracts::{Definition, Language};
@@ -28,13 +30,15 @@ impl Processes {
     pub(super) fn new(backend: Arc<Backend>) -> Self {
         Self { backend }
     }
-
-    fn position(&self) -> Result<v1::Position, Failure> {
-        Ok(self.backend.read(|_, _| Ok(()))?.1)
-    }
 }
 
-fn summary(definition: &Definition) -> v1::DefinitionSummary {
+fn summary(definition: &Definition, tip: &Tip) -> v1::DefinitionSummary {
+    let (register, next) = (&tip.registry.register, tip.next_height());
+    let adopted = register.adopted.iter().find(|adopted| {
+        (adopted.kind, adopted.id.as_str(), adopted.version)
+            == (ProposalKind::Definition, definition.id(), definition.version())
+    });
+    let superseded = register.in_force(definition.id(), next).is_some_and(|newest| definition.version() < newest);
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     v1::DefinitionSummary {
         id: definition.id().into(),
@@ -46,6 +50,8 @@ fn summary(definition: &Definition) -> v1::DefinitionSummary {
         }),
         statuses: count(definition.statuses().len()),
         rules: count(definition.rules().rules.len()),
+        effective_height: adopted.map_or(0, |adopted| adopted.effective),
+        superseded,
     }
 }
 
@@ -56,24 +62,31 @@ impl v1::process_service_server::ProcessService for Processes {
         request: Request<v1::ListDefinitionsRequest>,
     ) -> Answer<v1::ListDefinitionsResponse> {
         Caller::of(&request)?;
-        let definitions = self.backend.genesis().registry.definitions.values();
-        let definitions = definitions.map(|definition| summary(definition)).collect();
-        Ok(Response::new(v1::ListDefinitionsResponse { definitions, position: Some(self.position()?) }))
+        let (definitions, position) = self.backend.read(|_, tip| {
+            let definitions = tip.registry.definitions.values();
+            Ok(definitions.map(|definition| summary(definition, tip)).collect())
+        })?;
+        Ok(Response::new(v1::ListDefinitionsResponse { definitions, position: Some(position) }))
     }
 
     async fn get_definition(&self, request: Request<v1::GetDefinitionRequest>) -> Answer<v1::GetDefinitionResponse> {
         Caller::of(&request)?;
         let request = request.into_inner();
-        let genesis = self.backend.genesis();
-        let mut fitting =
-            genesis.registry.definitions.iter().filter(|((id, version), _)| {
-                *id == request.id && (request.version == 0 || *version == request.version)
-            });
         let unknown = || Failure::new(Reason::DefinitionNotFound).and("definition", &request.id);
-        let (key, definition) = fitting.next_back().ok_or_else(unknown)?;
-        let text = genesis.texts.get(key).cloned().ok_or_else(unknown)?;
-        let (summary, position) = (Some(summary(definition)), Some(self.position()?));
-        Ok(Response::new(v1::GetDefinitionResponse { summary, text, position }))
+        let ((summary, text), position) = self.backend.read(|read, tip| {
+            let next = tip.next_height();
+            let mut fitting = tip.registry.definitions.iter().filter(|((id, version), _)| {
+                let asked = match request.version {
+                    0 => !tip.registry.register.is_ahead(id, *version, next),
+                    asked => *version == asked,
+                };
+                *id == request.id && asked
+            });
+            let ((id, version), definition) = fitting.next_back().ok_or_else(unknown)?;
+            let text = query::definition_text(read, id, *version)?.ok_or_else(unknown)?;
+            Ok((summary(definition, tip), text))
+        })?;
+        Ok(Response::new(v1::GetDefinitionResponse { summary: Some(summary), text, position: Some(position) }))
     }
 
     async fn explain_case(&self, request: Request<v1::ExplainCaseRequest>) -> Answer<v1::ExplainCaseResponse> {
@@ -91,11 +104,10 @@ impl v1::process_service_server::ProcessService for Processes {
         if request.min_height > 0 {
             self.backend.reach(request.min_height, until).await?;
         }
-        let backend = self.backend.clone();
         let (mut response, position) = self
             .backend
             .read_long(move |read, tip| {
-                let registry = &backend.genesis().registry;
+                let registry = &tip.registry;
                 let case = query::case(read, registry, &id)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
                 let mut response = v1::ExplainCaseResponse {
                     definition: case.definition.id().into(),

@@ -83,6 +83,9 @@ reasons! {
     SnapshotFailed "SNAPSHOT_FAILED" Error(FailedPrecondition),
         "No snapshot was made; the message says why. The node goes on without it.",
         "If the disk is full, free space. With no block above genesis, wait for one. Then order it again.";
+    SimulationUnderWay "SIMULATION_UNDER_WAY" Error(Unavailable),
+        "A draft is being tried already.",
+        "Wait until that is done, or end it: it stops when its caller goes.";
     ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
         "The node has no service key for this authority and cannot sign in its name.",
         "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";
@@ -158,6 +161,9 @@ reasons! {
     DefinitionNotFound "DEFINITION_NOT_FOUND" Error(NotFound),
         "The network has no such definition, or not in this version.",
         "ListDefinitions shows what is in force.";
+    ProposalNotFound "PROPOSAL_NOT_FOUND" Error(NotFound),
+        "There is no such proposal, or it was decided so long ago that the state no longer tells of it.",
+        "ListProposals shows the open ones and those decided last.";
     EffectNotFound "EFFECT_NOT_FOUND" Error(NotFound),
         "The case has no such deadline, task, notice, lock or marker, or it is not yours to see.",
         "Take the effect id from the case or the inbox; the list is of one moment.";
@@ -298,6 +304,40 @@ reasons! {
     TaskOutcomeUnknown "TASK_OUTCOME_UNKNOWN" Receipt,
         "The task has no such outcome.",
         "Use an outcome from the task's list.";
+    // Changes by vote.
+    DefinitionSuperseded "DEFINITION_SUPERSEDED" Receipt,
+        "A newer version of the definition was adopted by vote and is in force; new cases are opened under that.",
+        "Open the case under the newest version; ListDefinitions shows it. Cases that are open keep theirs.";
+    TextRefused "TEXT_REFUSED" Receipt,
+        "The proposed text has findings, is in a language the network does not have, or is of calendars of another id.",
+        "Check it with `laufzettel process check`, or prepare it with `laufzettel gov propose --dry-run`.";
+    VersionNotNewer "VERSION_NOT_NEWER" Receipt,
+        "The proposed version is not above the newest one that the network has, or that one was adopted just now.",
+        "Give the text the next version, and compare it once more with the newest one.";
+    AgreementListWrong "AGREEMENT_LIST_WRONG" Receipt,
+        "The proposal does not list exactly the authorities whose roles gain a task, lock or recipient by it.",
+        "Take the list from PrepareProposal, and propose anew.";
+    EffectiveHeightWrong "EFFECTIVE_HEIGHT_WRONG" Receipt,
+        "The height at which it is to take effect is past, or more than 50,000,000 blocks ahead.",
+        "Choose a height ahead, or 0 for the block after its adoption.";
+    TooManyProposals "TOO_MANY_PROPOSALS" Receipt,
+        "The authority has two open proposals, or the network as many as it may have.",
+        "Wait until one is decided; ask those whose votes are missing.";
+    ProposalUnknown "PROPOSAL_UNKNOWN" Receipt,
+        "There is no such proposal.",
+        "Check the id; ListProposals shows the open ones.";
+    ProposalClosed "PROPOSAL_CLOSED" Receipt,
+        "The proposal was decided, has expired, or was superseded.",
+        "Nothing: votes do not count any more. Propose anew if it is still wanted.";
+    NoVote "NO_VOTE" Receipt,
+        "The authority runs no validator and is not among those who have to agree.",
+        "Nothing: its vote is not asked for.";
+    VoteRepeated "VOTE_REPEATED" Receipt,
+        "The same vote of the authority stands already.",
+        "Nothing: it counts once. The other answer may be given as long as the proposal is open.";
+    MappingWrong "MAPPING_WRONG" Receipt,
+        "The proposal moves open cases, and a status of the newest version is mapped to none, or to one whose reports look different.",
+        "Map every status that may stand on the ledger, or leave the mapping out: then cases keep their version.";
 }
 
 impl Reason {

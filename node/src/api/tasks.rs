@@ -52,9 +52,9 @@ impl Tasks {
         if min_height > 0 {
             self.backend.reach(min_height, until).await?;
         }
-        let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
+        let authority = caller.authority().to_owned();
         let read = self.backend.read_long(move |read, tip| {
-            let registry = &backend.genesis().registry;
+            let registry = tip.registry.as_ref();
             inbox::page(read, registry, &Reader::of(registry, &authority), &wanted, tip.header.time_ms, &show)
         });
         read.await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use laufzettel_proto::v1::case_service_client::CaseServiceClient;
+use laufzettel_proto::v1::governance_service_client::GovernanceServiceClient;
 use laufzettel_proto::v1::ledger_service_client::LedgerServiceClient;
 use laufzettel_proto::v1::process_service_client::ProcessServiceClient;
 use laufzettel_proto::v1::submission_service_client::SubmissionServiceClient;
@@ -113,6 +114,13 @@ impl Target {
     }
     pub(super) async fn processes(&self) -> Result<ProcessServiceClient<Channel>, Fault> {
         Ok(self.connect().await?.processes)
+    }
+    pub(super) async fn governance(&self) -> Result<GovernanceServiceClient<Channel>, Fault> {
+        Ok(self.connect().await?.governance)
+    }
+    /// The profile's folder.
+    pub(super) fn profile(&self) -> &Path {
+        &self.profile
     }
     pub(super) async fn ledger(&self) -> Result<LedgerServiceClient<Channel>, Fault> {
         Ok(self.connect().await?.ledger)

@@ -1,4 +1,6 @@
-//! `laufzettel process`: shows the definitions in force, checks texts and derives them from logs.
+//! `laufzettel process`: shows the definitions in force, checks and tries texts, and derives them from logs.
+
+mod simulate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub(super) enum Process {
         /// The definition.
         file: PathBuf,
     },
+    /// Say what a draft would change in the cases that a running node has.
+    Simulate(simulate::Simulate),
     /// Say when a period of law ends, and why then.
     Due(DueOf),
     /// Derive a definition from a case system's event log (CSV).
@@ -47,11 +51,12 @@ pub(super) enum Process {
 }
 
 impl Process {
-    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn run(&self, home: &Path, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
             Self::List => list(target, output).await,
             Self::Show { definition } => show(definition, target, output).await,
             Self::Check { file } => check(file, output),
+            Self::Simulate(simulate) => simulate.run(home, output).await,
             Self::Due(of) => of.run(output),
             Self::Derive { log, id, out } => {
                 let read = EventLog::read(log).map_err(Fault::failed)?;
@@ -81,14 +86,20 @@ async fn list(target: &Target, output: &Output) -> Result<(), Fault> {
     let label = |found: &v1::DefinitionSummary| found.labels.clone().unwrap_or_default();
     let rows = found.iter().map(|found| {
         let name = format!("{}@{}", found.id, found.version);
-        vec![name, label(found).en, found.language.to_string(), found.statuses.to_string(), found.rules.to_string()]
+        let since = match (found.superseded, found.effective_height) {
+            (true, _) => "superseded".to_owned(),
+            (false, 0) => "beginning".to_owned(),
+            (false, height) => format!("height {height}"),
+        };
+        let counts = [found.language, found.statuses, found.rules].map(|count| count.to_string());
+        [vec![name, label(found).en], counts.to_vec(), vec![since]].concat()
     });
     let json = found.iter().map(|found| {
         json!({ "id": found.id, "version": found.version, "language": found.language, "statuses": found.statuses,
-                "rules": found.rules, "labels": { "de": label(found).de, "en": label(found).en } })
+                "rules": found.rules, "effective_height": found.effective_height, "superseded": found.superseded, "labels": { "de": label(found).de, "en": label(found).en } })
     });
     let json: Vec<_> = json.collect();
-    output.list(&["definition", "", "language", "statuses", "rules"], rows.collect(), &json.into());
+    output.list(&["definition", "", "language", "statuses", "rules", "new cases since"], rows.collect(), &json.into());
     Ok(())
 }
 

@@ -14,7 +14,6 @@ use crate::ids::{CaseId, Height};
 use crate::index::{self, Standing};
 use crate::item::{Action, Item};
 use crate::ledger::stored::item_row;
-use crate::limits::DUE_HEIGHTS_MAX;
 use crate::query;
 use crate::registry::Registry;
 use crate::state::case::{OpenCase, Origin};
@@ -170,6 +169,7 @@ impl Cases {
             }
             let Some(current) = &mut self.current else { return Ok(()) };
             let time_ms = time_of(&current.case, known.read, step.height)?;
+            current.case.come_to(known.registry, id, step.height);
             let applied = current.case.apply(&item, &origin, time_ms);
             applied.map_err(|refusal| because(format!("an item of a case: {}", refusal.reason())))?;
             index::put_item(batch, &id, &item, &position, current.case.revision());
@@ -180,14 +180,14 @@ impl Cases {
     /// Due work alone touched the case at a height. Only the root says whether it did; that it is of language 2, and not
     /// touched more often than a case may be, is asked here.
     fn due(&mut self, known: &Known<'_>, height: Height) -> Result<(), Fault> {
-        let current = self.current.as_mut().filter(|current| {
-            current.case.living().is_some() && current.case.row().due_heights().len() < DUE_HEIGHTS_MAX
-        });
+        let wakes = |current: &&mut Current| current.case.living().is_some() && current.case.wakes();
+        let current = self.current.as_mut().filter(wakes);
         let current = current.ok_or_else(|| because("a case is touched by due work that it cannot have"))?;
         if height <= current.last.height {
             return Err(because("due work of a case is out of order"));
         }
         current.go_on(known.read, Position { height, transaction: u32::MAX, item: u16::MAX })?;
+        current.case.come_to(known.registry, current.id, height);
         current.case.touch_due();
         Ok(())
     }

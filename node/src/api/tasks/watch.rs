@@ -130,21 +130,21 @@ impl InboxFeed {
 
     /// What has changed since the last look.
     async fn look(&mut self) -> Result<(Vec<Message>, bool, v1::Position), Failure> {
-        let (backend, authority) = (self.backend.clone(), self.authority.clone());
+        let authority = self.authority.clone();
         let (told, known_ms) = (self.told.clone(), self.known_ms);
         let (look, position) = self
             .backend
             .read_long(move |read, tip| {
-                let registry = &backend.genesis().registry;
+                let registry = &tip.registry;
                 let reader = Reader::of(registry, &authority);
                 let mut look = Look::default();
                 for kind in [Inbox::Notices, Inbox::Tasks] {
                     let rows = query::inbox(read, &authority, kind, None, FOLLOWED_MAX.saturating_add(1))?;
                     look.overfull |= rows.len() > FOLLOWED_MAX;
                     for row in rows.into_iter().take(FOLLOWED_MAX) {
-                        let place = (row.cursor, row.case);
+                        let place = (row.cursor.clone(), row.case);
                         if told.get(&row.effect) != Some(&place) {
-                            let followed = effects::follow(read, registry, &row.case, tip.header.time_ms)?;
+                            let followed = effects::waiting(read, registry, &row, tip.header.time_ms)?;
                             let Some(followed) = followed else { continue };
                             let found = Found { case: row.case, effect: row.effect, followed: &followed };
                             let Some(entry) = entry(kind, &found, &reader, known_ms) else { continue };

@@ -62,6 +62,7 @@ fn tip() -> Tip {
         order,
         parameters: Timeouts::default(),
         next_due_ms: None,
+        registry: Arc::default(),
     }
 }
 

@@ -1,0 +1,485 @@
+//! Changes by vote: what is adopted and what is not, from which height it is in force, which cases it concerns, and that
+//! every node has the same of it: the one that executed, the one that opened its store again, the one that joined.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use laufzettel_chain::ids::ItemDigest;
+use laufzettel_chain::index;
+use laufzettel_chain::item::Action;
+use laufzettel_chain::ledger::Ledger;
+use laufzettel_chain::limits::{PROPOSAL_OPEN_MS, PROPOSALS_OPEN_OWN_MAX};
+use laufzettel_chain::proposal::{Change, ProposalKind};
+use laufzettel_chain::query::{self, CaseEffects};
+use laufzettel_chain::receipt::Code;
+use laufzettel_chain::state::case::CaseRow;
+use laufzettel_chain::state::governance::{self, Proposal, Standing};
+use laufzettel_chain::storage::mem::MemStore;
+use laufzettel_chain::storage::{Family, Read as _};
+use laufzettel_contracts::effect::DeadlineState;
+use laufzettel_contracts::{AuthorityId, CALENDARS_DE};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::fixture::{self, AUTHORITIES, DAY_MS, MINUTE_MS, TODAY, case, commit, on_day};
+use crate::joined::{compared, join};
+use crate::world::{COURT, FOREIGNERS, OFFICE, POLICE, STOP, Scene, open, with_outcome};
+
+/// The process with another version, in which nobody gains anything.
+pub(crate) fn plain(version: u32) -> String {
+    let head = format!("process = {{ id = \"stop\", version = {version}, label_de");
+    let text = STOP.replace("process = { id = \"stop\", version = 1, label_de", &head);
+    text.replace("length = \"PT36H\"", "length = \"PT48H\"")
+}
+
+/// The same, where the police is called, too.
+pub(crate) fn gaining(version: u32) -> String {
+    let rule = "lock = [\"removal_stop\"]\nbasis = \"Law 9\"\n\n[[rule]]\nname = \"stop_again\"";
+    assert!(STOP.contains(rule));
+    plain(version).replace(rule, &format!("open = [{{ task = \"phone\", for = \"police\" }}]\n{rule}"))
+}
+
+/// The calendars with another version, in which 22 June 2026 is a holiday everywhere.
+fn calendars(version: u32) -> String {
+    let text = CALENDARS_DE.replacen("version = 1", &format!("version = {version}"), 1);
+    format!(
+        "{text}\n[holiday.added]\nlabel_de = \"x\"\nlabel_en = \"x\"\nrule = \"fixed\"\nmonth = 6\nday = 22\nareas = [\"DE\"]\nbasis = \"x\"\nverified = \"M\"\n"
+    )
+}
+
+fn ids(of: &[usize]) -> Vec<AuthorityId> {
+    let mut ids: Vec<_> = of.iter().map(|by| AuthorityId::new(AUTHORITIES[*by].0).expect("an id")).collect();
+    ids.sort();
+    ids
+}
+
+fn change(text: String, must_agree: &[usize]) -> Change {
+    let kind = ProposalKind::Definition;
+    Change { kind, text: text.into_bytes(), effective_height: 0, must_agree: ids(must_agree), moves: BTreeMap::new() }
+}
+
+impl Scene {
+    /// One item of no case, signed with a key of this purpose, in a block a minute later.
+    fn govern_with(&mut self, by: usize, purpose: &str, action: &Action) -> (ItemDigest, Code) {
+        let number = self.ledger.tip().header.height + 1_000_000 * (by as u64 + 1);
+        let item = fixture::item(number, None, action);
+        let signed = self.signed(by, &[purpose], vec![item]);
+        let time_ms = self.now() + MINUTE_MS;
+        let receipt = self.block(time_ms, &[signed]).executed.outcomes[0].receipts[0].clone();
+        assert_eq!(receipt.revision, 0);
+        (receipt.item, receipt.code)
+    }
+    fn propose(&mut self, by: usize, change: Change) -> (ItemDigest, Code) {
+        self.govern_with(by, "governance", &Action::Propose(Box::new(change)))
+    }
+    fn vote(&mut self, by: usize, proposal: ItemDigest, yes: bool) -> Code {
+        self.govern_with(by, "governance", &Action::Vote { proposal, yes }).1
+    }
+    fn proposal(&self, item: &ItemDigest) -> Proposal {
+        governance::proposal(self.store.as_ref(), item).expect("memory").expect("there")
+    }
+    fn opens(&mut self, number: u8, version: u32) -> Code {
+        let open = Action::OpenCase { definition: "stop".to_owned(), version };
+        let item = self.item(case(number), &open, None);
+        self.send(OFFICE, vec![item])[0].code
+    }
+    /// What a node says that opens the store anew, and one that joins from a snapshot, is what this one says.
+    fn is_the_same_everywhere(&self) {
+        let again = open(self.store.clone());
+        assert_eq!(*again.tip(), *self.ledger.tip());
+        let joined = join(self);
+        assert_eq!(compared(&joined.rows()), compared(&self.store.rows()));
+        assert_eq!(*open(joined).tip(), *self.ledger.tip());
+        let rebuilt = index::rebuild(self.store.as_ref(), self.ledger.registry()).expect("memory");
+        assert_eq!(rebuilt, self.store.scan(Family::Index, &[], &[0xff; 64], usize::MAX).expect("memory"));
+    }
+}
+
+#[test]
+fn a_change_needs_the_validators_and_all_who_gain_by_it() {
+    let mut scene = Scene::opened();
+    let (gains, code) = scene.propose(OFFICE, change(gaining(2), &[POLICE]));
+    assert_eq!(code, Code::Accepted);
+    // The proposer's vote is one of four; three would do, if the police agreed.
+    assert_eq!(scene.vote(FOREIGNERS, gains, true), Code::Accepted);
+    assert_eq!(scene.vote(COURT, gains, true), Code::Accepted);
+    assert_eq!(scene.proposal(&gains).standing, Standing::Open);
+    assert_eq!(scene.proposal(&gains).awaited().cloned().collect::<Vec<_>>(), ids(&[POLICE]));
+    scene.is_the_same_everywhere();
+    assert_eq!(scene.opens(2, 2), Code::DefinitionUnknown);
+    assert_eq!(scene.vote(COURT, gains, true), Code::VoteRepeated);
+    assert_eq!(scene.vote(POLICE, gains, true), Code::Accepted);
+    assert_eq!(scene.proposal(&gains).standing, Standing::Adopted);
+    assert_eq!(scene.vote(COURT, gains, false), Code::ProposalClosed);
+    scene.is_the_same_everywhere();
+    // With the police alone, the validators are missing.
+    let (police, _) = scene.propose(POLICE, change(gaining(3), &[]));
+    assert_eq!(scene.proposal(&police).standing, Standing::Open);
+    assert_eq!(scene.vote(OFFICE, police, true), Code::Accepted);
+    assert_eq!(scene.proposal(&police).standing, Standing::Open, "two of four are not more than two thirds");
+}
+
+#[test]
+fn cases_keep_their_version_and_new_ones_take_the_newest_in_force() {
+    let mut scene = Scene::opened();
+    let height = scene.ledger.tip().header.height;
+    let later = Change { effective_height: height + 8, ..change(plain(2), &[]) };
+    let (item, _) = scene.propose(OFFICE, later);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    assert_eq!(scene.proposal(&item).standing, Standing::Adopted);
+    assert_eq!(scene.opens(2, 2), Code::DefinitionUnknown, "not in force yet");
+    assert_eq!(scene.opens(2, 1), Code::Accepted);
+    while scene.ledger.tip().header.height < height + 7 {
+        assert_eq!(scene.report(OFFICE, on_day("registered", 0)).code, Code::Accepted);
+    }
+    assert_eq!(scene.opens(3, 1), Code::DefinitionSuperseded);
+    assert_eq!(scene.opens(3, 2), Code::Accepted);
+    assert_eq!(scene.opens(4, 1), Code::DefinitionSuperseded);
+    // The first case goes on under the version it was opened under: 36 hours there, 48 in the new one.
+    let report = scene.item(case(3), &Action::Report(on_day("registered", 0)), None);
+    assert_eq!(scene.send(OFFICE, vec![report])[0].code, Code::Accepted);
+    let ends = |number: u8| {
+        let found = query::effects(scene.store.as_ref(), scene.ledger.registry(), &case(number), scene.now());
+        let effects = found.expect("memory").expect("open").effects;
+        effects.deadlines.last().expect("runs").due.as_ref().expect("counted").elapses_ms()
+    };
+    assert_eq!(ends(3) - ends(1), 12 * 3_600_000);
+    let row = |number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    assert_eq!((row(1).version, row(3).version), (1, 2));
+    let text = query::definition_text(scene.store.as_ref(), "stop", 2).expect("memory");
+    assert_eq!(text, Some(plain(2)));
+    scene.is_the_same_everywhere();
+}
+
+#[test]
+fn what_may_not_be_proposed_is_refused_with_its_reason() {
+    let mut scene = Scene::opened();
+    let reason = |scene: &mut Scene, change: Change| scene.propose(COURT, change).1;
+    assert_eq!(
+        scene.govern_with(OFFICE, "service", &Action::Propose(Box::new(change(plain(2), &[])))).1,
+        Code::KeyPurpose
+    );
+    assert_eq!(reason(&mut scene, change("nonsense".to_owned(), &[])), Code::TextRefused);
+    assert_eq!(reason(&mut scene, Change { text: vec![0xff, 0xfe], ..change(plain(2), &[]) }), Code::TextRefused);
+    assert_eq!(reason(&mut scene, change(plain(1), &[])), Code::VersionNotNewer);
+    assert_eq!(reason(&mut scene, change(plain(2), &[POLICE])), Code::AgreementListWrong);
+    assert_eq!(reason(&mut scene, change(gaining(2), &[])), Code::AgreementListWrong);
+    assert_eq!(reason(&mut scene, change(gaining(2), &[POLICE, COURT])), Code::AgreementListWrong);
+    let past = Change { effective_height: 1, ..change(plain(2), &[]) };
+    assert_eq!(reason(&mut scene, past), Code::EffectiveHeightWrong);
+    let far = Change { effective_height: u64::MAX, ..change(plain(2), &[]) };
+    assert_eq!(reason(&mut scene, far), Code::EffectiveHeightWrong);
+    let other = calendars(2).replacen("id = \"de\"", "id = \"fr\"", 1);
+    let other = Change { kind: ProposalKind::Calendars, ..change(other, &[]) };
+    assert_eq!(reason(&mut scene, other), Code::TextRefused);
+    assert_eq!(scene.vote(OFFICE, ItemDigest([9; 32]), true), Code::ProposalUnknown);
+    // None of these left anything behind.
+    assert_eq!(governance::register(scene.store.as_ref()).expect("memory"), None);
+    for _ in 0..PROPOSALS_OPEN_OWN_MAX {
+        assert_eq!(reason(&mut scene, change(plain(2), &[])), Code::Accepted);
+    }
+    assert_eq!(reason(&mut scene, change(plain(2), &[])), Code::TooManyProposals);
+    scene.is_the_same_everywhere();
+}
+
+#[test]
+fn a_vote_may_be_changed_until_it_is_decided_and_a_no_of_who_must_agree_decides() {
+    let mut scene = Scene::opened();
+    let (item, _) = scene.propose(OFFICE, change(gaining(2), &[POLICE]));
+    assert_eq!(scene.vote(COURT, item, false), Code::Accepted);
+    assert_eq!(scene.vote(COURT, item, true), Code::Accepted);
+    assert_eq!(scene.vote(COURT, item, true), Code::VoteRepeated);
+    assert_eq!(scene.vote(POLICE, item, false), Code::Accepted);
+    assert_eq!(scene.proposal(&item).standing, Standing::Rejected);
+    assert_eq!(scene.vote(POLICE, item, true), Code::ProposalClosed);
+    // Two of four against it: more than two thirds cannot be for it any more.
+    let (item, _) = scene.propose(OFFICE, change(plain(2), &[]));
+    assert_eq!(scene.vote(COURT, item, false), Code::Accepted);
+    assert_eq!(scene.proposal(&item).standing, Standing::Open);
+    assert_eq!(scene.vote(POLICE, item, false), Code::Accepted);
+    assert_eq!(scene.proposal(&item).standing, Standing::Rejected);
+    scene.is_the_same_everywhere();
+}
+
+#[test]
+fn proposals_expire_and_are_superseded() {
+    let mut scene = Scene::opened();
+    let (first, _) = scene.propose(OFFICE, change(plain(2), &[]));
+    let (second, _) = scene.propose(COURT, change(plain(3), &[]));
+    let (calendar, _) = scene.propose(POLICE, Change { kind: ProposalKind::Calendars, ..change(calendars(2), &[]) });
+    for by in [FOREIGNERS, POLICE] {
+        assert_eq!(scene.vote(by, second, true), Code::Accepted);
+    }
+    assert_eq!(scene.proposal(&second).standing, Standing::Adopted);
+    assert_eq!(scene.proposal(&first).standing, Standing::Superseded, "it was compared with version 1");
+    assert_eq!(scene.proposal(&calendar).standing, Standing::Open, "another text");
+    let expires_ms = scene.proposal(&calendar).expires_ms;
+    assert_eq!(PROPOSAL_OPEN_MS, 30 * DAY_MS);
+    let at = |scene: &mut Scene, time_ms: u64| {
+        while scene.now() + DAY_MS < time_ms {
+            let next = scene.now() + DAY_MS;
+            scene.block(next, &[]);
+        }
+        scene.block(time_ms, &[]);
+    };
+    at(&mut scene, expires_ms);
+    assert_eq!(scene.proposal(&calendar).standing, Standing::Open);
+    at(&mut scene, expires_ms + 2 * MINUTE_MS);
+    assert_eq!(scene.proposal(&calendar).standing, Standing::Expired);
+    assert_eq!(scene.vote(OFFICE, calendar, true), Code::ProposalClosed);
+    scene.is_the_same_everywhere();
+}
+
+#[test]
+fn new_calendars_count_what_runs_and_leave_what_was_over() {
+    let mut scene = Scene::opened();
+    // One period that will be over before the new calendars, and one that runs.
+    let decided = |day: i32| Action::Report(with_outcome(on_day("decided", day), "rejected"));
+    scene.act(OFFICE, &decided(-30));
+    for number in 2..40u8 {
+        assert_eq!(scene.opens(number, 1), Code::Accepted);
+        let report = scene.item(case(number), &decided(0), None);
+        assert_eq!(scene.send(OFFICE, vec![report])[0].code, Code::Accepted);
+    }
+    let ends = |scene: &Scene, number: u8| {
+        let found = query::effects(scene.store.as_ref(), scene.ledger.registry(), &case(number), scene.now());
+        let effects = found.expect("memory").expect("open").effects;
+        let deadline = effects.deadlines.first().expect("there").clone();
+        (deadline.due.expect("counted").day(), deadline.state)
+    };
+    let (over, runs) = (ends(&scene, 1), ends(&scene, 2));
+    assert!(matches!(over.1, DeadlineState::Elapsed { .. }));
+    assert_eq!(runs, (TODAY + 7, DeadlineState::Running), "a week after 15 June is 22 June");
+    let (item, code) = scene.propose(OFFICE, Change { kind: ProposalKind::Calendars, ..change(calendars(2), &[]) });
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    assert_eq!(ends(&scene, 2), runs, "adopted, and not counted by yet");
+    scene.is_the_same_everywhere();
+    let time_ms = scene.now() + 2 * MINUTE_MS;
+    scene.block(time_ms, &[]);
+    assert_eq!(ends(&scene, 2), (TODAY + 8, DeadlineState::Running), "22 June is a holiday now");
+    assert_eq!(ends(&scene, 1), over);
+    assert!(scene.ledger.registry().register.recount.is_some());
+    scene.is_the_same_everywhere();
+    // The cases are brought forward by blocks of their own, at once, until all are.
+    let mut blocks = 0;
+    while scene.ledger.registry().register.recount.is_some() {
+        assert_eq!(scene.ledger.tip().next_due_ms, Some(0));
+        let time_ms = scene.now() + 1;
+        scene.block(time_ms, &[]);
+        blocks += 1;
+        scene.is_the_same_everywhere();
+    }
+    assert!((1..10).contains(&blocks), "{blocks}");
+    let row = |number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    let warns_ms = row(2).next_due_ms().expect("it warns");
+    assert!((3..40).all(|number| row(number).next_due_ms() == Some(warns_ms)));
+    // And they end a day later than they would have.
+    for _ in 0..10 {
+        let time_ms = scene.now() + DAY_MS;
+        scene.block(time_ms, &[]);
+    }
+    assert!(matches!(ends(&scene, 2), (due, DeadlineState::Elapsed { .. }) if due == TODAY + 8));
+    scene.is_the_same_everywhere();
+}
+
+/// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
+fn renaming(version: u32) -> Change {
+    renaming_from(STOP, version)
+}
+
+fn renaming_from(old: &str, version: u32) -> Change {
+    let text = plain(version).replace("registered", "entered");
+    let old = laufzettel_contracts::Definition::check(old).expect("sound").definition;
+    let code = |text: &str| fixture::code(text);
+    let to =
+        |from: &laufzettel_contracts::Code| if from.as_str() == "registered" { code("entered") } else { from.clone() };
+    let moves = old.statuses().iter().map(|status| (status.code.clone(), to(&status.code))).collect();
+    // What the office had to do at `registered` it has to do at `entered`: another cause, so it is asked.
+    Change { moves, ..change(text, &[OFFICE]) }
+}
+
+#[test]
+fn open_cases_move_by_a_mapping_and_keep_what_was_known_of_them() {
+    let mut scene = Scene::opened();
+    scene.report(OFFICE, on_day("registered", -3));
+    scene.act(OFFICE, &Action::Report(with_outcome(on_day("decided", 0), "rejected")));
+    for number in 2..30u8 {
+        assert_eq!(scene.opens(number, 1), Code::Accepted);
+        let report = scene.item(case(number), &Action::Report(on_day("registered", 0)), None);
+        assert_eq!(scene.send(OFFICE, vec![report])[0].code, Code::Accepted);
+    }
+    let before = scene.effects();
+    let incomplete = renaming(2);
+    let incomplete = Change { moves: incomplete.moves.into_iter().skip(1).collect(), ..incomplete };
+    assert_eq!(scene.propose(OFFICE, incomplete).1, Code::MappingWrong);
+    let nowhere = Change { moves: renaming(2).moves, ..change(plain(2), &[]) };
+    assert_eq!(scene.propose(OFFICE, nowhere).1, Code::MappingWrong, "the text has no status of the new name");
+    let (item, code) = scene.propose(OFFICE, renaming(2));
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    // One block in which the version is in force, and after which cases move; then one case moves by a report of its own.
+    let time_ms = scene.now() + 2 * MINUTE_MS;
+    scene.block(time_ms, &[]);
+    let row =
+        |scene: &Scene, number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    assert_eq!((row(&scene, 1).version, row(&scene, 2).version), (1, 1));
+    scene.is_the_same_everywhere();
+    assert_eq!(scene.report(OFFICE, on_day("registered", 0)).code, Code::StatusUnknown);
+    assert_eq!(scene.report(OFFICE, on_day("entered", 0)).code, Code::Accepted);
+    scene.is_the_same_everywhere();
+    while scene.ledger.registry().register.recount.is_some() {
+        let time_ms = scene.now() + 1;
+        scene.block(time_ms, &[]);
+        scene.is_the_same_everywhere();
+    }
+    for number in 1..30 {
+        assert_eq!(row(&scene, number).version, 2);
+        let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(number));
+        let fold = found.expect("memory").expect("open").fold;
+        assert!(fold.entries().iter().all(|entry| entry.report.status.as_str() != "registered"));
+        assert!(fold.entries().iter().any(|entry| entry.report.status.as_str() == "entered"));
+        assert_eq!(fold.state().deviations, []);
+    }
+    reads_as_before(&scene, &before);
+    moves_once_more(&mut scene);
+}
+
+/// Effects of case 1 go on under their identities, and earlier heights are read under the version it has now.
+fn reads_as_before(scene: &Scene, before: &CaseEffects) {
+    let registry = scene.ledger.registry();
+    let after = query::effects(scene.store.as_ref(), registry, &case(1), scene.now()).expect("memory").expect("open");
+    let last = |of: &CaseEffects| of.effects.deadlines.last().map(|one| one.origin.id);
+    assert_eq!(last(before), last(&after));
+    assert!(after.history.past().iter().all(|(_, past)| past.withdrawn_ms.is_none()));
+    let found = query::case(scene.store.as_ref(), registry, &case(1)).expect("memory").expect("open");
+    for height in 1..=scene.ledger.tip().header.height {
+        let fold = query::case_at(scene.store.as_ref(), registry, &found, height).expect("memory");
+        assert!(fold.entries().iter().all(|entry| entry.report.status.as_str() != "registered"), "height {height}");
+    }
+    let now = query::case_at(scene.store.as_ref(), registry, &found, u64::MAX).expect("memory");
+    assert_eq!(now.entries(), found.fold.entries());
+}
+
+/// Corrected under the new version, moved once more, and gone on with.
+fn moves_once_more(scene: &mut Scene) {
+    let row =
+        |scene: &Scene, number| CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
+    let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(1)).expect("memory").expect("open");
+    let slot = found.fold.entries().first().expect("a report").slot;
+    let corrected = scene.act(OFFICE, &Action::Correct { slot, report: on_day("entered", -2) });
+    assert_eq!(corrected.code, Code::Accepted);
+    let next = plain(3).replace("registered", "noted");
+    let moves = renaming(2).moves.into_values().map(|from| {
+        let to = if from.as_str() == "entered" { fixture::code("noted") } else { from.clone() };
+        (from, to)
+    });
+    let next = Change { moves: moves.collect(), ..change(next, &[OFFICE]) };
+    let (item, code) = scene.propose(OFFICE, next);
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, COURT] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    for _ in 0..3 {
+        let time_ms = scene.now() + 2 * MINUTE_MS;
+        scene.block(time_ms, &[]);
+    }
+    assert_eq!((row(scene, 1).version, row(scene, 29).version), (3, 3));
+    let found = query::case(scene.store.as_ref(), scene.ledger.registry(), &case(1)).expect("memory").expect("open");
+    let now = query::case_at(scene.store.as_ref(), scene.ledger.registry(), &found, u64::MAX).expect("memory");
+    assert_eq!(now.entries(), found.fold.entries());
+    assert_eq!(now.entries().iter().filter(|entry| entry.report.status.as_str() == "noted").count(), 2);
+    scene.is_the_same_everywhere();
+}
+
+/// Adopted and in force, rejected, open, and calendars that count: one of each.
+pub(crate) fn voted_story() -> Scene {
+    let mut scene = Scene::opened();
+    let (adopted, _) = scene.propose(OFFICE, change(gaining(2), &[POLICE]));
+    for by in [COURT, POLICE] {
+        assert_eq!(scene.vote(by, adopted, true), Code::Accepted);
+    }
+    let (rejected, _) = scene.propose(POLICE, change(plain(3), &[]));
+    for by in [OFFICE, COURT] {
+        assert_eq!(scene.vote(by, rejected, false), Code::Accepted);
+    }
+    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), 3));
+    for by in [OFFICE, COURT] {
+        assert_eq!(scene.vote(by, moves, true), Code::Accepted);
+    }
+    let (counts, _) = scene.propose(FOREIGNERS, Change { kind: ProposalKind::Calendars, ..change(calendars(2), &[]) });
+    for by in [OFFICE, COURT] {
+        assert_eq!(scene.vote(by, counts, true), Code::Accepted);
+    }
+    let later = Change { effective_height: 100, ..change(plain(4), &[OFFICE]) };
+    let (open, _) = scene.propose(COURT, later);
+    assert_eq!(scene.vote(POLICE, open, false), Code::Accepted);
+    assert_eq!(scene.proposal(&open).standing, Standing::Open);
+    scene
+}
+
+#[test]
+fn a_ledger_that_only_validates_gets_the_same() {
+    let mut scene = Scene::opened();
+    let (item, _) = scene.propose(OFFICE, change(gaining(2), &[POLICE]));
+    for by in [COURT, POLICE] {
+        scene.vote(by, item, true);
+    }
+    assert_eq!(scene.opens(2, 2), Code::Accepted);
+    let store = Arc::new(MemStore::default());
+    let mut other: Ledger = open(store.clone());
+    for block in &scene.blocks {
+        let executed = other.validate(block).expect("valid");
+        commit(&mut other, block, executed);
+        other = open(store.clone());
+    }
+    assert_eq!(store.rows(), scene.store.rows());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever the order of votes: it is adopted with the first vote after which more than two thirds and all who must
+    /// agree are for it, rejected with the first after which that is out of reach, and no vote counts after that.
+    #[test]
+    fn any_order_of_votes_decides_as_counted_by_hand(
+        gains in any::<bool>(),
+        votes in vec((0..4usize, any::<bool>()), 0..14),
+    ) {
+        let mut scene = Scene::opened();
+        let proposed = if gains { change(gaining(2), &[POLICE]) } else { change(plain(2), &[]) };
+        let (item, _) = scene.propose(OFFICE, proposed);
+        let mut said = [None; 4];
+        said[OFFICE] = Some(true);
+        let mut standing = Standing::Open;
+        for (by, yes) in votes {
+            let code = scene.vote(by, item, yes);
+            if standing != Standing::Open {
+                prop_assert_eq!(code, Code::ProposalClosed);
+                continue;
+            }
+            if said[by] == Some(yes) {
+                prop_assert_eq!(code, Code::VoteRepeated);
+                continue;
+            }
+            prop_assert_eq!(code, Code::Accepted);
+            said[by] = Some(yes);
+            let count = |what| said.iter().filter(|one| **one == Some(what)).count();
+            if count(false) >= 2 || gains && said[POLICE] == Some(false) {
+                standing = Standing::Rejected;
+            } else if count(true) >= 3 && (!gains || said[POLICE] == Some(true)) {
+                standing = Standing::Adopted;
+            }
+            prop_assert_eq!(scene.proposal(&item).standing, standing);
+        }
+        let opened = scene.opens(2, 2);
+        prop_assert_eq!(opened == Code::Accepted, standing == Standing::Adopted);
+        scene.is_the_same_everywhere();
+    }
+}

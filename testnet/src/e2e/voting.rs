@@ -1,0 +1,149 @@
+//! A process changed by vote over four processes: proposed at one node, voted on at three, in force at all; and what a
+//! person sees of it at the command line.
+
+use laufzettel_node::localnet::FOUR_AUTHORITIES;
+use serde_json::Value;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::{command, turn};
+use crate::cluster::Cluster;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const OFFICE: &str = "de-bamf";
+const DIRECTORATE: &str = "sn-lds";
+const FOREIGNERS: &str = "sn-dresden";
+const POLICE: &str = "de-bpol";
+
+struct Person {
+    profile: String,
+}
+
+impl Person {
+    fn of(cluster: &Cluster, authority: &str) -> Self {
+        Self { profile: cluster.net.profile(authority).display().to_string() }
+    }
+    fn try_to(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let (code, out) = command(&[arguments, &["--profile", &self.profile, "--output", "json"]].concat());
+        (code, serde_json::from_str(&out).unwrap_or(Value::String(out)))
+    }
+    #[track_caller]
+    fn does(&self, arguments: &[&str]) -> Value {
+        let (code, out) = self.try_to(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {out}");
+        out
+    }
+    async fn sees(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (code, answer) = self.try_to(arguments);
+            if code == Some(0) && holds(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?}: {code:?}, {answer}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// The process with its next version, in which the police is called as the foreigners authority is.
+fn next_version() -> String {
+    let text = include_str!("stop.toml").replace("id = \"stop\", version = 1", "id = \"stop\", version = 2");
+    let task = "open = [{ task = \"cancel_removal\", for = \"foreigners_authority\" }]";
+    assert!(text.contains(task));
+    text.replace(
+        task,
+        "open = [{ task = \"cancel_removal\", for = \"foreigners_authority\" }, { task = \"cancel_removal\", for = \"federal_police\" }]",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_changed_by_vote_and_new_cases_are_under_the_new_version() {
+    let _turn = turn().await;
+    let folder = tempfile::tempdir().unwrap();
+    let members = FOUR_AUTHORITIES.iter().map(laufzettel_node::localnet::Template::member).collect();
+    let definitions = vec![include_str!("stop.toml").to_owned()];
+    let mut cluster = Cluster::make(&folder.path().join("network"), "voting", members, definitions).unwrap();
+    cluster.start().await.unwrap();
+    let [office, directorate, foreigners, police] =
+        [OFFICE, DIRECTORATE, FOREIGNERS, POLICE].map(|id| Person::of(&cluster, id));
+    let old = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
+    let old = old["case"].as_str().unwrap().to_owned();
+    let draft = folder.path().join("stop-2.toml");
+    std::fs::write(&draft, next_version()).unwrap();
+    let draft = draft.display().to_string();
+
+    // What it would do is known before it is proposed; a text with findings goes nowhere.
+    let plan = office.does(&["gov", "propose", &draft, "--dry-run"]);
+    assert_eq!((&plan["must_agree"], &plan["base_version"]), (&serde_json::json!([POLICE]), &1.into()), "{plan}");
+    assert_eq!(plan["gains"][0]["code"], "cancel_removal");
+    let broken = folder.path().join("broken.toml").display().to_string();
+    std::fs::write(&broken, "language = 2\n").unwrap();
+    assert_eq!(office.try_to(&["gov", "propose", &broken]).0, Some(1));
+    assert_eq!(office.does(&["gov", "list"]), serde_json::json!([]));
+
+    let proposed = office.does(&["gov", "propose", &draft]);
+    let id = proposed["proposal"].as_str().unwrap().to_owned();
+    assert_eq!((&proposed["state"], &proposed["power_yes"]), (&"open".into(), &1.into()), "{proposed}");
+    // A beginning of the id names it at another node; the wrong key does not sign it.
+    let short = &id[..10];
+    foreigners.sees(&["gov", "show", short], |shown| shown["state"] == "open").await;
+    let service = cluster.net.profile(FOREIGNERS).join("service.pem").display().to_string();
+    assert_eq!(foreigners.try_to(&["gov", "vote", short, "yes", "--key", &service]).0, Some(1));
+    for voter in [&directorate, &foreigners] {
+        voter.sees(&["gov", "show", &id], |_| true).await;
+        assert_eq!(voter.does(&["gov", "vote", &id, "yes"])["state"], "open");
+    }
+    assert_eq!(foreigners.try_to(&["gov", "vote", &id, "yes"]).0, Some(1), "it stands already");
+    // Three of four are for it, and it waits for the police.
+    police.sees(&["gov", "show", &id], |shown| shown["power_yes"] == 3).await;
+    assert_eq!(police.does(&["gov", "show", &id])["missing"], serde_json::json!(["de-bpol has to agree"]));
+    assert_eq!(office.try_to(&["submit", "--status", "application_made", "--open", "stop@2"]).0, Some(1));
+    assert_eq!(police.does(&["gov", "vote", &id, "yes"])["state"], "adopted");
+
+    // In force at every node; a node that starts again still has it.
+    for person in [&office, &directorate, &foreigners, &police] {
+        person.sees(&["process", "list"], |list| list.as_array().is_some_and(|list| list.len() == 2)).await;
+    }
+    let shown = office.does(&["process", "list"]);
+    assert_eq!((&shown[0]["superseded"], &shown[1]["superseded"]), (&true.into(), &false.into()), "{shown}");
+    cluster.kill(OFFICE).unwrap();
+    cluster.start().await.unwrap();
+    let new = office.does(&["submit", "--status", "application_made", "--open", "stop@2"]);
+    let new = new["case"].as_str().unwrap().to_owned();
+    assert_eq!(office.try_to(&["submit", "--status", "application_made", "--open", "stop@1"]).0, Some(1));
+    for case in [&old, &new] {
+        office.does(&["submit", "--case", case, "--status", "subsequent_application_filed"]);
+    }
+    // The police has a task in the new case; the old one goes on as it was.
+    let tasks = police.sees(&["tasks", "list"], |list| list.as_array().is_some_and(|list| !list.is_empty())).await;
+    assert_eq!((tasks.as_array().unwrap().len(), &tasks[0]["case"]), (1, &new.as_str().into()), "{tasks}");
+    foreigners.sees(&["tasks", "list"], |list| list.as_array().is_some_and(|list| list.len() == 2)).await;
+    let (code, text) = command(&["gov", "show", &id, "--text", "--profile", &office.profile]);
+    assert_eq!((code, text.trim_end()), (Some(0), next_version().trim_end()));
+    moved(&cluster, [&office, &directorate, &foreigners], &new).await;
+    cluster.stop().unwrap();
+}
+
+/// A third version renames a status, and the case of the second moves to it at every node.
+async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3], case: &str) {
+    let draft = cluster.net.folder.join("stop-3.toml");
+    let text = next_version().replace("version = 2", "version = 3");
+    std::fs::write(&draft, text.replace("application_made", "application_received")).unwrap();
+    let draft = draft.display().to_string();
+    // Reports of what is gone have to become something.
+    assert_eq!(office.try_to(&["gov", "propose", &draft, "--move-cases"]).0, Some(2));
+    let map = "application_made=application_received";
+    let proposed = office.does(&["gov", "propose", &draft, "--move-cases", "--map", map]);
+    assert_eq!((&proposed["moves_cases"], &proposed["state"]), (&true.into(), &"open".into()), "{proposed}");
+    let id = proposed["proposal"].as_str().unwrap();
+    for voter in [directorate, foreigners] {
+        voter.sees(&["gov", "show", id], |_| true).await;
+        voter.does(&["gov", "vote", id, "yes"]);
+    }
+    for person in [office, directorate, foreigners] {
+        let shown = person.sees(&["case", "show", case], |shown| shown["version"] == 3).await;
+        assert!(shown.to_string().contains("subsequent_application_filed"), "{shown}");
+    }
+    office.does(&["submit", "--case", case, "--status", "application_received"]);
+    assert_eq!(office.try_to(&["submit", "--case", case, "--status", "application_made"]).0, Some(1));
+}
