@@ -232,7 +232,7 @@ impl Model<'_> {
                 verdict.violated(format!("{}: {} of {id} ends at another instant", one.node, name(&effect.0)));
             }
             // What will be due is on the list of what will be. The state has it, so that one node may answer for all.
-            if std::mem::replace(&mut case.looked_ahead_ms, Some(time_ms)) == Some(time_ms) {
+            if case.looked_ahead_ms.replace(time_ms) == Some(time_ms) {
                 continue;
             }
             let mut instants: Vec<u64> = case.instants().filter(|ms| *ms > time_ms).collect();
