@@ -72,8 +72,8 @@ fn a_history_reads_back_whatever_was_acknowledged() {
     kept.case.retract(&kept.setting.definition, slot(1)).expect("it stands");
     kept.fold(at(2, 12));
     assert_eq!(kept.acknowledge(lock, "fa-one"), Ok(()));
-    let past = kept.history.past().iter().map(|(id, past)| (*id, past.as_ref().clone())).collect();
-    assert_eq!(History::restore(past), kept.history);
+    let past = kept.history.past().iter().map(|(id, past)| (*id, past.as_ref().clone()));
+    assert_eq!(History::restore(past.collect()), kept.history);
 }
 
 /// A deadline that was met is over: a new foreigners authority is not told of it.

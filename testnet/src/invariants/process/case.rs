@@ -23,12 +23,14 @@ pub(super) struct Case {
     now: Option<Effects>,
     /// When to look at it again.
     wakes_ms: Option<u64>,
+    /// The instant from which it was last asked what will be due.
+    pub(super) looked_ahead_ms: Option<u64>,
 }
 
 impl Case {
     pub(super) fn new(setting: Setting) -> Self {
         let (entries, memory, effects) = (Vec::new(), Memory::default(), Effects::default());
-        Self { setting, entries, slots: 0, memory, effects, now: None, wakes_ms: None }
+        Self { setting, entries, slots: 0, memory, effects, now: None, wakes_ms: None, looked_ahead_ms: None }
     }
 
     /// What follows as of an instant.
