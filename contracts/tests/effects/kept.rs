@@ -3,7 +3,8 @@
 
 use crate::world::{DAY_MS, Setting, at, authority, code, entry, instant, moved, name, on, rejected, slot};
 use laufzettel_contracts::effect::{Candidate, Changes, Effects, History, HistoryRefusal, Known, Stop, admit};
-use laufzettel_contracts::{CaseFold, Definition, Entry, Report};
+use laufzettel_contracts::{Calendars, CaseFold, Definition, Entry, Report};
+use std::sync::Arc;
 
 /// A case and its history.
 struct Kept {
@@ -135,6 +136,27 @@ fn a_correction_is_judged_where_it_moves_to() {
     assert_eq!(judged(&kept, &on("scheduled", 4), Some(&slot(1)), as_of_ms), Ok(()));
     let blocked = Err(Stop::Blocked { guard: code("appeal_open") });
     assert_eq!(judged(&kept, &on("scheduled", 6), Some(&slot(1)), as_of_ms), blocked);
+    // What it replaces does not count beside it: this is the second, not the third.
+    let kept = Kept::new(&[entry(1, "fa-one", on("scheduled", 1)), entry(2, "fa-one", on("scheduled", 3))]);
+    assert_eq!(judged(&kept, &on("scheduled", 4), Some(&slot(2)), as_of_ms), Ok(()));
+    assert_eq!(judged(&kept, &on("scheduled", 4), None, as_of_ms), Err(Stop::Blocked { guard: code("second_time") }));
+}
+
+/// Who learned of a notice only when it came back is told when it goes again.
+#[test]
+fn who_is_told_of_a_return_is_told_of_the_next_withdrawal() {
+    let mut kept = Kept::new(&[entry(1, "court-south", instant("relief", at(2, 10)))]);
+    kept.fold(at(2, 10));
+    let notice = kept.effects.notices[0].origin.id;
+    kept.case.correct(&kept.setting.definition, slot(1), on("ruled", 2)).expect("it stands");
+    kept.fold(at(2, 12));
+    kept.case.report(&kept.setting.definition, entry(2, "fa-one", on("scheduled", 1)));
+    kept.case.correct(&kept.setting.definition, slot(1), instant("relief", at(2, 10))).expect("it stands");
+    kept.fold(at(2, 13));
+    kept.case.correct(&kept.setting.definition, slot(1), on("ruled", 2)).expect("it stands");
+    let changes = kept.fold(at(2, 14));
+    let gone = changes.withdrawn.iter().find(|change| change.id == notice).expect("it is gone");
+    assert!(gone.told.iter().any(|one| one.authority == Some(authority("fa-one"))), "{gone:?}");
 }
 
 /// A marker that was cleared is not open any more, though it is still in the list.
@@ -210,4 +232,26 @@ fn a_deadline_without_a_seat_knows_the_countrys_days_off_only() {
         effects.deadlines[0].due.as_ref().expect("a due day").day() - crate::world::JUNE + 1
     };
     assert_eq!((end(3), end(5)), (4, 8), "Thursday 4 June stays, Saturday 6 June becomes Monday");
+}
+
+/// Two weeks from 1 June end with Monday the 15th, at 22:00 UTC; a new holiday on that day makes it the 16th. Later calendars
+/// count what is not over when they begin, and never make something be over before that.
+#[test]
+fn later_calendars_count_what_runs_and_nothing_that_is_over() {
+    let plain = include_str!("calendars.toml");
+    let more = "[holiday.new]\nlabel_de = \"x\"\nlabel_en = \"x\"\nrule = \"fixed\"\nmonth = 6\nday = 15\nareas = [\"DE\"]\nbasis = \"x\"\nverified = \"M\"\n";
+    let feast = plain.replacen("[seat]", &format!("{more}\n[seat]"), 1);
+    let calendars = |text: &str| Calendars::check(text).expect("sound calendars").calendars;
+    let end = |before: &str, after: &str, since_ms: u64| {
+        let since_ms = i64::try_from(since_ms).expect("a year of ours");
+        let calendars = calendars(after).after(Arc::new(calendars(before)), since_ms);
+        let setting = Setting { calendars, ..Setting::new() };
+        let case = setting.case(&[entry(1, "de-bamf", on("lodged", 1)), entry(2, "de-bamf", rejected(1))]);
+        let effects = setting.effects(&case, &History::new(), at(20, 9));
+        effects.deadlines[0].due.as_ref().expect("a due day").day() - crate::world::JUNE + 1
+    };
+    // A holiday comes: the period had ended, or had not.
+    assert_eq!((end(plain, &feast, at(15, 22)), end(plain, &feast, at(15, 22) - 1)), (15, 16));
+    // A holiday goes: the new end would lie before, or does not.
+    assert_eq!((end(&feast, plain, at(15, 22)), end(&feast, plain, at(15, 22) - 1)), (16, 15));
 }
