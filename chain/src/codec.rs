@@ -75,6 +75,11 @@ impl Default for Writer {
 }
 
 impl Writer {
+    /// With room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
     /// What was written.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {

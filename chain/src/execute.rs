@@ -12,6 +12,7 @@ use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
 use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, TransactionId};
 use crate::index;
+use crate::index::inbox::{DUE_LEAST, DueRow};
 use crate::item::{Action, Item};
 use crate::limits;
 use crate::receipt::{Code, Receipt, receipts_root};
@@ -94,6 +95,10 @@ pub struct Executed {
     pub order: ProposerOrder,
     /// The writes that make it so.
     pub batch: Batch,
+    /// Work of its transactions, in units of [`limits::BLOCK_WORK_MAX`].
+    pub work: u64,
+    /// Work of what was due, in the same units.
+    pub due_work: u64,
     /// The cases it changed, as it leaves them.
     pub cases: Vec<(CaseId, Arc<OpenCase>)>,
     /// Whether it changed what is proposed or adopted.
@@ -107,10 +112,12 @@ pub struct Execution<'a> {
     place: Place,
     cache: Option<&'a CaseCache>,
     turns: Turns,
+    /// No due row stands before this one.
+    due_from: DueRow,
     conduct: Conduct,
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
-    before: BTreeMap<CaseId, index::Standing>,
+    before: BTreeMap<CaseId, Arc<index::Standing>>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
     /// What is recorded of keys that evidence was brought against, with the height of its last change before.
@@ -131,6 +138,7 @@ impl<'a> Execution<'a> {
             place,
             cache: None,
             turns: Turns::PROTOCOL,
+            due_from: DUE_LEAST,
             conduct: Conduct::PROTOCOL,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
@@ -151,6 +159,11 @@ impl<'a> Execution<'a> {
     #[must_use]
     pub fn with_turns(self, turns: Turns) -> Self {
         Self { turns, ..self }
+    }
+    /// Looks for what is due from this row on; none stands before it.
+    #[must_use]
+    pub(crate) fn with_due_from(self, due_from: DueRow) -> Self {
+        Self { due_from, ..self }
     }
     /// Treats what follows from cases in another way than the protocol's.
     #[must_use]
@@ -340,7 +353,7 @@ impl<'a> Execution<'a> {
             return Ok(Err(code));
         }
         let revision = case.revision();
-        self.before.insert(id, index::Standing::default());
+        self.before.insert(id, Arc::default());
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
@@ -407,7 +420,7 @@ impl<'a> Execution<'a> {
     /// The store failed.
     pub fn finish(mut self, order: &ProposerOrder) -> Result<Executed, StoreError> {
         let height = self.place.height;
-        self.run_due()?;
+        let (work, due_work) = (self.work, self.run_due()?);
         self.govern()?;
         let before = &self.before;
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
@@ -427,7 +440,7 @@ impl<'a> Execution<'a> {
         let receipts = self.outcomes.iter().flat_map(|outcome| &outcome.receipts);
         let receipts_root = receipts_root(receipts);
         let (outcomes, batch) = (self.outcomes, self.batch);
-        Ok(Executed { receipts_root, state_root, outcomes, order, batch, cases, governed })
+        Ok(Executed { receipts_root, state_root, outcomes, order, batch, work, due_work, cases, governed })
     }
     /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
     fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
@@ -453,8 +466,9 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn standing_of(case: &OpenCase) -> index::Standing {
-    index::Standing::of_case(case)
+/// Where a case stood when it was last written.
+fn standing_of(case: &OpenCase) -> Arc<index::Standing> {
+    case.standing().unwrap_or_else(|| Arc::new(index::Standing::of_case(case)))
 }
 
 fn receipt(item: ItemDigest, result: Applied) -> Receipt {

@@ -2,7 +2,7 @@
 //! cases by status and by authority, what waits for whom. All can be made again from blocks and
 //! cases; a test does it and compares.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use laufzettel_contracts::{AuthorityId, CaseState, Code as StatusCode, Entry, Position};
 
@@ -16,6 +16,7 @@ use crate::state::case::OpenCase;
 use crate::storage::{Batch, Family, Read, Row, StoreError, prefix_end};
 
 pub mod inbox;
+pub mod waiting;
 
 const EVENTS: u8 = 1;
 const BY_CASE: u8 = 2;
@@ -51,8 +52,8 @@ pub fn position_from(bytes: &[u8]) -> Option<Position> {
 pub struct Standing {
     statuses: Vec<StatusCode>,
     authorities: Vec<AuthorityId>,
-    /// Keys of its rows in inboxes and of its due row.
-    waiting: BTreeSet<Vec<u8>>,
+    /// Its rows in inboxes, and its due row.
+    waiting: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Revision at which it stood so.
     pub revision: u64,
 }
@@ -65,7 +66,7 @@ impl Standing {
         Self {
             statuses: distinct(state.tracks.values().map(|track| track.status.clone())),
             authorities: distinct(entries.iter().map(|entry| entry.author.clone())),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             revision: 0,
         }
     }
@@ -128,11 +129,11 @@ pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Sta
     for new in after.authorities.iter().filter(|name| !before.authorities.contains(name)) {
         batch.put(Family::Index, key(BY_AUTHORITY, new.as_str()), Vec::new());
     }
-    for gone in before.waiting.difference(&after.waiting) {
+    for gone in before.waiting.keys().filter(|key| !after.waiting.contains_key(*key)) {
         batch.delete(Family::Index, gone.clone());
     }
-    for new in after.waiting.difference(&before.waiting) {
-        batch.put(Family::Index, new.clone(), Vec::new());
+    for (key, value) in after.waiting.iter().filter(|(key, value)| before.waiting.get(*key) != Some(*value)) {
+        batch.put(Family::Index, key.clone(), value.clone());
     }
 }
 
@@ -238,6 +239,8 @@ pub enum Find<'a> {
     Status(&'a str),
     /// Cases in which this authority reported.
     Authority(&'a str),
+    /// Cases in which something falls due before this instant, milliseconds UTC. Every call looks at all of them.
+    DueBefore(u64),
 }
 
 /// Cases found, ascending by id, after a given one.
@@ -249,6 +252,7 @@ pub fn cases(read: &dyn Read, find: Find<'_>, after: Option<&CaseId>, limit: usi
         Find::All => (Family::Cases, Vec::new()),
         Find::Status(status) => (Family::Index, named(BY_STATUS, status, &[])),
         Find::Authority(authority) => (Family::Index, named(BY_AUTHORITY, authority, &[])),
+        Find::DueBefore(before_ms) => return inbox::cases_due(read, before_ms, after, limit),
     };
     let start = match after {
         Some(case) => [prefix.as_slice(), &case.0, &[0]].concat(),

@@ -14,6 +14,7 @@ use crate::execute::{Conduct, Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
+use crate::index::inbox::{DueRow, first_due_of};
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::state::cache::CaseCache;
@@ -136,6 +137,8 @@ pub struct Ledger {
     /// Bodies below this height go, a bounded number of rows with each commit.
     prune_below: Height,
     cases: CaseCache,
+    /// No due row stands before this one.
+    due_from: DueRow,
     turns: Turns,
     conduct: Conduct,
 }
@@ -169,7 +172,8 @@ impl Ledger {
     }
     fn execution(&self, place: Place) -> Execution<'_> {
         let execution = Execution::new(self.store.as_ref(), &self.tip.registry, place);
-        execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct)
+        let execution = execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct);
+        execution.with_due_from(self.due_from)
     }
     /// Where the chain stands.
     #[must_use]
@@ -370,6 +374,7 @@ impl Ledger {
         }
         stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
         batch.append(with);
+        let due_from = first_due_of(&batch).map_or(self.due_from, |first| first.min(self.due_from));
         let (store, cases, changed) = (self.store.as_ref(), &mut self.cases, executed.cases);
         let write = || store.write(batch, Durability::Synced);
         // Nobody sees the cases before the block is durable, so they are put in their places meanwhile.
@@ -391,7 +396,9 @@ impl Ledger {
             // What is kept was counted by the ones before.
             self.cases.clear();
         }
-        let next_due_ms = stored::next_due_ms(self.store.as_ref(), &registry)?;
+        let next_due = stored::next_due(self.store.as_ref(), &registry, &due_from)?;
+        self.due_from = next_due.unwrap_or(due_from);
+        let next_due_ms = stored::due_at(&registry, next_due);
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),

@@ -46,8 +46,10 @@ pub const EFFECTS_WORK: u64 = 2;
 /// Work that one block does for what is due, a single case apart: a third of what a proposer packs. The rest is left to
 /// the next block.
 pub const DUE_WORK_MAX: u64 = 3_333;
-/// Most heights at which due work alone touched one case. What a case's reports can start is due far less often.
-pub const DUE_HEIGHTS_MAX: usize = 65_536;
+/// Most heights at which due work alone touched one case: they are kept in its row. All effects that its reports can
+/// make at one time are due less often (a deadline warns, ends, and ends its grace); only corrections that start
+/// everything anew could get there, over years. From then on the case is brought forward by its reports alone.
+pub const DUE_HEIGHTS_MAX: usize = 16_384;
 /// Work of one evidence item: two signatures are verified for it.
 pub const EVIDENCE_WORK: u64 = 10;
 /// Work of a proposal: its text is checked and compared with the one before. More than a proposer packs, so that a block
@@ -91,6 +93,7 @@ pub const CHUNK_KEY_BYTES_MAX: usize = 38;
 pub const CHUNKS_MAX: usize = 50_000;
 
 const _: () = assert!(DUE_WORK_MAX <= PROPOSAL_WORK / 3);
+const _: () = assert!(DUE_HEIGHTS_MAX > 3 * laufzettel_contracts::limits::EFFECTS_MAX);
 // Kind, two keys with their lengths, count, length, digest.
 const _: () = assert!(CHUNKS_MAX * (1 + 2 * (4 + CHUNK_KEY_BYTES_MAX) + 4 + 4 + 32) < 6 * 1024 * 1024);
 // The last transaction of a part may bring all of its items, and the last part of a chunk is a whole one.

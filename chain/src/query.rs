@@ -24,8 +24,12 @@ use crate::state::governance::Proposal;
 use crate::storage::{Family, Read, StoreError};
 use crate::transaction::{Payload, SignedTransaction};
 
+mod draft;
 mod effects;
+mod known;
+pub use draft::{Draft, Folded, Tried};
 pub use effects::{CaseEffects, Inbox, InboxRow, effects, inbox};
+pub use known::{KnownCase, height_at, known_at};
 
 fn damaged(family: Family, what: impl ToString) -> StoreError {
     StoreError::Damaged { family: family.name(), what: what.to_string() }

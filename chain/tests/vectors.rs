@@ -248,6 +248,8 @@ fn actions() -> Vec<(&'static str, bool, proto::item::Action)> {
     let (slot, effect, tag) = (vec![0x51; 32], vec![0xef; 16], vec![0x7a; 32]);
     let reason = || "unlawful".to_owned();
     let overridden = proto::Override { reason: reason(), key_id: vec![0x4e; 16] };
+    let (kind, text) = ("definition".to_owned(), b"text".to_vec());
+    let propose = proto::Propose { kind, text, effective_height: 900, ..proto::Propose::default() };
     vec![
         (
             "16 open_case",
@@ -299,16 +301,7 @@ fn actions() -> Vec<(&'static str, bool, proto::item::Action)> {
             true,
             A::ClearanceCheck(proto::ClearanceCheck { status: "removal_scheduled".to_owned() }),
         ),
-        (
-            "32 propose",
-            false,
-            A::Propose(proto::Propose {
-                kind: "definition".to_owned(),
-                text: b"text".to_vec(),
-                effective_height: 900,
-                ..proto::Propose::default()
-            }),
-        ),
+        ("32 propose", false, A::Propose(propose)),
         ("33 vote yes", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: true })),
         ("33 vote no", false, A::Vote(proto::Vote { proposal: vec![0x9a; 32], yes: false })),
         ("34 anchor", false, A::Anchor(proto::Anchor { digest: vec![0xac; 32] })),

@@ -3,9 +3,10 @@
 //! keeps about earlier effects (`History`), and of the instant asked about.
 //!
 //! Read `given` (what comes out), `machine` (how), `history` (what is remembered of it) and `admit` (what is refused
-//! because of it). Must never write a status: a rule proposes, a person or a case system reports.
+//! because of it); `compare` says what a draft would change. Must never write a status: a rule proposes, a person or a case system reports.
 
 mod admit;
+mod compare;
 mod counting;
 mod given;
 mod history;
@@ -16,6 +17,9 @@ mod timers;
 mod who;
 
 pub use admit::{Candidate, Stop, admit};
+pub use compare::{
+    Became, Change as DraftChange, Counts, Departure, Difference, OfAuthority, Places, Side, Tally, compare,
+};
 pub use given::{
     Addressee, Cause, DeadlineEffect, DeadlineState, Dropped, EffectDeviation, EffectDeviationKind, EffectId,
     EffectKind, Effects, LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect,
@@ -144,6 +148,15 @@ impl EffectFold {
 
     /// Brings it up to the case and the instant: from where it stands if nothing has changed before that, else anew.
     pub fn update(&mut self, world: &World<'_>, case: &CaseFold, known: &Known<'_>) {
+        let same = case.refolds() == self.refolds
+            && case.entries().len() == self.entries
+            && known.history.revision() == self.revision
+            && known.as_of_ms >= self.as_of_ms;
+        if same && self.effects().next_due_ms.is_none_or(|next| known.as_of_ms < next) {
+            self.machine.wait(known.as_of_ms);
+            self.as_of_ms = known.as_of_ms;
+            return;
+        }
         let grew = case.refolds() == self.refolds
             && case.entries().len() >= self.entries
             && known.history.revision() == self.revision

@@ -106,7 +106,7 @@ pub fn view<'v>(
     };
     let effect_deviations =
         effects.deviations.iter().filter(|one| slots.contains(&one.slot) || sees_lock(&one.kind)).collect();
-    let past = history.past().iter();
+    let past = history.past().iter().map(|(id, past)| (id, past.as_ref()));
     View {
         headline: tracks.iter().copied().max_by_key(|track| track.order),
         closed: state.closed && !tracks.is_empty(),

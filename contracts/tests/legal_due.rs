@@ -433,3 +433,24 @@ fn reads_lengths() {
         assert!(error.to_string().starts_with("write "), "{text}: {error}");
     }
 }
+
+proptest! {
+    /// A list counts a period again from what it was counted from.
+    #[test]
+    fn a_period_tells_from_what_it_was_counted(
+        start in 12_000..25_000_i32,
+        ms in 0..2_000_000_000_000_u64,
+        (unit, count) in (0..5_usize, 1..40_u32),
+        choice in 0..4_usize,
+        clock in any::<bool>(),
+    ) {
+        let unit = ["D", "WD", "W", "M", "Y"][unit];
+        let long = if clock { format!("PT{count}H") } else { format!("P{}{unit}", if unit == "Y" { 1 + count % 9 } else { count }) };
+        let choice = [Choice::Unmoved, Choice::Latest, Choice::Earliest, area("DE-BY-augsburg")][choice].clone();
+        let start = if ms % 2 == 0 { When::Day(start) } else { When::Instant(ms) };
+        if let Ok(found) = due(&CALENDARS, length(&long), start, &choice) {
+            let (length, start, choice) = found.counted_from().expect("counted");
+            prop_assert_eq!(due(&CALENDARS, length, start, &choice), Ok(found));
+        }
+    }
+}

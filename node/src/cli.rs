@@ -137,7 +137,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Deadlines(command) => block_on(command.run(&target, output)),
         Command::Watch(command) => block_on(command.run(&target, output)),
         Command::Verify(command) => command.run(home, output),
-        Command::Process(command) => block_on(command.run(&target, output)),
+        Command::Process(command) => block_on(command.run(home, &target, output)),
         Command::Gov(command) => block_on(command.run(&target, output)),
     }
 }

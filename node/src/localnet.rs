@@ -199,7 +199,7 @@ impl LocalNet {
     pub fn node_folder(&self, node: &str) -> PathBuf {
         self.folder.join("nodes").join(node)
     }
-    /// A client's profile folder: certificates and service key of an authority.
+    /// A client's profile folder: certificates, service key and a person's key of an authority.
     #[must_use]
     pub fn profile(&self, authority: &str) -> PathBuf {
         self.folder.join("clients").join(authority)
@@ -269,6 +269,8 @@ fn make_member(folder: &Path, root: &CertificateFiles, member: &Member) -> Resul
     }
     make(KeyPurpose::Service, &service)?;
     make(KeyPurpose::Governance, &[profile.join("governance.pem")])?;
+    // Of a second person, who may override what blocks a report.
+    make(KeyPurpose::Person, &[profile.join("person.pem")])?;
     let client = tls::issue(root, &Subject::Client(member.id.clone()))?;
     client.save(&profile.join("client.pem"), &profile.join("client-key.pem"))?;
     write(&profile.join("ca.pem"), &root.certificate)?;

@@ -2,13 +2,20 @@
 //! machine do, and what an event costs. Each figure is of this run and this
 //! machine; docs/PERFORMANCE.md says what each means and holds those measured.
 
+mod alone;
+mod escalations;
 mod faults;
 mod figures;
 mod growth;
+pub(crate) mod inbox;
+mod networks;
+mod plan;
 mod postgres;
 mod process;
 mod rates;
 mod reads;
+mod rules;
+mod storm;
 mod work;
 
 use std::sync::Arc;
@@ -71,6 +78,25 @@ const FULL: Times = Times {
 pub(crate) fn growth(small: bool) -> Result<Figures, Fault> {
     let [first, last] = GROWTH;
     growth::run(&if small { [first / 10, first] } else { [first, last] })
+}
+
+/// Measures what rules add to the cost of an event.
+pub(crate) async fn rules(small: bool) -> Result<Figures, Fault> {
+    let (cases, blocks) = if small { (4_000, 48) } else { (20_000, 160) };
+    let mut figures = rules::run(&rules::Size { cases, blocks })?;
+    if !small {
+        networks::run(&mut figures).await?;
+    }
+    Ok(figures)
+}
+
+/// Measures a storm of deadlines.
+pub(crate) async fn storm(small: bool) -> Result<Figures, Fault> {
+    let mut figures = storm::run(if small { 10_000 } else { 100_000 })?;
+    if !small {
+        escalations::run(&mut figures, 100_000).await?;
+    }
+    Ok(figures)
 }
 
 /// Measures the rate of transactions with many events and the catch-up after it, and nothing else: what a profile of

@@ -23,8 +23,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Four authorities, realistic cases, where they stand, and a proof.
+    /// Four authorities and a story of two cases: deadlines, a task, a correction, an urgent stop, and a proof.
     Demo {
+        /// Instead, fourteen cases of the process without rules, and where they stand.
+        #[arg(long)]
+        cases: bool,
         /// Where to keep the network's files and the proof; a temporary folder if not given.
         #[arg(long)]
         folder: Option<PathBuf>,
@@ -118,6 +121,16 @@ enum Command {
         /// Measures transactions with many events and the catch-up alone, for a profile.
         #[arg(long, conflicts_with_all = ["growth", "postgres"])]
         batch: bool,
+        /// Measures the lists of an authority with 100,000 open tasks, or 10,000 with `--quick`.
+        #[arg(long, conflicts_with_all = ["growth", "batch", "postgres"])]
+        inbox: bool,
+        /// Measures what the rules of a process add to the cost of an event: one ledger with, one without, in turn.
+        #[arg(long, conflicts_with_all = ["growth", "postgres", "batch", "inbox"])]
+        rules: bool,
+        /// Lets 100,000 deadlines come at once, more while the network was down, and as many escalations over four
+        /// processes; with `--quick` 10,000, and not the last.
+        #[arg(long, conflicts_with_all = ["growth", "postgres", "batch", "inbox", "rules"])]
+        storm: bool,
         /// Lets a PostgreSQL on this machine do the same work and compares.
         #[arg(long, conflicts_with = "growth")]
         postgres: bool,
@@ -145,9 +158,13 @@ fn print<T: Serialize + std::fmt::Display>(result: &T, json: bool) -> Result<(),
 impl Arguments {
     pub(crate) async fn run(self) -> Result<ExitCode, Fault> {
         let sound = match self.command {
-            Command::Demo { folder } => {
+            Command::Demo { folder, cases } => {
                 let kept = folder.map_or_else(|| tempfile::tempdir().map(tempfile::TempDir::keep), Ok)?;
-                demo::run::run(&kept).await?;
+                if cases {
+                    demo::run::run(&kept).await?
+                } else {
+                    demo::run::tell(&kept).await?
+                }
                 true
             }
             Command::Replay { log, definition, nodes, seed, json } => {
@@ -186,9 +203,17 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
+            Command::Story(Story::Simulate { cases, seed, json }) => {
+                let report = story::simulate::run(&story::simulate::Wish { cases, seed, quiet: json }).await?;
+                print(&report, json)?;
+                report.is_sound()
+            }
             Command::Sim { seeds, json } => sim::run_all(seeds, json),
-            Command::Bench { quick, growth, batch, postgres, json } => {
+            Command::Bench { quick, growth, batch, inbox, rules, storm, postgres, json } => {
                 let figures = match (growth, batch) {
+                    _ if inbox => bench::inbox::run(quick).await?,
+                    _ if rules => bench::rules(quick).await?,
+                    _ if storm => bench::storm(quick).await?,
                     (true, _) => bench::growth(quick)?,
                     (_, true) => bench::batch(quick).await?,
                     _ => bench::run(quick, postgres).await?,

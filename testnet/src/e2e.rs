@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod asked;
 mod foreign;
 mod inbox;
 mod operation;
@@ -100,6 +101,15 @@ async fn the_story_of_corrections_holds() {
     let _turn = turn().await;
     let report = story::corrections::run(true).await.unwrap();
     assert!(report.is_sound() && report.steps() == 27, "{report}: {:#?}", report.failed());
+}
+
+/// What a draft would change is what the reports say and what a network under the draft shows; the node goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_tried_on_the_cases_of_a_running_network() {
+    let _turn = turn().await;
+    let wish = story::simulate::Wish { cases: 200, seed: 7, quiet: true };
+    let report = story::simulate::run(&wish).await.unwrap();
+    assert!(report.is_sound(), "{report}");
 }
 
 /// What the README shows first.

@@ -80,8 +80,12 @@ async fn work(cluster: &Cluster, load: &Load, events: u64) -> Honest {
         assert!(outcome.receipts.iter().all(|receipt| receipt.applied), "{outcome:?}");
         let sent = Instant::now();
         let read_at = Some(v1::ReadAt { height: 0, min_height: outcome.height });
-        let request =
-            v1::GetCaseRequest { case_id: load.case_bytes(number), read_at, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest {
+            case_id: load.case_bytes(number),
+            read_at,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         client.cases.get_case(request).await.unwrap().into_inner().view.unwrap();
         honest.reads.record(u64::try_from(sent.elapsed().as_micros()).unwrap()).unwrap();
     }

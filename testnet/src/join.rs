@@ -4,7 +4,7 @@
 //! was said to be final must be there, the roots equal, and a proof of the
 //! joined node must verify with the genesis file alone.
 
-mod fill;
+pub(crate) mod fill;
 mod process;
 
 use std::path::Path;
@@ -281,7 +281,7 @@ async fn prepare(folder: &Path, wish: &Wish) -> Result<Prepared, Fault> {
     let mut cluster = cluster(folder, 0)?;
     wish.say(&format!("writing {} cases into the stores ...", wish.cases));
     let filling = Instant::now();
-    let filled = fill::fill(&cluster, wish.cases, wish.seed, wish.quiet)?;
+    let filled = fill::fill(&cluster, &fill::PLAIN, wish.cases, wish.seed, wish.quiet)?;
     let fill_s = filling.elapsed().as_secs_f64();
     cluster.start().await?;
     wish.say(&format!("snapshots at height {} ...", filled.height));

@@ -139,8 +139,12 @@ async fn progress(cluster: &Cluster, seed: u64) -> Result<(), Fault> {
     for node in cluster.nodes() {
         let mut client = cluster.connect(node, node).await?;
         let read_at = Some(v1::ReadAt { height: 0, min_height: highest });
-        let request =
-            v1::GetCaseRequest { case_id: load.case_bytes(0), read_at, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest {
+            case_id: load.case_bytes(0),
+            read_at,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         client.cases.get_case(request).await.map_err(|status| format!("node {node} lags: {status}"))?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 pub(crate) mod corrections;
 mod cut;
 mod feeds;
+pub(crate) mod simulate;
 mod steps;
 mod urgent;
 mod world;
@@ -31,6 +32,18 @@ pub(crate) enum Story {
     /// What a report brought is withdrawn with it and comes back with it; a deviation silences nothing; an idle network
     /// wakes.
     Corrections {
+        /// Prints the report as JSON and nothing else to standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A draft of the asylum procedure is tried on the cases of a running network.
+    Simulate {
+        /// Cases in the network.
+        #[arg(long, default_value_t = 1_000)]
+        cases: u64,
+        /// Chooses the cases.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
         /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,

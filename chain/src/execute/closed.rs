@@ -28,7 +28,7 @@ impl Closed {
     /// Closes cases, halves of many on different cores; the order of everything is that of the cases.
     pub(super) fn of(
         mut cases: Vec<(CaseId, Arc<OpenCase>)>,
-        before: &BTreeMap<CaseId, index::Standing>,
+        before: &BTreeMap<CaseId, Arc<index::Standing>>,
         height: Height,
         ends: &Ends<'_>,
     ) -> Self {
@@ -40,7 +40,7 @@ impl Closed {
         }
         let mut closed = Self::default();
         for (id, case) in cases {
-            closed.close(id, case, before.get(&id), height, ends);
+            closed.close(id, case, before.get(&id).map(Arc::as_ref), height, ends);
         }
         closed
     }
@@ -64,7 +64,9 @@ impl Closed {
         let after = index::Standing::of_case(&case);
         index::put_standing(&mut self.batch, &id, before, &after);
         let previous = case.written();
-        let root = Arc::make_mut(&mut case).close(&id, height, &mut self.batch);
+        let closing = Arc::make_mut(&mut case);
+        closing.stand(Arc::new(after));
+        let root = closing.close(&id, height, &mut self.batch);
         self.cases.push((id, case));
         self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });
     }

@@ -73,28 +73,29 @@ pub(super) fn cost(case: &OpenCase) -> u64 {
 impl Execution<'_> {
     /// Brings forward the cases in which something is due, in the order of when it is and of their ids, as far as the
     /// share of the work goes; at least one. A case that the block touches anyway is brought forward with it.
-    pub(super) fn run_due(&mut self) -> Result<(), StoreError> {
+    /// The work that took.
+    pub(super) fn run_due(&mut self) -> Result<u64, StoreError> {
         if self.registry.protocol < 2 {
-            return Ok(());
+            return Ok(0);
         }
         let (mut work, mut done) = (0u64, 0usize);
         let most = usize::try_from(limits::DUE_WORK_MAX).unwrap_or(usize::MAX).saturating_add(self.cases.len());
-        for (_, id) in due_until(self.read, self.place.time_ms, most)? {
+        for (_, id) in due_until(self.read, &self.due_from, self.place.time_ms, most)? {
             let Some(case) = self.case(&id)? else { continue };
             let (cost, revision) = (cost(case), case.revision());
             if self.before.get(&id).is_none_or(|standing| standing.revision != revision) {
                 continue;
             }
-            work = work.saturating_add(cost);
-            if done > 0 && work > limits::DUE_WORK_MAX {
+            if done > 0 && work.saturating_add(cost) > limits::DUE_WORK_MAX {
                 break;
             }
+            work = work.saturating_add(cost);
             done = done.saturating_add(1);
             if let Some(case) = self.cases.get_mut(&id) {
                 Arc::make_mut(case).touch_due();
             }
         }
-        Ok(())
+        Ok(work)
     }
     /// Judges the items of a transaction by locks and guards, all on the cases as they are before it. Nothing is judged
     /// in protocol version 1.

@@ -14,6 +14,7 @@ use crate::execute::Conduct;
 use crate::genesis::{Genesis, GenesisError, calendars_hash, text_hash};
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, NO_HASH};
+use crate::index::inbox::DUE_LEAST;
 use crate::limits;
 use crate::rows;
 use crate::state::cache::CaseCache;
@@ -199,8 +200,8 @@ impl Ledger {
         let prune_below = Pruned::load(store.as_ref())?.bodies_from;
         let (verified, cases) = (Arc::default(), CaseCache::default());
         let (turns, conduct) = (Turns::PROTOCOL, Conduct::PROTOCOL);
-        let tip = Arc::new(tip);
-        Ok(Self { store, genesis, tip, order, verified, archive, prune_below, cases, turns, conduct })
+        let (tip, due_from) = (Arc::new(tip), DUE_LEAST);
+        Ok(Self { store, genesis, tip, order, verified, archive, prune_below, cases, due_from, turns, conduct })
     }
     fn create(store: &dyn Store, genesis: &Genesis) -> Result<(), OpenError> {
         let (root, mut batch) = genesis_state(genesis, store)?;

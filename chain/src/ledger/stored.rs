@@ -12,7 +12,7 @@ use crate::codec::{decode, encode};
 use crate::execute::Outcome;
 use crate::header::Header;
 use crate::ids::Height;
-use crate::index::inbox;
+use crate::index::inbox::{self, DUE_LEAST, DueRow};
 use crate::receipt::receipts_bytes;
 use crate::registry::Registry;
 use crate::rows;
@@ -69,18 +69,22 @@ pub fn stored_tip(read: &dyn Read, registry: &Arc<Registry>) -> Result<(Tip, Pro
         validators: registry.validators.clone(),
         order: order.next(&registry.validators),
         parameters: registry.parameters,
-        next_due_ms: next_due_ms(read, &registry)?,
+        next_due_ms: due_at(&registry, next_due(read, &registry, &DUE_LEAST)?),
         registry,
     };
     Ok((tip, order))
 }
 
+/// What becomes due first, where no due row stands before `from`.
+pub(super) fn next_due(read: &dyn Read, registry: &Registry, from: &DueRow) -> Result<Option<DueRow>, StoreError> {
+    if registry.protocol < 2 { Ok(None) } else { inbox::next_due(read, from) }
+}
+
 /// When something becomes due first; cases that wait to be counted anew are due at once.
-pub(super) fn next_due_ms(read: &dyn Read, registry: &Registry) -> Result<Option<u64>, StoreError> {
-    match (registry.protocol < 2, registry.register.recount) {
-        (true, _) => Ok(None),
-        (false, Some(_)) => Ok(Some(0)),
-        (false, None) => inbox::next_due_ms(read),
+pub(super) fn due_at(registry: &Registry, next_due: Option<DueRow>) -> Option<u64> {
+    match registry.register.recount {
+        Some(_) if registry.protocol >= 2 => Some(0),
+        Some(_) | None => next_due.map(|(due_ms, _)| due_ms),
     }
 }
 

@@ -13,6 +13,7 @@ use super::row::{DUE_HEIGHTS, NEXT_DUE, delete_report, put_report};
 use crate::codec::Writer;
 use crate::crypto::{Hash, hash_parts};
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
+use crate::index::Standing;
 use crate::item::{Action, Item};
 use crate::query;
 use crate::receipt;
@@ -36,6 +37,8 @@ pub struct OpenCase {
     moved: bool,
     /// Reports that came, were corrected or went since the case was written, with their places.
     touched: BTreeMap<Slot, Position>,
+    /// Where it stood when it was written last, if it was kept in memory since.
+    standing: Option<Arc<Standing>>,
     /// Hashes of the row's fields; none before they are first asked for.
     tree: Option<FieldTree>,
 }
@@ -59,7 +62,18 @@ impl OpenCase {
     pub fn new(definition: Arc<Definition>, height: Height) -> Self {
         let row = CaseRow::new(&definition, height);
         let (fold, touched) = (CaseFold::new(), BTreeMap::new());
-        Self { definition, fold, living: None, row, fresh: true, due: false, moved: false, touched, tree: None }
+        Self {
+            definition,
+            fold,
+            living: None,
+            row,
+            fresh: true,
+            due: false,
+            moved: false,
+            touched,
+            standing: None,
+            tree: None,
+        }
     }
     /// The same with what follows from its reports, if it is of language 2.
     #[must_use]
@@ -127,7 +141,18 @@ impl OpenCase {
         let fold = row.fold(read, &definition, case)?;
         let living = living(read, registry, (case, &row), &definition, &fold)?.map(Box::new);
         let touched = BTreeMap::new();
-        Ok(Some(Self { definition, fold, living, row, fresh: false, due: false, moved: false, touched, tree: None }))
+        Ok(Some(Self {
+            definition,
+            fold,
+            living,
+            row,
+            fresh: false,
+            due: false,
+            moved: false,
+            touched,
+            standing: None,
+            tree: None,
+        }))
     }
     /// What follows from its reports; none in language 1.
     #[must_use]
@@ -156,6 +181,15 @@ impl OpenCase {
         if let Some(living) = &mut self.living {
             living.advance(&self.definition, &self.fold, time_ms);
         }
+    }
+    /// Where it stood when it was written last; none if that was not kept.
+    #[must_use]
+    pub fn standing(&self) -> Option<Arc<Standing>> {
+        self.standing.clone()
+    }
+    /// Keeps where it stands as it is written.
+    pub(crate) fn stand(&mut self, standing: Arc<Standing>) {
+        self.standing = Some(standing);
     }
     /// Height that wrote its value in the state tree, if it has one.
     #[must_use]
@@ -277,6 +311,10 @@ impl OpenCase {
     /// Marks it as touched in this block by due work alone.
     pub fn touch_due(&mut self) {
         self.due = true;
+    }
+    /// Whether due work alone may touch it after this block.
+    pub(crate) fn wakes(&self) -> bool {
+        self.row.wakes(self.due)
     }
     /// Whether due work alone touches it in this block.
     #[must_use]

@@ -3,7 +3,7 @@
 //! a clock: the instant asked about is block time.
 
 pub mod fields;
-mod past;
+pub(crate) mod past;
 
 use std::sync::Arc;
 

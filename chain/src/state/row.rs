@@ -16,6 +16,7 @@ use crate::crypto::Hash;
 use crate::ids::{CaseId, Height};
 use crate::index::{position_bytes, position_from};
 use crate::item::{report_from_proto, report_to_proto};
+use crate::limits::DUE_HEIGHTS_MAX;
 use crate::registry::Registry;
 use crate::rows;
 use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
@@ -61,7 +62,7 @@ pub struct CaseRow {
     /// Bit by field: written again at the last change.
     latest: u32,
     /// Fields that are not empty and repeat no other part of the row, by number.
-    fields: BTreeMap<u8, Vec<u8>>,
+    fields: BTreeMap<u8, Arc<[u8]>>,
     /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
     kept: BTreeMap<u8, Hash>,
     pub(super) retracted: Vec<(Slot, String)>,
@@ -119,17 +120,22 @@ impl CaseRow {
             fields::IDENTITY => fields::identity(case, &self.definition, self.version, self.opened),
             fields::HISTORY => fields::history(self.history_count, &self.history),
             fields::REVISION => fields::revision(self.revision, self.next_due_ms().unwrap_or(0)),
-            field => self.fields.get(&number(field)).cloned().unwrap_or_default(),
+            field => self.kept(number(field)).to_vec(),
         }
     }
     /// Bytes kept under a number: a field of the state, or what stands beside them.
     pub(super) fn kept(&self, number: u8) -> &[u8] {
-        self.fields.get(&number).map_or(&[], Vec::as_slice)
+        self.fields.get(&number).map_or(&[], AsRef::as_ref)
     }
     /// When something in the case becomes due, milliseconds UTC; none in language 1.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         self.kept(NEXT_DUE).try_into().ok().map(u64::from_be_bytes)
+    }
+    /// Whether due work alone may touch the case once more, after one height that is not in the row yet, if `touched`.
+    pub(super) fn wakes(&self, touched: bool) -> bool {
+        let heights = self.kept(DUE_HEIGHTS).len() >> 3;
+        heights.saturating_add(usize::from(touched)) < DUE_HEIGHTS_MAX
     }
     /// Heights at which due work alone touched the case, ascending.
     #[must_use]
@@ -161,7 +167,7 @@ impl CaseRow {
             fields::IDENTITY => moved,
             // What is accepted after the opening is counted, and is an event; due work writes them with it.
             fields::HISTORY | fields::REVISION => true,
-            field => self.fields.get(&number(field)) != state.get(&number(field)),
+            field => self.fields.get(&number(field)).map(AsRef::as_ref) != state.get(&number(field)).map(Vec::as_slice),
         };
         let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
         if fresh {
@@ -177,7 +183,14 @@ impl CaseRow {
             }
             self.latest = now;
         }
-        (self.written, self.changed, self.fields) = (self.salt, height, state);
+        // What has not changed is shared with the copy that this one was made of.
+        self.fields.retain(|field, _| state.contains_key(field));
+        for (field, bytes) in state {
+            if self.fields.get(&field).is_none_or(|before| **before != *bytes) {
+                self.fields.insert(field, bytes.into());
+            }
+        }
+        (self.written, self.changed) = (self.salt, height);
         changed
     }
     /// Writes the row.
@@ -253,4 +266,22 @@ pub(super) fn delete_report(batch: &mut Batch, case: &CaseId, position: &Positio
 
 fn encode_report(report: &Report) -> Vec<u8> {
     report_to_proto(report).encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use laufzettel_contracts::ASYL_DE_2;
+
+    #[test]
+    fn due_work_alone_touches_a_case_at_no_more_heights_than_its_row_may_hold() {
+        let definition = Definition::check(ASYL_DE_2).unwrap_or_else(|_| panic!("shipped")).definition;
+        let mut row = CaseRow::new(&definition, 1);
+        let with = |row: &mut CaseRow, heights: usize| row.fields.insert(DUE_HEIGHTS, vec![0; heights * 8].into());
+        assert!(row.wakes(false) && row.wakes(true));
+        with(&mut row, DUE_HEIGHTS_MAX - 1);
+        assert_eq!((row.wakes(false), row.wakes(true)), (true, false), "the last one is being written");
+        with(&mut row, DUE_HEIGHTS_MAX);
+        assert_eq!((row.wakes(false), row.due_heights().len()), (false, DUE_HEIGHTS_MAX));
+    }
 }

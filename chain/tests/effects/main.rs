@@ -10,6 +10,7 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod asked;
 mod due;
 mod genesis;
 mod governance;

@@ -30,7 +30,7 @@ const DAYS: [(usize, &str); 8] = [
 ];
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Day(u8, usize, i32),
     Relief(u8, u64),
     Executed(u8, u64),
@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Hours before each block, and its steps, each a transaction.
-fn history() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
+pub(crate) fn history() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
     let hours = prop_oneof![2 => Just(0u64), 3 => 1..30u64, 2 => 30..400u64];
     vec((hours, vec(step(), 0..4)), 1..9)
 }
@@ -101,7 +101,7 @@ fn action(scene: &Scene, step: &Step, reports: &Reports) -> Option<(u8, usize, A
     })
 }
 
-fn played(history: &[(u64, Vec<Step>)]) -> Scene {
+pub(crate) fn played(history: &[(u64, Vec<Step>)]) -> Scene {
     let mut scene = Scene::opened();
     let second = scene.item(case(2), &opens("stop"), None);
     scene.send(OFFICE, vec![second]);

@@ -13,11 +13,13 @@ use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::AuthorityId;
 use shown::{Present, present};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What the ledger keeps of one case's effects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
-    past: BTreeMap<EffectId, Past>,
+    /// A case is copied whole before it changes; what does not change is shared.
+    past: BTreeMap<EffectId, Arc<Past>>,
     /// How many acknowledgements of notices and completions there are: they never become fewer, and a fold that has seen
     /// as many has seen them all.
     revision: u64,
@@ -37,11 +39,12 @@ impl History {
         let acknowledged = |past: &Past| if past.kind == EffectKind::Notice { past.acknowledged.len() } else { 0 };
         let of = |past: &Past| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
         let revision = past.values().fold(0_u64, |sum, past| sum.saturating_add(of(past) as u64));
+        let past = past.into_iter().map(|(id, past)| (id, Arc::new(past))).collect();
         Self { past, revision, last }
     }
 
     /// All that is kept, by name.
-    pub fn past(&self) -> &BTreeMap<EffectId, Past> {
+    pub fn past(&self) -> &BTreeMap<EffectId, Arc<Past>> {
         &self.past
     }
 
@@ -61,6 +64,19 @@ impl History {
         all.into_iter().flatten().map(|(authority, at_ms)| (authority, *at_ms))
     }
 
+    /// The history without what was answered later than an instant: for a question about the past. When things arose
+    /// and were withdrawn stays, since that is when the ledger came to know of it.
+    #[must_use]
+    pub fn until(&self, at_ms: u64) -> Self {
+        let then = |past: &Past| {
+            let mut past = past.clone();
+            past.acknowledged.retain(|_, acknowledged_ms| *acknowledged_ms <= at_ms);
+            past.completion.take_if(|completion| completion.at_ms > at_ms);
+            past
+        };
+        Self::restore(self.past.iter().map(|(id, past)| (*id, then(past))).collect())
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }
@@ -69,16 +85,26 @@ impl History {
     pub fn advance(&mut self, world: &World<'_>, effects: &Effects) -> Changes {
         let now_ms = effects.as_of_ms;
         let mut changes = Changes::default();
-        let mut there = BTreeSet::new();
+        let mut there = 0_usize;
         for present in present(world, effects) {
-            there.insert(present.origin.id);
-            self.see(world, effects, present, &mut changes);
+            there = there.saturating_add(usize::from(self.see(world, effects, present, &mut changes)));
         }
+        // All that is there is remembered now; mostly nothing else is.
+        if self.past.values().filter(|past| past.withdrawn_ms.is_none()).count() > there {
+            changes.withdrawn = self.withdraw(world, effects, now_ms);
+        }
+        changes
+    }
+
+    /// Withdraws what is given no longer.
+    fn withdraw(&mut self, world: &World<'_>, effects: &Effects, now_ms: u64) -> Vec<Change> {
+        let there: BTreeSet<EffectId> = present(world, effects).map(|present| present.origin.id).collect();
         let mut gone = Vec::new();
         for (id, past) in &mut self.past {
             if past.withdrawn_ms.is_some() || there.contains(id) {
                 continue;
             }
+            let past = Arc::make_mut(past);
             past.withdrawn_ms = Some(now_ms);
             let acknowledge = past.kind == EffectKind::Lock && past.stood;
             let told = past.told.iter().cloned().collect();
@@ -86,11 +112,11 @@ impl History {
             gone.push(Change { id: *id, kind: past.kind, name: past.name.clone(), told, urgent, acknowledge });
         }
         gone.sort_by_key(|change| change.kind);
-        changes.withdrawn = gone;
-        changes
+        gone
     }
 
-    fn see(&mut self, world: &World<'_>, effects: &Effects, present: Present<'_>, changes: &mut Changes) {
+    /// Takes one effect that is given; whether it is remembered.
+    fn see(&mut self, world: &World<'_>, effects: &Effects, present: Present<'_>, changes: &mut Changes) -> bool {
         let Present { origin, kind, name, stands, urgent, acknowledge, shown } = present;
         let id = origin.id;
         let change = |told: Vec<Addressee>| Change { id, kind, name: name.clone(), told, urgent, acknowledge };
@@ -100,7 +126,7 @@ impl History {
             let kept = EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED);
             if count >= EFFECTS_MAX || (!urgent && self.last >= kept) {
                 changes.dropped = changes.dropped.saturating_add(1);
-                return;
+                return false;
             }
             let told = all();
             let past = Past {
@@ -117,13 +143,17 @@ impl History {
                 acknowledged: BTreeMap::new(),
                 completion: None,
             };
-            self.past.insert(id, past);
+            self.past.insert(id, Arc::new(past));
             self.last = self.last.saturating_add(usize::from(!urgent));
             changes.arose.push(change(told));
-            return;
+            return true;
         };
-        past.stood = stands;
-        if past.withdrawn_ms.take().is_some() {
+        if past.stood != stands {
+            Arc::make_mut(past).stood = stands;
+        }
+        if past.withdrawn_ms.is_some() {
+            let past = Arc::make_mut(past);
+            past.withdrawn_ms = None;
             if kind == EffectKind::Lock {
                 // What was acknowledged was that it had gone.
                 past.acknowledged.clear();
@@ -134,10 +164,11 @@ impl History {
         } else if stands {
             let more = shown.besides(world, effects, &past.told);
             if !more.is_empty() {
-                past.told.extend(more.iter().cloned());
+                Arc::make_mut(past).told.extend(more.iter().cloned());
                 changes.readdressed.push(change(more));
             }
         }
+        true
     }
 
     /// Records that an authority acknowledged a notice, or the withdrawal of a lock that stood. `effects` are those of
@@ -169,7 +200,7 @@ impl History {
         if past.acknowledged.contains_key(authority) {
             return Err(HistoryRefusal::AlreadyAcknowledged);
         }
-        past.acknowledged.insert(authority.clone(), now_ms);
+        Arc::make_mut(past).acknowledged.insert(authority.clone(), now_ms);
         self.revision = self.revision.saturating_add(u64::from(past.kind == EffectKind::Notice));
         Ok(())
     }
@@ -201,7 +232,7 @@ impl History {
         if !rule.is_some_and(|rule| rule.outcomes.contains(&completion.outcome)) {
             return Err(HistoryRefusal::OutcomeUnknown);
         }
-        past.completion = Some(completion);
+        Arc::make_mut(past).completion = Some(completion);
         self.revision = self.revision.saturating_add(1);
         Ok(())
     }

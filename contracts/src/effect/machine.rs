@@ -78,6 +78,8 @@ pub(super) struct Machine {
     /// By name, how many locks stand.
     pub(super) locks_open: BTreeMap<Code, u32>,
     pub(super) roles: Roles,
+    /// Whether the participants in the result are those of `roles`.
+    pub(super) roles_told: bool,
     pub(super) timers: BTreeSet<Timer>,
     /// The first instant after the one asked about that lies before a report taken already: from then on that report
     /// is to be taken after it.
@@ -92,6 +94,11 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn effects(&self) -> &Effects {
         &self.effects
+    }
+
+    /// Puts another instant in the place of the one asked about, where nothing becomes due in between.
+    pub(super) fn wait(&mut self, as_of_ms: u64) {
+        self.effects.as_of_ms = as_of_ms;
     }
 
     pub(super) fn into_effects(self) -> Effects {
@@ -136,7 +143,10 @@ impl Machine {
         }
         let given = Given { world, known, entries: &[] };
         self.drain(&given, None);
-        self.effects.participants = self.roles.all(world);
+        if !self.roles_told {
+            self.effects.participants = self.roles.all(world);
+            self.roles_told = true;
+        }
         let next = [self.skipped_ms, self.next_timer(&given)].into_iter().flatten().min();
         self.effects.next_due_ms = next.and_then(|next| u64::try_from(next).ok());
         let regimes = (1_u32..).zip(&self.proceedings).filter_map(|(proceeding, so_far)| {

@@ -49,7 +49,9 @@ impl Machine {
     }
 
     fn take_part(&mut self, given: &Given<'_>, status: &Status, entry: &Entry) {
-        let Learned { assigned, found, refused } = self.roles.learn(given.world, status, &entry.report, &entry.author);
+        let learned = self.roles.learn(given.world, status, &entry.report, &entry.author);
+        let Learned { assigned, found, refused, changed } = learned;
+        self.roles_told &= !changed;
         for role in refused {
             self.depart(entry, EffectDeviationKind::AssignedWithoutRole(role));
         }

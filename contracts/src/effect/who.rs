@@ -24,6 +24,8 @@ pub(super) struct Learned {
     pub(super) found: Vec<Code>,
     /// Roles given to an authority that does not hold them; that does not count.
     pub(super) refused: Vec<Code>,
+    /// Whether any of what is known of roles has changed.
+    pub(super) changed: bool,
 }
 
 impl Known {
@@ -50,6 +52,7 @@ impl Known {
                 learned.found.push(role.clone());
             }
             self.reported.insert(role.clone(), author.clone());
+            learned.changed = true;
         }
         for (role, attribute) in &status.assigns {
             let Some(Value::Authority(named)) = report.attributes.get(attribute) else {
@@ -65,6 +68,7 @@ impl Known {
             if self.assigned.get(role) != Some(named) {
                 learned.assigned.push(role.clone());
                 self.assigned.insert(role.clone(), named.clone());
+                learned.changed = true;
             }
         }
         learned

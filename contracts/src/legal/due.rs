@@ -7,6 +7,7 @@ use super::civil::{Civil, berlin_day};
 use super::length::{Length, Unit};
 use crate::limits::{DAYS_OFF_MAX, LEGAL_YEARS};
 use crate::when::When;
+use std::sync::Arc;
 
 /// Whose days off move an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,8 @@ pub enum Step {
 pub struct Due {
     day: i32,
     elapses_ms: i64,
-    steps: Vec<Step>,
+    /// Shared by all copies: cases are copied whole before they change.
+    steps: Arc<[Step]>,
 }
 
 /// Why there is no due day.
@@ -139,6 +141,24 @@ impl Due {
     /// The steps that led there, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// What it was counted from: length, start and choice. With the same calendars [`due`] gives the same of them again.
+    /// None for what [`due`] does not give.
+    pub fn counted_from(&self) -> Option<(Length, When, Choice)> {
+        let (mut length, mut start, mut choice) = (None, None, Choice::Unmoved);
+        for step in self.steps.iter() {
+            match step {
+                Step::Start { day } => start = Some(When::Day(*day)),
+                Step::StartInstant { ms } => start = Some(When::Instant(u64::try_from(*ms).ok()?)),
+                Step::Seat { area } => choice = Choice::Area(area.code.clone()),
+                Step::SeatUnknown { latest: true, .. } => choice = Choice::Latest,
+                Step::SeatUnknown { latest: false, .. } => choice = Choice::Earliest,
+                Step::Counted { length: counted, .. } => length = Some(*counted),
+                Step::Skipped { .. } | Step::Moved { .. } | Step::Elapses { .. } => {}
+            }
+        }
+        Some((length?, start?, choice))
     }
 
     /// The instant to warn at, so long before the end. It moves off no weekend or holiday. For days, weeks and more it
@@ -228,7 +248,7 @@ fn due_by_clock(length: Length, start_ms: i64, length_ms: i64) -> Result<Due, Du
         Step::Counted { length, rule: Counting::Clock, end: day },
         Step::Elapses { day, ms: elapses_ms, clock: true },
     ];
-    Ok(Due { day, elapses_ms, steps })
+    Ok(Due { day, elapses_ms, steps: steps.into() })
 }
 
 fn due_unmoved(length: Length, start: i32) -> Result<Due, DueError> {
@@ -303,7 +323,7 @@ fn count(length: Length, start: i32) -> Result<Option<(i32, Counting)>, DueError
 fn finish(mut steps: Vec<Step>, day: i32) -> Due {
     let elapses_ms = When::Day(day).end_ms();
     steps.push(Step::Elapses { day, ms: elapses_ms, clock: false });
-    Due { day, elapses_ms, steps }
+    Due { day, elapses_ms, steps: steps.into() }
 }
 
 fn in_years(day: i32) -> Result<(), DueError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test stops at the first thing that does not hold")]
 
 mod bounds;
+mod compare;
 mod kept;
 #[path = "../processor/mod.rs"]
 mod processor;

@@ -3,8 +3,8 @@
 use crate::reference::Reference;
 use crate::world::{DAY_MS, HOUR_MS, Setting, at, authority, code, entry, name, slot};
 use laufzettel_contracts::effect::{
-    Candidate, Cause, Changes, Completion, EffectDeviationKind, EffectFold, EffectId, Effects, History, Known, Stop,
-    admit,
+    Candidate, Cause, Changes, Completion, EffectDeviationKind, EffectFold, EffectId, Effects, History, Known, Past,
+    Stop, admit,
 };
 use laufzettel_contracts::{CaseFold, Code, Entry, Report, Slot, Value, When};
 use proptest::prelude::*;
@@ -127,7 +127,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Setting::new())
     }
 
@@ -241,7 +241,8 @@ proptest! {
             nothing_silences(&run.case, &found);
             let changes = run.history.advance(&run.setting.world(), &found);
             run.told(&changes);
-            prop_assert_eq!(&History::restore(run.history.past().clone()), &run.history);
+            let past = run.history.past().iter().map(|(id, past)| (*id, Past::clone(past))).collect();
+            prop_assert_eq!(&History::restore(past), &run.history);
             let again = run.history.advance(&run.setting.world(), &found);
             prop_assert_eq!(again, Changes::default());
             let later = |ms| timeless(&run.setting.effects(&run.case, &run.history, ms));

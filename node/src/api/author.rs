@@ -6,8 +6,8 @@
 //! place, so that a repeated call makes the same item and counts once.
 
 use laufzettel_chain::crypto;
-use laufzettel_chain::ids::{ItemDigest, TransactionId};
-use laufzettel_chain::transaction::{Payload, SignedTransaction};
+use laufzettel_chain::ids::{ItemDigest, KeyId, TransactionId};
+use laufzettel_chain::transaction::{Payload, Signature, SignedTransaction};
 use laufzettel_proto::v1;
 use prost::Message as _;
 
@@ -43,8 +43,24 @@ pub(super) fn sign_report(
     let order =
         Order { transaction_id: &transaction_id, case_id: &case_id, source_system: &own_source, valid_until_ms };
     let open = request.open.clone().map(v1::item::Action::OpenCase);
+    let second = request.second_person.clone();
     let report = v1::item::Action::Report(report(request));
-    sign(backend, caller, source_system, &order, open.into_iter().chain([report]).collect())
+    let mut signed = sign(backend, caller, source_system, &order, open.into_iter().chain([report]).collect())?;
+    if let Some(second) = second.filter(|second| !second.signature.is_empty()) {
+        add(&mut signed, &second)?;
+    }
+    Ok(signed)
+}
+
+/// Adds a second person's signature; whether it holds is for admission to say.
+fn add(signed: &mut SignedTransaction, second: &v1::SecondPerson) -> Result<(), Failure> {
+    let key_id = KeyId::from_slice(&second.key_id);
+    let key_id = key_id.ok_or_else(|| Failure::field("second_person.key_id", "must have 16 bytes"))?;
+    let value = second.signature.as_slice().try_into();
+    let value = value.map_err(|_| Failure::field("second_person.signature", "must have 64 bytes"))?;
+    signed.signatures.push(Signature { key_id, value });
+    signed.signatures.sort_by_key(|signature| signature.key_id);
+    Ok(())
 }
 
 /// Makes and signs a transaction of these actions on one case.
@@ -103,7 +119,7 @@ fn report(request: v1::ReportStatusRequest) -> v1::Report {
         attributes,
         documents,
         sealed,
-        r#override: None,
+        r#override: request.second_person.map(|second| v1::Override { reason: second.reason, key_id: second.key_id }),
     }
 }
 

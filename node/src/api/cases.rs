@@ -1,6 +1,7 @@
 //! CaseService: single cases, lists, counts, events and proofs.
 
 mod list;
+mod past;
 mod views;
 
 use std::pin::Pin;
@@ -61,8 +62,7 @@ impl Cases {
         Ok(view)
     }
 
-    /// Adds what follows from the case, as of its block time or of the instant asked for. Not where the case has changed
-    /// since the height: what was acknowledged and completed by then is not kept apart.
+    /// Adds what follows from the case, as of its block time or of the instant asked for.
     fn follow(
         (read, registry): (&dyn Read, &Registry),
         view: &mut v1::Case,
@@ -73,7 +73,6 @@ impl Cases {
         if !registry
             .definition(&view.definition, view.definition_version)
             .is_some_and(|found| effects::has_rules(found))
-            || laufzettel_chain::query::case_revision(read, id)? != Some((view.revision, view.definition_version))
         {
             return Ok(());
         }
@@ -146,7 +145,18 @@ impl v1::case_service_server::CaseService for Cases {
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let id = convert::case_id(&request.case_id)?;
+        let past = past::Asked::of(&request)?;
         let asked = self.read_at(request.read_at, until).await?;
+        if request.include_proof && !past.is_provable() {
+            return Err(Failure::new(Reason::ProofUnavailable).into());
+        }
+        if past.is_past() && !request.include_proof {
+            let (backend, authority) = (self.backend.clone(), caller.authority().to_owned());
+            let read =
+                self.backend.read_long(move |read, tip| past::view(&backend, read, tip, (&id, &authority), &past));
+            let ((view, position), _) = read.await?;
+            return Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof: None, position: Some(position) }));
+        }
         let ((view, proof, position), _) = self.backend.read(|read, tip| {
             let height = height_of(asked, tip)?;
             let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;

@@ -84,8 +84,8 @@ pub(super) async fn check(
 fn question(backend: &Backend, request: &v1::CheckClearanceRequest) -> Result<Question, Failure> {
     let case = convert::case_id(&request.case_id)?;
     let asked = Code::new(&request.status).map_err(|error| Failure::field("status", error.to_string()))?;
-    let registry = &backend.genesis().registry;
     let ((announcement, sources), _) = backend.read(|read, tip| {
+        let registry = &tip.registry;
         let row = CaseRow::load(read, &case)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
         let definition = row.definition(registry, &case)?;
         let status = definition.status(asked.as_str()).ok_or_else(|| Failure::new(Reason::StatusUnknown))?;
@@ -204,9 +204,8 @@ fn answer(
     let sources: Vec<v1::ClearanceSource> =
         question.sources.iter().map(|source| show(source, &at, &state, told.get(&source.node))).collect();
     let current = sources.iter().all(|source| source.state() == v1::SourceState::Current);
-    let registry = &backend.genesis().registry;
     let (locks, position): (Vec<v1::Lock>, _) = backend.read(|read, tip| {
-        let followed = effects::follow(read, registry, &question.case, tip.header.time_ms)?;
+        let followed = effects::follow(read, &tip.registry, &question.case, tip.header.time_ms)?;
         let locks = followed.map(|followed| followed.standing_locks()).unwrap_or_default();
         let announcement = question.announcement.to_string();
         Ok(locks.into_iter().filter(|lock| lock.statuses.contains(&announcement)).collect())

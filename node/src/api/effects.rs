@@ -9,7 +9,8 @@ pub(super) mod views;
 use std::sync::Arc;
 
 use laufzettel_chain::ids::CaseId;
-use laufzettel_chain::query::{self, CaseEffects};
+use laufzettel_chain::index::waiting::Waiting;
+use laufzettel_chain::query::{self, CaseEffects, InboxRow};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
@@ -67,6 +68,22 @@ pub(super) fn follow(
     }
     let case = query::effects(read, registry, id, as_of_ms)?;
     Ok(case.map(|case| Followed { definition, case }))
+}
+
+/// What a row of an inbox tells: its one effect, without its case. A row of an earlier version tells where to look.
+pub(super) fn waiting(
+    read: &dyn Read,
+    registry: &Registry,
+    row: &InboxRow,
+    now_ms: u64,
+) -> Result<Option<Followed>, Failure> {
+    let Some(calendars) = registry.calendars.as_ref().filter(|_| !row.bytes.is_empty()) else {
+        return follow(read, registry, &row.case, now_ms);
+    };
+    let waiting = Waiting::read(&row.bytes)?;
+    let definition = registry.definition(&waiting.definition, waiting.version).cloned();
+    let (effects, history) = waiting.effects(calendars, &registry.directory, now_ms);
+    Ok(definition.map(|definition| Followed { definition, case: CaseEffects { effects, history } }))
 }
 
 /// Both languages of a text.

@@ -2,6 +2,7 @@
 //! own machine, never over the network. Who may open the socket may ask: its
 //! mode is 0600, and a caller of another user is refused, root excepted.
 
+mod simulate;
 mod snapshots;
 
 use std::io;
@@ -14,7 +15,7 @@ use laufzettel_proto::v1::node_service_server::{NodeService, NodeServiceServer};
 use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
@@ -27,6 +28,7 @@ use super::status::Failure;
 use crate::disk::Usage;
 use crate::network::{LinkState, NetworkHandle, Reach, Reached};
 use crate::snapshots::Snapshots;
+use simulate::Simulations;
 
 /// Name of the socket in the data folder.
 pub const SOCKET: &str = "node.sock";
@@ -69,6 +71,7 @@ pub struct LocalParts {
 struct Local {
     backend: Arc<Backend>,
     parts: LocalParts,
+    simulations: Simulations,
 }
 
 /// Serves on `data/node.sock` until `stop` is cancelled. The caller holds the data folder's lock: a socket that is
@@ -90,7 +93,7 @@ pub fn start(
     remove(data);
     let listener = UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let service = NodeServiceServer::new(Local { backend, parts });
+    let service = NodeServiceServer::new(Local { backend, parts, simulations: Simulations::default() });
     let router = Server::builder()
         .concurrency_limit_per_connection(CALLS_MAX)
         .layer(InterceptorLayer::new(own_user))
@@ -230,5 +233,17 @@ impl NodeService for Local {
     ) -> Result<Response<v1::ListSnapshotsResponse>, Status> {
         let snapshots = snapshots::list(&self.parts.snapshots).await?;
         Ok(Response::new(v1::ListSnapshotsResponse { snapshots, position: self.position() }))
+    }
+
+    type SimulateProcessStream = ReceiverStream<Result<v1::SimulateProcessResponse, Status>>;
+
+    async fn simulate_process(
+        &self,
+        request: Request<v1::SimulateProcessRequest>,
+    ) -> Result<Response<Self::SimulateProcessStream>, Status> {
+        let (backend, simulations) = (self.backend.clone(), self.simulations.clone());
+        // A text of half a megabyte takes a while to check.
+        let started = tokio::task::spawn_blocking(move || simulations.start(&backend, request.get_ref())).await;
+        Ok(Response::new(started.map_err(|error| Failure::internal(&error))??))
     }
 }

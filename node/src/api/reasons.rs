@@ -83,6 +83,9 @@ reasons! {
     SnapshotFailed "SNAPSHOT_FAILED" Error(FailedPrecondition),
         "No snapshot was made; the message says why. The node goes on without it.",
         "If the disk is full, free space. With no block above genesis, wait for one. Then order it again.";
+    SimulationUnderWay "SIMULATION_UNDER_WAY" Error(Unavailable),
+        "A draft is being tried already.",
+        "Wait until that is done, or end it: it stops when its caller goes.";
     ServiceKeyMissing "SERVICE_KEY_MISSING" Error(FailedPrecondition),
         "The node has no service key for this authority and cannot sign in its name.",
         "Sign the transaction yourself and use SubmitTransaction, or have the operator configure keys.service.";

@@ -82,8 +82,19 @@ impl v1::submission_service_server::SubmissionService for Submissions {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
         let wait = request.wait();
+        let second = request.second_person.as_ref();
+        let to_be_signed = second.is_some_and(|second| second.signature.is_empty());
+        if second.is_some() && !to_be_signed && request.valid_until_ms == 0 {
+            let message = "with a second person's signature, give that of the payload which was signed";
+            return Err(Failure::field("valid_until_ms", message).into());
+        }
         let signed = author::sign_report(&self.backend, &caller, &self.source_system, request)?;
         let transaction = signed.to_proto();
+        if to_be_signed {
+            let ((), position) = self.backend.read(|_, _| Ok(()))?;
+            let (position, transaction) = (Some(position), Some(transaction));
+            return Ok(Response::new(v1::ReportStatusResponse { outcome: None, position, transaction }));
+        }
         let (outcome, position) = self.submit_own(signed, wait, until).await?;
         Ok(Response::new(v1::ReportStatusResponse {
             outcome: Some(outcome),

@@ -214,7 +214,8 @@ async fn a_report_becomes_final_and_is_read_back_with_proof() {
 
     let mut cases = CaseServiceClient::new(channel.clone());
     let read_at = Some(v1::ReadAt { height: 0, min_height: outcome.height });
-    let request = v1::GetCaseRequest { case_id: vec![7; 16], read_at, include_proof: true, effects_as_of_ms: 0 };
+    let request =
+        v1::GetCaseRequest { case_id: vec![7; 16], read_at, include_proof: true, ..v1::GetCaseRequest::default() };
     let answer = cases.get_case(request).await.unwrap().into_inner();
     let view = answer.view.unwrap();
     assert_eq!((view.revision, view.tracks.len()), (2, 1));

@@ -3,25 +3,24 @@
 mod clearance;
 pub(super) mod effects;
 mod explain;
-
-use std::path::PathBuf;
+mod history;
+mod show;
 
 use clap::{Args, Subcommand};
 use laufzettel_contracts::When;
 use laufzettel_proto::v1;
-use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
-use super::words::{case_id, case_text, hex, instant_text, position_text, when, when_text};
+use super::words::{case_id, case_text, hex, instant_text, when, when_text};
 
 /// Subcommands of `case`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Case {
     /// Where a case stands.
-    Show(Show),
+    Show(show::Show),
     /// What was reported on a case.
     Events {
         /// The case.
@@ -33,22 +32,6 @@ pub(super) enum Case {
     Explain(explain::Explain),
     /// Whether a lock stands against an act, asked right before it; recorded on the ledger.
     Clearance(clearance::Clearance),
-}
-
-/// Arguments of `case show`.
-#[derive(Debug, Args)]
-pub(super) struct Show {
-    /// The case.
-    case: String,
-    /// As it was at this height; 0 = now.
-    #[arg(long, default_value_t = 0)]
-    height: u64,
-    /// Show deadlines, tasks, locks and notices as of this day (its end) or instant, by what is reported now.
-    #[arg(long, value_name = "WHEN", conflicts_with = "height")]
-    as_of: Option<String>,
-    /// Write a proof to this file, for `laufzettel verify`.
-    #[arg(long)]
-    proof: Option<PathBuf>,
 }
 
 /// Arguments of `case list`.
@@ -63,6 +46,9 @@ pub(super) struct List {
     /// Cases that are not closed.
     #[arg(long)]
     open: bool,
+    /// Cases where something falls due before the end of this day or before this instant.
+    #[arg(long, value_name = "WHEN")]
+    due_before: Option<String>,
     /// Most cases shown.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -118,67 +104,15 @@ fn deviations_text(case: &v1::Case) -> String {
     if grave == 0 { all.to_string() } else { format!("{all}, {grave} of them grave") }
 }
 
-/// The end of a day, or an instant.
-fn end_of(text: &str) -> Result<u64, Fault> {
+/// The end of a day, or an instant, as an argument gives it.
+pub(super) fn end_of(argument: &str, text: &str) -> Result<u64, Fault> {
     let ms = match when(text)?.at {
         Some(v1::when::At::Day(day)) => When::Day(day).end_ms(),
         Some(v1::when::At::InstantMs(ms)) => When::Instant(ms).end_ms(),
         None => 0,
     };
-    let early = || Fault::usage(format!("--as-of {text:?} lies before all reports"));
+    let early = || Fault::usage(format!("{argument} {text:?} lies before all reports"));
     u64::try_from(ms).ok().filter(|ms| *ms > 0).ok_or_else(early)
-}
-
-impl Show {
-    async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
-        let request = v1::GetCaseRequest {
-            case_id: case_id(&self.case)?.0.to_vec(),
-            read_at: Some(v1::ReadAt { height: self.height, min_height: 0 }),
-            include_proof: self.proof.is_some(),
-            effects_as_of_ms: self.as_of.as_deref().map_or(Ok(0), end_of)?,
-        };
-        let answer = target.cases().await?.get_case(request).await;
-        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
-        let case = answer.view.unwrap_or_default();
-        let open = if case.open { "open" } else { "closed" };
-        let mut rows = vec![
-            ("case", case_text(&case.case_id)),
-            ("process", format!("{} version {}, {open}", case.definition, case.definition_version)),
-            ("revision", format!("{}, last changed at height {}", case.revision, case.changed_height)),
-            ("authorities", case.participants.join(", ")),
-            ("deviations", deviations_text(&case)),
-            ("as of", position_text(answer.position.as_ref())),
-        ];
-        rows.extend(effects::rows(&case));
-        let mut json = case_json(&case);
-        if let Some(map) = json.as_object_mut().filter(|_| case.effects_as_of_ms > 0) {
-            map.insert("effects".into(), effects::effects_json(&case));
-        }
-        output.record(&rows, &json);
-        let table: Vec<Vec<String>> = case
-            .tracks
-            .iter()
-            .map(|track| {
-                let mark = if track.track == case.headline_track { "*" } else { "" };
-                let occurred = when_text(track.occurred.as_ref());
-                vec![
-                    format!("{}{mark}", track.track),
-                    track.status.clone(),
-                    occurred,
-                    track.outcome.clone(),
-                    track.authority.clone(),
-                ]
-            })
-            .collect();
-        output.details(&["track", "status", "occurred", "outcome", "by"], table);
-        effects::tables(&case, output);
-        if let (Some(path), Some(proof)) = (&self.proof, &answer.proof) {
-            std::fs::write(path, proof.encode_to_vec())
-                .map_err(|error| Fault::failed(format!("cannot write {}: {error}", path.display())))?;
-            output.say(&format!("proof written; check it with `laufzettel verify {}`", path.display()));
-        }
-        Ok(())
-    }
 }
 
 impl List {
@@ -189,6 +123,7 @@ impl List {
             authority: self.authority.clone(),
             status: self.status.clone(),
             openness: openness.into(),
+            due_before_ms: self.due_before.as_deref().map_or(Ok(0), |text| end_of("--due-before", text))?,
             ..v1::CaseFilter::default()
         };
         let (mut cases, mut page_token) = (Vec::new(), String::new());
@@ -258,17 +193,7 @@ pub(super) fn event_json(event: &v1::Event) -> Value {
 }
 
 async fn events(case: &str, target: &Target, output: &Output) -> Result<(), Fault> {
-    let case = case_id(case)?;
-    let (mut client, mut events, mut after_cursor) = (target.cases().await?, Vec::new(), String::new());
-    loop {
-        let request = v1::ListEventsRequest { case_id: case.0.to_vec(), after_cursor, page_size: 1_000, read_at: None };
-        let page = client.list_events(request).await.map_err(|status| Fault::refused(&status))?.into_inner();
-        events.extend(page.events);
-        after_cursor = page.next_cursor;
-        if !page.more {
-            break;
-        }
-    }
+    let events = history::fetch(target, &case_id(case)?.0, None).await?;
     let rows = events.iter().map(|event| {
         let mark = if event.deviation { "deviation" } else { "" };
         vec![

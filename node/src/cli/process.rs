@@ -1,4 +1,6 @@
-//! `laufzettel process`: shows the definitions in force, checks texts and derives them from logs.
+//! `laufzettel process`: shows the definitions in force, checks and tries texts, and derives them from logs.
+
+mod simulate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub(super) enum Process {
         /// The definition.
         file: PathBuf,
     },
+    /// Say what a draft would change in the cases that a running node has.
+    Simulate(simulate::Simulate),
     /// Say when a period of law ends, and why then.
     Due(DueOf),
     /// Derive a definition from a case system's event log (CSV).
@@ -47,11 +51,12 @@ pub(super) enum Process {
 }
 
 impl Process {
-    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn run(&self, home: &Path, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
             Self::List => list(target, output).await,
             Self::Show { definition } => show(definition, target, output).await,
             Self::Check { file } => check(file, output),
+            Self::Simulate(simulate) => simulate.run(home, output).await,
             Self::Due(of) => of.run(output),
             Self::Derive { log, id, out } => {
                 let read = EventLog::read(log).map_err(Fault::failed)?;

@@ -1,6 +1,10 @@
 //! `laufzettel submit`: reports one status through the node's service key.
 //! A repeat under the same --id counts once.
 
+mod second;
+
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use laufzettel_proto::v1;
 use serde_json::json;
@@ -55,6 +59,12 @@ pub(super) struct Submit {
     /// An attribute; a value is a day, true or false, a whole number, authority:ID, or else a code.
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     attributes: Vec<String>,
+    /// A second person overrides what blocks the report, for this reason: a code that the guard allows.
+    #[arg(long = "override", value_name = "REASON", requires = "second_key")]
+    over: Option<String>,
+    /// The second person's private key (PEM): signs here, and is not sent.
+    #[arg(long, value_name = "FILE", requires = "over")]
+    second_key: Option<PathBuf>,
     /// Transaction id, a UUID; give it again when repeating [default: random].
     #[arg(long)]
     id: Option<String>,
@@ -114,7 +124,12 @@ impl Submit {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         let request = self.request()?;
         let (case, id) = (request.case_id.clone(), request.transaction_id.clone());
-        let answer = target.submission().await?.report_status(request).await;
+        let mut client = target.submission().await?;
+        let request = match (&self.over, &self.second_key) {
+            (Some(reason), Some(key)) => second::sign(&mut client, request, reason, key).await?,
+            _ => request,
+        };
+        let answer = client.report_status(request).await;
         let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
         print(&case, &id, &answer.outcome.unwrap_or_default(), output)
     }
@@ -141,6 +156,9 @@ pub(super) fn print(case: &[u8], id: &[u8], outcome: &v1::Outcome, output: &Outp
     }
     if outcome.receipts.iter().any(|receipt| receipt.deviation) {
         rows.push(("deviation", "recorded outside the defined order, or lacking something".into()));
+    }
+    if outcome.receipts.iter().any(|receipt| receipt.overridden) {
+        rows.push(("overridden", "recorded although a guard blocks it: a second person signed for it".into()));
     }
     if outcome.receipts.iter().any(|receipt| receipt.despite_lock) {
         rows.push(("despite lock", "recorded although a lock stands against it; all concerned are alarmed".into()));

@@ -31,6 +31,10 @@ impl Rate {
     pub(crate) fn ms(&self, quantile: f64) -> f64 {
         self.latency_us.value_at_quantile(quantile) as f64 / 1_000.0
     }
+    /// Processor time of all nodes, microseconds.
+    pub(crate) fn nodes_us(&self) -> f64 {
+        self.spent.nodes_us
+    }
     /// Puts the rate, its latencies, and what one event cost in processor time.
     pub(crate) fn put(&self, figures: &mut Figures, name: &str, rate: &str, of: &str) {
         figures.put(rate, self.per_s);

@@ -29,8 +29,12 @@ pub(crate) async fn cases(
             while tally.goes_on() {
                 number = number.wrapping_add(97);
                 let case_id = work.case_bytes(number);
-                let request =
-                    v1::GetCaseRequest { case_id, read_at: None, include_proof: with_proof, effects_as_of_ms: 0 };
+                let request = v1::GetCaseRequest {
+                    case_id,
+                    read_at: None,
+                    include_proof: with_proof,
+                    ..v1::GetCaseRequest::default()
+                };
                 let sent = Instant::now();
                 let answer = client.cases.get_case(request).await?.into_inner();
                 answer.view.ok_or("an answer without a case")?;

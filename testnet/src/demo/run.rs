@@ -1,5 +1,5 @@
-//! Plays the demo's cases into a network of four processes, each authority its
-//! own events at its own node; shows where the cases stand; proves one offline.
+//! Starts a network of four processes; tells the story, or plays the demo's cases in, each authority its own events at
+//! its own node, and shows where they stand; proves one offline.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,11 +10,12 @@ use laufzettel_chain::ids::{CaseId, TransactionId};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::light::LightClient;
 use laufzettel_contracts::{Code, Definition, Language, Report, When};
-use laufzettel_node::client::{Author, Client, random16};
+use laufzettel_node::client::{Client, random16};
 use laufzettel_node::{clock, localnet::FOUR_AUTHORITIES};
 use laufzettel_proto::v1;
 
 use super::cases::{DemoAction, DemoCase, DemoEvent, demo_cases};
+use super::story::{Stations, Story};
 use crate::cluster::{Cluster, Fault, program};
 use crate::roots;
 use crate::submit::submit_final;
@@ -23,22 +24,67 @@ const SEED: u64 = 1;
 const DAY_MS: u64 = 86_400_000;
 const VALID_MS: u64 = 3_600_000;
 
-/// Runs the demo in a folder that keeps the proof.
-pub(crate) async fn run(folder: &Path) -> Result<(), Fault> {
+/// Makes the network of the four authorities with a definition, and starts it.
+async fn start(folder: &Path, definition: &str) -> Result<Cluster, Fault> {
     println!("Making keys, certificates and genesis of four authorities ...");
-    let mut cluster = super::cluster(&folder.join("network"))?;
+    let mut cluster = super::cluster_of(&folder.join("network"), definition)?;
     println!("Starting four processes ...");
     cluster.start().await?;
     for node in cluster.nodes() {
         println!("  {node:<11} API https://{}", cluster.address(node)?);
     }
-    let today = i32::try_from(clock::now_ms() / DAY_MS)?;
-    let cases = demo_cases(today, SEED);
-    println!("Reporting {} cases, each authority its own events at its own node ...", cases.len());
+    Ok(cluster)
+}
+
+async fn stations(cluster: &Cluster) -> Result<Stations, Fault> {
     let mut stations = BTreeMap::new();
     for node in cluster.nodes() {
         stations.insert(node.clone(), (cluster.author(node)?, cluster.connect(node, node).await?));
     }
+    Ok(stations)
+}
+
+/// Tells the story in a folder that keeps the proof.
+pub(crate) async fn tell(folder: &Path) -> Result<(), Fault> {
+    let mut cluster = start(folder, laufzettel_contracts::ASYL_DE_2).await?;
+    println!();
+    let stations = stations(&cluster).await?;
+    let mut clients: Vec<Client> = stations.values().map(|(_, client)| client.clone()).collect();
+    let today = i32::try_from(clock::now_ms() / DAY_MS)?;
+    let mut story = Story::new(stations, today)?;
+    story.deadline().await?;
+    let stopped = story.stop().await?;
+    let (height, events) = (story.height, story.events);
+    let agreeing = same_root(&cluster, &mut clients, &stopped, height).await?;
+    println!(
+        "4  {events} items are final at height {height}; {agreeing} of {} nodes have the same state root.",
+        clients.len()
+    );
+    let reader = clients.first_mut().ok_or("no node")?;
+    prove(reader, &stopped, height, folder, &cluster)?.await?;
+    cluster.stop()?;
+    println!("\nAll four processes have ended. `make dev` keeps such a network running.");
+    Ok(())
+}
+
+/// How many nodes have the state root of the first at a height.
+async fn same_root(cluster: &Cluster, clients: &mut [Client], case: &CaseId, height: u64) -> Result<usize, Fault> {
+    let light = LightClient::new(&cluster.genesis);
+    let mut roots = Vec::new();
+    for client in clients {
+        wait_for(client, Some(case), height).await?;
+        roots.push(roots::header(client, &light, height).await?.state_root);
+    }
+    Ok(roots.iter().filter(|root| Some(*root) == roots.first()).count())
+}
+
+/// Shows where cases like those of an office stand, in a folder that keeps the proof.
+pub(crate) async fn run(folder: &Path) -> Result<(), Fault> {
+    let mut cluster = start(folder, laufzettel_contracts::ASYL_DE).await?;
+    let today = i32::try_from(clock::now_ms() / DAY_MS)?;
+    let cases = demo_cases(today, SEED);
+    println!("Reporting {} cases, each authority its own events at its own node ...", cases.len());
+    let stations = stations(&cluster).await?;
     let (mut ids, mut highest, mut events) = (Vec::new(), 0, 0);
     for case in &cases {
         let (id, height) = report_case(&stations, case).await?;
@@ -47,14 +93,8 @@ pub(crate) async fn run(folder: &Path) -> Result<(), Fault> {
         events += case.events.len();
     }
     println!("{events} events are final at height {highest}.\n");
-    let light = LightClient::new(&cluster.genesis);
-    let mut same_root = Vec::new();
     let mut clients: Vec<Client> = stations.values().map(|(_, client)| client.clone()).collect();
-    for client in &mut clients {
-        wait_for(client, ids.first(), highest).await?;
-        same_root.push(roots::header(client, &light, highest).await?.state_root);
-    }
-    let agreeing = same_root.iter().filter(|root| Some(*root) == same_root.first()).count();
+    let agreeing = same_root(&cluster, &mut clients, ids.first().ok_or("no case")?, highest).await?;
     let reader = clients.first_mut().ok_or("no node")?;
     show(reader, &cases, &ids, &format!("{agreeing} of {}", clients_count(&stations))).await?;
     prove(reader, ids.first().ok_or("no case")?, highest, folder, &cluster)?.await?;
@@ -62,8 +102,6 @@ pub(crate) async fn run(folder: &Path) -> Result<(), Fault> {
     println!("\nAll four processes have ended. `make dev` keeps such a network running.");
     Ok(())
 }
-
-type Stations = BTreeMap<String, (Author, Client)>;
 
 fn clients_count(stations: &Stations) -> usize {
     stations.len()
@@ -107,11 +145,14 @@ fn action(event: &DemoEvent, slots: &[[u8; 32]]) -> Result<Action, Fault> {
 async fn wait_for(client: &mut Client, case: Option<&CaseId>, min_height: u64) -> Result<(), Fault> {
     let case_id = case.map(|case| case.0.to_vec()).unwrap_or_default();
     let read_at = Some(v1::ReadAt { height: 0, min_height });
-    client.cases.get_case(v1::GetCaseRequest { case_id, read_at, include_proof: false, effects_as_of_ms: 0 }).await?;
+    client
+        .cases
+        .get_case(v1::GetCaseRequest { case_id, read_at, include_proof: false, ..v1::GetCaseRequest::default() })
+        .await?;
     Ok(())
 }
 
-fn day(when: Option<v1::When>) -> String {
+pub(super) fn day(when: Option<v1::When>) -> String {
     match when.and_then(|when| when.at) {
         Some(v1::when::At::Day(day)) => {
             let start = jiff::civil::date(1970, 1, 1);
@@ -136,8 +177,12 @@ async fn show(client: &mut Client, cases: &[DemoCase], ids: &[CaseId], same_root
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["case", "headline", "status per track", "reported by", "since", "height", "same root"]);
     for (case, id) in cases.iter().zip(ids) {
-        let request =
-            v1::GetCaseRequest { case_id: id.0.to_vec(), read_at: None, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest {
+            case_id: id.0.to_vec(),
+            read_at: None,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         let view = client.cases.get_case(request).await?.into_inner().view.ok_or("an answer without a case")?;
         let head = view.tracks.iter().find(|track| track.track == view.headline_track);
         let headline = head.map(|track| label(&track.status)).unwrap_or_default();
@@ -194,7 +239,7 @@ fn prove<'a>(
         let proof = client.cases.get_proof(request).await?.into_inner().proof.ok_or("an answer without a proof")?;
         std::fs::write(&proof_file, prost::Message::encode_to_vec(&proof))?;
         let shown = format!("laufzettel verify --genesis {} {}", genesis.display(), proof_file.display());
-        println!("A proof of the first case, verified offline from the genesis file alone:\n\n  $ {shown}");
+        println!("A proof of the case, verified offline from the genesis file alone:\n\n  $ {shown}");
         let output = Command::new(program).arg("verify").arg("--genesis").arg(&genesis).arg(&proof_file).output()?;
         for line in
             String::from_utf8_lossy(&output.stdout).lines().chain(String::from_utf8_lossy(&output.stderr).lines())

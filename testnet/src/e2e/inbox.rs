@@ -26,26 +26,26 @@ fn cluster(folder: &std::path::Path) -> Cluster {
 }
 
 /// A clerk of an authority at the command line: exit code and what was printed, as JSON if it is.
-struct Clerk {
+pub(super) struct Clerk {
     profile: String,
 }
 
 impl Clerk {
-    fn of(cluster: &Cluster, authority: &str) -> Self {
+    pub(super) fn of(cluster: &Cluster, authority: &str) -> Self {
         Self { profile: cluster.net.profile(authority).display().to_string() }
     }
-    fn try_to(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+    pub(super) fn try_to(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let (code, out) = command(&[arguments, &["--profile", &self.profile, "--output", "json"]].concat());
         (code, serde_json::from_str(&out).unwrap_or(Value::String(out)))
     }
     #[track_caller]
-    fn does(&self, arguments: &[&str]) -> Value {
+    pub(super) fn does(&self, arguments: &[&str]) -> Value {
         let (code, out) = self.try_to(arguments);
         assert_eq!(code, Some(0), "{arguments:?}: {out}");
         out
     }
     /// Asks until the answer holds, since another node's block may be on its way.
-    async fn sees(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn sees(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.does(arguments);

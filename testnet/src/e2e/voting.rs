@@ -116,7 +116,7 @@ async fn a_process_is_changed_by_vote_and_new_cases_are_under_the_new_version() 
     }
     // The police has a task in the new case; the old one goes on as it was.
     let tasks = police.sees(&["tasks", "list"], |list| list.as_array().is_some_and(|list| !list.is_empty())).await;
-    assert_eq!((tasks.as_array().unwrap().len(), &tasks[0]["case"]), (1, &new.into()), "{tasks}");
+    assert_eq!((tasks.as_array().unwrap().len(), &tasks[0]["case"]), (1, &new.as_str().into()), "{tasks}");
     foreigners.sees(&["tasks", "list"], |list| list.as_array().is_some_and(|list| list.len() == 2)).await;
     let (code, text) = command(&["gov", "show", &id, "--text", "--profile", &office.profile]);
     assert_eq!((code, text.trim_end()), (Some(0), next_version().trim_end()));

@@ -327,7 +327,7 @@ fn differences(one: &Held<'_>, id: &CaseId, case: &Case, row: &CaseRow, verdict:
     }
     let kept = fields::history(|number| found.get(&number).map_or(&[][..], Vec::as_slice));
     let kept = kept.map(|history| history.past().clone()).unwrap_or_default();
-    let own = case.memory.past.iter().filter(|(effect, past)| kept.get(*effect) != Some(*past));
+    let own = case.memory.past.iter().filter(|(effect, past)| kept.get(*effect).map(AsRef::as_ref) != Some(*past));
     let own = own.map(|(effect, past)| format!("{} {:?} {}", name(&effect.0), past.kind, past.name));
     let others = kept.keys().filter(|effect| !case.memory.past.contains_key(*effect)).map(|effect| name(&effect.0));
     let what: Vec<String> = own.chain(others).take(4).collect();

@@ -31,6 +31,23 @@ const VALID_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 /// Cases of one transaction: each is opened and has two reports.
 const CASES_A_TRANSACTION: u64 = 85;
+
+/// What every case is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content {
+    /// Who reports.
+    pub(crate) authority: &'static str,
+    /// Version of `asyl-de`.
+    pub(crate) version: u32,
+    /// Two statuses, of the same day.
+    pub(crate) statuses: [&'static str; 2],
+    /// Days between the first case's day and the last one's, today: so they fall due one after another.
+    pub(crate) days: i32,
+}
+
+/// Cases without rules, of today.
+pub(crate) const PLAIN: Content =
+    Content { authority: "sn-lds", version: 1, statuses: ["application_made", "identity_captured"], days: 0 };
 /// Transactions of one block.
 const TRANSACTIONS: u64 = 40;
 
@@ -46,7 +63,7 @@ pub(crate) struct Filled {
 }
 
 /// Fills the stores of all validators, which do not run yet.
-pub(crate) fn fill(cluster: &Cluster, cases: u64, seed: u64, quiet: bool) -> Result<Filled, Fault> {
+pub(crate) fn fill(cluster: &Cluster, content: &Content, cases: u64, seed: u64, quiet: bool) -> Result<Filled, Fault> {
     let nodes = cluster.nodes();
     let first = nodes.first().ok_or("no node")?;
     let voters: Vec<SigningKey> = nodes
@@ -57,7 +74,7 @@ pub(crate) fn fill(cluster: &Cluster, cases: u64, seed: u64, quiet: bool) -> Res
     fs::create_dir_all(&data)?;
     let store = Arc::new(RocksStore::open(&data.join("db"))?);
     let mut ledger = Ledger::open(store, cluster.genesis.clone(), false)?;
-    let author = cluster.author("sn-lds")?;
+    let author = cluster.author(content.authority)?;
     let today = i32::try_from(clock::now_ms() / DAY_MS)?;
     let (mut next, mut said) = (0, std::time::Instant::now());
     while next < cases {
@@ -65,7 +82,9 @@ pub(crate) fn fill(cluster: &Cluster, cases: u64, seed: u64, quiet: bool) -> Res
         for _ in 0..TRANSACTIONS {
             let until = cases.min(next + CASES_A_TRANSACTION);
             if next < until {
-                candidates.push(Arc::new(transaction(&author, seed, next..until, today)?));
+                let age = i64::from(content.days).saturating_mul(i64::try_from(cases - next)?) / i64::try_from(cases)?;
+                let day = today - i32::try_from(age)?;
+                candidates.push(Arc::new(transaction(&author, content, seed, next..until, day)?));
                 next = until;
             }
         }
@@ -94,16 +113,17 @@ pub(crate) fn fill(cluster: &Cluster, cases: u64, seed: u64, quiet: bool) -> Res
 
 fn transaction(
     author: &laufzettel_node::client::Author,
+    content: &Content,
     seed: u64,
     numbers: std::ops::Range<u64>,
-    today: i32,
+    day: i32,
 ) -> Result<SignedTransaction, Fault> {
     let id = TransactionId(blinding(seed, &TransactionId([0xf2; 16]), numbers.start));
     let mut actions = Vec::new();
     for number in numbers {
-        let open = Action::OpenCase { definition: "asyl-de".to_owned(), version: 1 };
-        let report = |status| Ok::<_, Fault>(Action::Report(Report::new(Code::new(status)?, When::Day(today))));
-        for action in [open, report("application_made")?, report("identity_captured")?] {
+        let open = Action::OpenCase { definition: "asyl-de".to_owned(), version: content.version };
+        let report = |status| Ok::<_, Fault>(Action::Report(Report::new(Code::new(status)?, When::Day(day))));
+        for action in [open, report(content.statuses[0])?, report(content.statuses[1])?] {
             let index = actions.len() as u64;
             actions.push((case(seed, number), action, blinding(seed, &id, index)));
         }

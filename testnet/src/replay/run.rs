@@ -297,7 +297,8 @@ async fn check_case(stage: &Stage, case: Option<&CasePlan>, min_height: u64) -> 
 async fn read_case(client: &mut Client, stage: &Stage, case: &CasePlan, min_height: u64) -> Result<CaseRead, Fault> {
     let read_at = Some(v1::ReadAt { height: 0, min_height });
     let case_id = case.case_id.to_vec();
-    let request = v1::GetCaseRequest { case_id: case_id.clone(), read_at, include_proof: false, effects_as_of_ms: 0 };
+    let request =
+        v1::GetCaseRequest { case_id: case_id.clone(), read_at, include_proof: false, ..v1::GetCaseRequest::default() };
     let view = client.cases.get_case(request).await?.into_inner().view.ok_or("an answer without a case")?;
     let request = v1::ListEventsRequest { case_id, after_cursor: String::new(), page_size: 1_000, read_at };
     let events = client.cases.list_events(request).await?.into_inner().events;

@@ -2,7 +2,6 @@
 //! known; and the reporting one with the motion in its mempool, so that nobody can know of it, and nobody must be told so
 //! for longer than a beat counts.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use laufzettel_proto::v1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
 
 use super::steps::{At, Book};
 use super::urgent::{Motion, stands, streamed, verdict_text};
@@ -88,7 +88,7 @@ pub(super) async fn reporter(
     let (answers, alarm) = tokio::join!(asking, watching);
     let mut answers: Vec<Asked> = answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     answers.sort_by_key(|asked| asked.answered);
-    judge(&answers, motion.by, book);
+    judge(world, &answers, motion.by, book);
     alarmed(world, motion.by, alarm?, book).await?;
 
     let healed = Instant::now();
@@ -123,7 +123,7 @@ async fn ask(
 }
 
 /// What the others were told while the motion was where nobody saw it.
-fn judge(answers: &[Asked], reporter: &str, book: &mut Book) {
+fn judge(world: &World, answers: &[Asked], reporter: &str, book: &mut Book) {
     for asked in answers {
         let no_lock = asked.answer.verdict() == v1::ClearanceVerdict::NoLockKnown;
         let names_it = asked
@@ -132,7 +132,8 @@ fn judge(answers: &[Asked], reporter: &str, book: &mut Book) {
             .iter()
             .any(|source| source.authority == reporter && source.state() != v1::SourceState::Current);
         let held = if no_lock {
-            asked.answered <= BEAT
+            // The beats must bear it, also as long as they count.
+            asked.answered <= BEAT && matches!(world.proven(&asked.answer), Ok(Some(_)))
         } else {
             asked.answer.verdict() == v1::ClearanceVerdict::NotCurrent && names_it
         };
@@ -176,10 +177,8 @@ async fn alarmed(
     let in_time = (ALARM..=ALARM_LATE).contains(&after);
     book.note("alarm at the reporter's node", At::new(node, 0, after), in_time, told);
     let profile = world.cluster.net.profile(node);
-    let status = Command::new(world.cluster.program())
-        .args(["status", "--output", "json", "--profile"])
-        .arg(&profile)
-        .output()?;
+    let mut status = Command::new(world.cluster.program());
+    let status = status.args(["status", "--output", "json", "--profile"]).arg(&profile).output().await?;
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     let shown: serde_json::Value = serde_json::from_str(&status).unwrap_or_default();
     let alarms = shown.get("alarms").and_then(serde_json::Value::as_array).map_or(0, Vec::len);

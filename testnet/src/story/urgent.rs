@@ -131,6 +131,8 @@ async fn tell(world: &mut World, (motion, circumstance): (&Motion, &'static str)
         let gone = |view: &v1::Case| !view.tracks.is_empty() && view.locks.is_empty();
         let seen = world.sees((CENTRAL, &case), begun, gone).await?;
         book.seen("the dead node is back and knows it all", CENTRAL, seen.as_ref(), PATIENCE, "no lock any more");
+        // Its subscriber takes its stream up again with its last cursor, and gets what came meanwhile.
+        streamed(world, (CENTRAL, &case, motion.notice), (begun, PATIENCE), &mut book).await;
     }
     Ok(book.close())
 }
@@ -276,6 +278,29 @@ async fn locked(world: &World, case: &[u8], book: &mut Book) -> Result<(), Fault
         let height = answer.outcome.as_ref().map_or(0, |outcome| outcome.height);
         book.note("clearance: locked, with certificate", At::new(node, height, begun.elapsed()), held, told);
     }
+    let expected = (1, v1::ClearanceVerdict::Locked.as_str_name());
+    at_the_command_line(world, ("`laufzettel case clearance`: locked", case), expected, book).await
+}
+
+/// What a clerk gets at the command line: exit code and verdict.
+async fn at_the_command_line(
+    world: &World,
+    (name, case): (&'static str, &[u8]),
+    (code, verdict): (i32, &str),
+    book: &mut Book,
+) -> Result<(), Fault> {
+    let begun = Instant::now();
+    let case = CaseId::from_slice(case).ok_or("no case id")?.to_string();
+    let mut command = tokio::process::Command::new(world.cluster.program());
+    command.args(["case", "clearance", &case, "removal_scheduled", "--output", "json", "--genesis"]);
+    command.arg(world.cluster.net.folder.join("genesis.toml"));
+    let output = command.arg("--profile").arg(world.cluster.net.profile(FOREIGNERS)).output().await?;
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let text = |field: &str| shown.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let height = shown.get("height").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let held = output.status.code() == Some(code) && text("verdict") == verdict && text("proof").starts_with("holds");
+    let told = format!("exit code {:?}, {}, proof {}", output.status.code(), text("verdict"), text("proof"));
+    book.note(name, At::new(FOREIGNERS, height, begun.elapsed()), held, told);
     Ok(())
 }
 
@@ -349,5 +374,7 @@ async fn released(
     for (node, look) in alive.iter().zip(looks) {
         book.seen("no lock any more", node, look?.as_ref(), HEALED, motion.lock);
     }
-    no_lock_known("after the release", world, case, book).await
+    no_lock_known("after the release", world, case, book).await?;
+    let expected = (0, v1::ClearanceVerdict::NoLockKnown.as_str_name());
+    at_the_command_line(world, ("`laufzettel case clearance`: no lock known", case), expected, book).await
 }

@@ -284,8 +284,12 @@ impl Clients {
         }
         let Some(client) = readers.get_mut(&at) else { return Ok(()) };
         let read_at = Some(v1::ReadAt { height: 0, min_height });
-        let request =
-            v1::GetCaseRequest { case_id: case.0.to_vec(), read_at, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest {
+            case_id: case.0.to_vec(),
+            read_at,
+            include_proof: false,
+            ..v1::GetCaseRequest::default()
+        };
         let answer = match timeout(CONNECT, client.cases.get_case(request)).await {
             Ok(Ok(answer)) => answer.into_inner(),
             Ok(Err(status)) if status.code() == tonic::Code::NotFound => {
@@ -320,7 +324,7 @@ impl Clients {
                 case_id: self.case(0).0.to_vec(),
                 read_at,
                 include_proof: false,
-                effects_as_of_ms: 0,
+                ..v1::GetCaseRequest::default()
             };
             if let Ok(Ok(mut client)) = timeout(CONNECT, door.open()).await
                 && let Ok(Ok(_)) = timeout(CALL, client.cases.get_case(request)).await

@@ -88,9 +88,7 @@ impl<'c> Storyteller<'c> {
         Ok(Case { id, motion, removal: None, announced })
     }
     async fn go_on(&mut self, case: &mut Case) -> Result<(), Fault> {
-        let (author, motion) = case.motion;
-        let (id, stop, now_ms) = (case.id, Stop::of(&case.id, motion)?, clock::now_ms());
-        let mistake = || Code::new("mistake");
+        let (id, stop, now_ms) = (case.id, Stop::of(&case.id, case.motion.1)?, clock::now_ms());
         let acknowledge = |effect| Action::Acknowledge { effect };
         match self.random.random_range(0..15) {
             0 => drop(self.say(FOREIGNERS, id, acknowledge(stop.notice)).await?),
@@ -125,25 +123,7 @@ impl<'c> Storyteller<'c> {
                 let status = if self.chance(2) { "ruled" } else { "appeal_filed" };
                 self.say(COURT, id, Action::Report(fast::at(status, now_ms)?)).await?;
             }
-            // Away, back, to another instant; by another authority; for good.
-            9 if author == OFFICE => {
-                let report = fast::at("application_again", now_ms)?;
-                self.say(OFFICE, id, Action::Correct { slot: motion, report }).await?;
-            }
-            9 | 10 => {
-                let report = fast::at("motion_filed", now_ms)?;
-                self.say(author, id, Action::Correct { slot: motion, report }).await?;
-            }
-            11 => {
-                let other = if author == OFFICE { COURT } else { OFFICE };
-                let taken = self.say(other, id, Action::Retract { slot: motion, reason: mistake()? }).await?;
-                if taken.is_some() {
-                    return Err("an authority retracted what another reported".into());
-                }
-            }
-            12 if self.chance(2) => {
-                self.say(author, id, Action::Retract { slot: motion, reason: mistake()? }).await?;
-            }
+            9..13 => self.change(id, case.motion).await?,
             13 => {
                 let report = fast::on("removal_scheduled", today()?)?;
                 let action = match case.announced {
@@ -156,6 +136,30 @@ impl<'c> Storyteller<'c> {
                 let status = Code::new("removal_scheduled")?;
                 self.say(POLICE, id, Action::ClearanceCheck { status }).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// The motion is corrected away, back, or to another instant; retracted for good, or by another authority in vain.
+    async fn change(&mut self, id: CaseId, (author, motion): (&'static str, Slot)) -> Result<(), Fault> {
+        let (now_ms, reason) = (clock::now_ms(), Code::new("mistake")?);
+        match self.random.random_range(0..8) {
+            0 | 1 if author == OFFICE => {
+                let report = fast::at("application_again", now_ms)?;
+                self.say(OFFICE, id, Action::Correct { slot: motion, report }).await?;
+            }
+            0..5 => {
+                let report = fast::at("motion_filed", now_ms)?;
+                self.say(author, id, Action::Correct { slot: motion, report }).await?;
+            }
+            5 | 6 => {
+                let other = if author == OFFICE { COURT } else { OFFICE };
+                let taken = self.say(other, id, Action::Retract { slot: motion, reason }).await?;
+                if taken.is_some() {
+                    return Err("an authority retracted what another reported".into());
+                }
+            }
+            _ => drop(self.say(author, id, Action::Retract { slot: motion, reason }).await?),
         }
         Ok(())
     }

@@ -14,7 +14,6 @@ use crate::ids::{CaseId, Height};
 use crate::index::{self, Standing};
 use crate::item::{Action, Item};
 use crate::ledger::stored::item_row;
-use crate::limits::DUE_HEIGHTS_MAX;
 use crate::query;
 use crate::registry::Registry;
 use crate::state::case::{OpenCase, Origin};
@@ -181,9 +180,8 @@ impl Cases {
     /// Due work alone touched the case at a height. Only the root says whether it did; that it is of language 2, and not
     /// touched more often than a case may be, is asked here.
     fn due(&mut self, known: &Known<'_>, height: Height) -> Result<(), Fault> {
-        let current = self.current.as_mut().filter(|current| {
-            current.case.living().is_some() && current.case.row().due_heights().len() < DUE_HEIGHTS_MAX
-        });
+        let wakes = |current: &&mut Current| current.case.living().is_some() && current.case.wakes();
+        let current = self.current.as_mut().filter(wakes);
         let current = current.ok_or_else(|| because("a case is touched by due work that it cannot have"))?;
         if height <= current.last.height {
             return Err(because("due work of a case is out of order"));

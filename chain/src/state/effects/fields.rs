@@ -26,6 +26,9 @@ pub const NOTICES: usize = 7;
 /// What was computed.
 pub const MARKERS: usize = 9;
 
+/// Most effects take no more bytes, so that their field seldom grows while it is written.
+const EFFECT_BYTES: usize = 320;
+
 /// First byte of each field of a kind.
 const VERSION: u8 = 1;
 
@@ -47,11 +50,11 @@ pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
     }
     for (field, kind) in KINDS {
         let remembered: Vec<_> = history.past().iter().filter(|(_, past)| past.kind == kind).collect();
-        let (count, dropped, given) = given(effects, kind);
+        let (count, dropped) = given(effects, kind);
         if remembered.is_empty() && count == 0 && dropped == 0 {
             continue;
         }
-        let mut out = Writer::default();
+        let mut out = Writer::with_capacity(remembered.len().saturating_mul(EFFECT_BYTES).saturating_add(EFFECT_BYTES));
         out.u8(VERSION);
         out.length(remembered.len());
         for (id, past) in remembered {
@@ -59,7 +62,7 @@ pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
         }
         out.u32(dropped);
         out.length(count);
-        out.raw(&given);
+        write_given(&mut out, effects, kind);
         fields.push((field, out.into_bytes()));
     }
     fields
@@ -138,47 +141,52 @@ fn participants(all: &BTreeMap<Code, Participant>) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// How many effects of a kind the fold gives, how many a bound left out, and the bytes of the former.
-fn given(effects: &Effects, kind: EffectKind) -> (usize, u32, Vec<u8>) {
-    let mut out = Writer::default();
-    let (count, dropped) = match kind {
+/// How many effects of a kind the fold gives, and how many a bound left out.
+fn given(effects: &Effects, kind: EffectKind) -> (usize, u32) {
+    let dropped = &effects.dropped;
+    match kind {
+        EffectKind::Lock => (effects.locks.len(), dropped.locks),
+        EffectKind::Deadline => (effects.deadlines.len(), dropped.deadlines),
+        EffectKind::Task => (effects.tasks.len(), dropped.tasks),
+        EffectKind::Notice => (effects.notices.len(), dropped.notices),
+        EffectKind::Marker => (effects.markers.len(), dropped.markers),
+    }
+}
+
+/// The bytes of the effects of a kind that the fold gives.
+fn write_given(out: &mut Writer, effects: &Effects, kind: EffectKind) {
+    match kind {
         EffectKind::Lock => {
             for lock in &effects.locks {
-                head(&mut out, &lock.origin, &lock.lock);
-                cause(&mut out, lock.released_by.as_ref());
+                head(out, &lock.origin, &lock.lock);
+                cause(out, lock.released_by.as_ref());
             }
-            (effects.locks.len(), effects.dropped.locks)
         }
         EffectKind::Deadline => {
-            deadlines(&mut out, effects);
-            (effects.deadlines.len(), effects.dropped.deadlines)
+            deadlines(out, effects);
         }
         EffectKind::Task => {
-            tasks(&mut out, effects);
-            (effects.tasks.len(), effects.dropped.tasks)
+            tasks(out, effects);
         }
         EffectKind::Notice => {
             for notice in &effects.notices {
-                head(&mut out, &notice.origin, &notice.notice);
+                head(out, &notice.origin, &notice.notice);
                 out.u8(u8::from(notice.urgent));
                 out.length(notice.recipients.len());
                 for recipient in &notice.recipients {
-                    write_addressee(&mut out, recipient);
+                    write_addressee(out, recipient);
                 }
                 out.opt(notice.acknowledge_until_ms.as_ref());
                 out.u8(u8::from(notice.unacknowledged));
             }
-            (effects.notices.len(), effects.dropped.notices)
         }
         EffectKind::Marker => {
             for marker in &effects.markers {
-                head(&mut out, &marker.origin, &marker.marker);
-                cause(&mut out, marker.cleared_by.as_ref());
+                head(out, &marker.origin, &marker.marker);
+                cause(out, marker.cleared_by.as_ref());
             }
-            (effects.markers.len(), effects.dropped.markers)
         }
-    };
-    (count, dropped, out.into_bytes())
+    }
 }
 
 fn deadlines(out: &mut Writer, effects: &Effects) {

@@ -19,20 +19,20 @@ const STOOD: u8 = 1;
 const URGENT: u8 = 2;
 
 /// Slot of a report (32 bytes) or name of an effect (16): the length tells them apart.
-pub(super) fn write_cause(out: &mut Writer, cause: &Cause) {
+pub(crate) fn write_cause(out: &mut Writer, cause: &Cause) {
     match cause {
         Cause::Report(slot) => out.bytes(slot),
         Cause::Effect(id) => out.bytes(&id.0),
     }
 }
 
-pub(super) fn write_addressee(out: &mut Writer, addressee: &Addressee) {
+pub(crate) fn write_addressee(out: &mut Writer, addressee: &Addressee) {
     out.str(addressee.role.as_str());
     out.str(addressee.authority.as_ref().map_or("", AuthorityId::as_str));
 }
 
 /// Writes what is remembered of one effect; of which kind it is, its field says.
-pub(super) fn write(out: &mut Writer, id: &EffectId, past: &Past) {
+pub(crate) fn write(out: &mut Writer, id: &EffectId, past: &Past) {
     out.raw(&id.0);
     out.str(past.name.as_str());
     out.str(past.rule.as_str());
@@ -62,7 +62,7 @@ pub(super) fn write(out: &mut Writer, id: &EffectId, past: &Past) {
 }
 
 /// Reads what [`write`] wrote.
-pub(super) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId, Past), CodecError> {
+pub(crate) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId, Past), CodecError> {
     let id = EffectId(input.array()?);
     let (name, rule, cause, occurrence) = (code(input)?, code(input)?, read_cause(input)?, input.u32()?);
     let (first_seen_ms, withdrawn_ms, flags) = (input.u64()?, input.opt()?, input.u8()?);
@@ -101,7 +101,7 @@ pub(super) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId
 }
 
 /// Reads what is remembered of the effects of one kind.
-pub(super) fn read_all(
+pub(crate) fn read_all(
     input: &mut Reader<'_>,
     kind: EffectKind,
     into: &mut BTreeMap<EffectId, Past>,
@@ -113,22 +113,22 @@ pub(super) fn read_all(
     Ok(())
 }
 
-fn code(input: &mut Reader<'_>) -> Result<Code, CodecError> {
+pub(crate) fn code(input: &mut Reader<'_>) -> Result<Code, CodecError> {
     Code::new(input.str(CODE_BYTES_MAX)?).map_err(|_| CodecError::Invalid("code"))
 }
 
-fn authority(input: &mut Reader<'_>) -> Result<AuthorityId, CodecError> {
+pub(crate) fn authority(input: &mut Reader<'_>) -> Result<AuthorityId, CodecError> {
     AuthorityId::new(input.str(AUTHORITY_BYTES_MAX)?).map_err(|_| CodecError::Invalid("authority"))
 }
 
-fn read_addressee(input: &mut Reader<'_>) -> Result<Addressee, CodecError> {
+pub(crate) fn read_addressee(input: &mut Reader<'_>) -> Result<Addressee, CodecError> {
     let role = code(input)?;
     let text = input.str(AUTHORITY_BYTES_MAX)?;
     let named = |text| AuthorityId::new(text).map_err(|_| CodecError::Invalid("authority"));
     Ok(Addressee { role, authority: if text.is_empty() { None } else { Some(named(text)?) } })
 }
 
-fn read_cause(input: &mut Reader<'_>) -> Result<Cause, CodecError> {
+pub(crate) fn read_cause(input: &mut Reader<'_>) -> Result<Cause, CodecError> {
     let bytes = input.bytes(32)?;
     let slot = bytes.try_into().map(Cause::Report);
     let effect = || bytes.try_into().map(|id| Cause::Effect(EffectId(id)));

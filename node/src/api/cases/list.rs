@@ -7,6 +7,7 @@ use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::query;
 use laufzettel_chain::registry::Registry;
+use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::{CaseFold, CaseState, Slot};
 use laufzettel_proto::v1;
@@ -16,6 +17,7 @@ use crate::api::status::Failure;
 
 /// Ids read from an index at once.
 const BATCH: usize = 512;
+const DUE_BATCH: usize = 16_384;
 /// Cases looked at for one page, so that a page of rare matches ends in time.
 const LOOKED_AT_MAX: usize = 20_000;
 
@@ -28,13 +30,13 @@ struct Seen {
     earlier: bool,
 }
 
-fn authors(fold: &CaseFold) -> Vec<String> {
+pub(super) fn authors(fold: &CaseFold) -> Vec<String> {
     let authors: BTreeSet<_> = fold.entries().iter().map(|entry| entry.author.to_string()).collect();
     authors.into_iter().collect()
 }
 
 /// Slots of the reports that stand, in the order of the process.
-fn timeline(fold: &CaseFold) -> Vec<Slot> {
+pub(super) fn timeline(fold: &CaseFold) -> Vec<Slot> {
     fold.entries().iter().map(|entry| entry.slot).collect()
 }
 
@@ -94,15 +96,27 @@ pub(super) fn view(
 }
 
 /// The narrowest index for a filter.
-fn find(filter: &v1::CaseFilter) -> Result<Find<'_>, Failure> {
-    if filter.due_before_ms > 0 {
-        return Err(Failure::field("filter.due_before_ms", "deadlines are not kept by this version; leave it 0"));
-    }
-    Ok(match (filter.status.as_str(), filter.authority.as_str()) {
+fn find(filter: &v1::CaseFilter) -> Find<'_> {
+    match (filter.status.as_str(), filter.authority.as_str()) {
+        ("", "") if filter.due_before_ms > 0 => Find::DueBefore(filter.due_before_ms),
         ("", "") => Find::All,
         ("", authority) => Find::Authority(authority),
         (status, _) => Find::Status(status),
-    })
+    }
+}
+
+/// Whether something falls due in a case before the instant of a filter: its row says so, and it need not be folded.
+fn is_due(read: &dyn Read, filter: &v1::CaseFilter, id: &CaseId) -> Result<bool, Failure> {
+    if filter.due_before_ms == 0 {
+        return Ok(true);
+    }
+    let due_ms = CaseRow::load(read, id)?.and_then(|row| row.next_due_ms());
+    Ok(due_ms.is_some_and(|due_ms| due_ms < filter.due_before_ms))
+}
+
+/// Ids to read at once. Those by due instant come sorted out of all that is due, so fewer looks are better.
+fn batch(find: Find<'_>) -> usize {
+    if matches!(find, Find::DueBefore(_)) { DUE_BATCH } else { BATCH }
 }
 
 /// A page of cases, and the case after which the next page begins.
@@ -114,20 +128,23 @@ pub(super) fn page(
     after: Option<CaseId>,
     size: usize,
 ) -> Result<(Vec<v1::Case>, Option<CaseId>), Failure> {
-    let find = find(filter)?;
+    let find = find(filter);
     let (mut cases, mut looked_at, mut last) = (Vec::new(), 0usize, after);
     loop {
-        let ids = index::cases(read, find, last.as_ref(), BATCH)?;
+        let ids = index::cases(read, find, last.as_ref(), batch(find))?;
         for id in &ids {
             if cases.len() >= size || looked_at >= LOOKED_AT_MAX {
                 return Ok((cases, last));
             }
             (last, looked_at) = (Some(*id), looked_at.saturating_add(1));
+            if !is_due(read, filter, id)? {
+                continue;
+            }
             if let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) {
                 cases.push(seen.message(read, height)?);
             }
         }
-        if ids.len() < BATCH {
+        if ids.len() < batch(find) {
             return Ok((cases, None));
         }
     }
@@ -141,12 +158,15 @@ pub(super) fn count(
     grouping: v1::CaseGrouping,
     height: Height,
 ) -> Result<BTreeMap<String, u64>, Failure> {
-    let find = find(filter)?;
+    let find = find(filter);
     let (mut counts, mut last) = (BTreeMap::<String, u64>::new(), None);
     loop {
-        let ids = index::cases(read, find, last.as_ref(), BATCH)?;
+        let ids = index::cases(read, find, last.as_ref(), batch(find))?;
         for id in &ids {
             last = Some(*id);
+            if !is_due(read, filter, id)? {
+                continue;
+            }
             let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) else { continue };
             let keys: BTreeSet<String> = match grouping {
                 v1::CaseGrouping::Unspecified => [String::new()].into(),
@@ -158,7 +178,7 @@ pub(super) fn count(
                 *count = count.saturating_add(1);
             }
         }
-        if ids.len() < BATCH {
+        if ids.len() < batch(find) {
             return Ok(counts);
         }
     }

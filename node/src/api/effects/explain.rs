@@ -19,6 +19,7 @@ struct One<'e> {
     origin: &'e Origin,
     state: v1::Labels,
     derivation: Vec<v1::Labels>,
+    ended_by: Option<Cause>,
 }
 
 impl Followed {
@@ -44,6 +45,7 @@ impl Followed {
                 derivation: one.derivation,
                 since_ms: self.case.history.first_seen_ms(&one.origin.id).unwrap_or(0),
                 withdrawn_ms: 0,
+                ended_by: one.ended_by.map(|cause| self.ended(fold, cause)),
             });
         }
         for (id, past) in self.case.history.past().iter().filter(|(id, _)| wanted(id)) {
@@ -60,6 +62,7 @@ impl Followed {
                 derivation: Vec::new(),
                 since_ms: past.first_seen_ms,
                 withdrawn_ms,
+                ended_by: None,
             });
         }
         explanations
@@ -68,13 +71,15 @@ impl Followed {
     fn all(&self, reader: &Reader<'_>) -> Vec<One<'_>> {
         let effects = &self.case.effects;
         let mut all = Vec::new();
-        let mut one = |kind, name, origin, state, derivation| all.push(One { kind, name, origin, state, derivation });
+        let mut one = |kind, name, origin, (state, ended_by), derivation| {
+            all.push(One { kind, name, origin, state, derivation, ended_by });
+        };
         for lock in &effects.locks {
             let state = match lock.released_by {
                 None => text("gilt", "stands"),
                 Some(_) => text("aufgehoben", "released"),
             };
-            one(EffectKind::Lock, &lock.lock, &lock.origin, state, Vec::new());
+            one(EffectKind::Lock, &lock.lock, &lock.origin, (state, lock.released_by), Vec::new());
         }
         for notice in &effects.notices {
             let message = self.notice(reader, notice);
@@ -84,7 +89,7 @@ impl Followed {
                 _ if notice.acknowledge_until_ms.is_some() => text("bestätigt", "acknowledged"),
                 _ => text("zur Kenntnis", "for information"),
             };
-            one(EffectKind::Notice, &notice.notice, &notice.origin, state, Vec::new());
+            one(EffectKind::Notice, &notice.notice, &notice.origin, (state, None), Vec::new());
         }
         for task in &effects.tasks {
             let state = match &task.state {
@@ -95,11 +100,21 @@ impl Followed {
                 }
             };
             let due = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(derivation).unwrap_or_default();
-            one(EffectKind::Task, &task.task, &task.origin, state, due);
+            let ended_by = match &task.state {
+                TaskState::Closed(cause) => Some(*cause),
+                TaskState::Open | TaskState::Done { .. } => None,
+            };
+            one(EffectKind::Task, &task.task, &task.origin, (state, ended_by), due);
         }
         for deadline in &effects.deadlines {
             let due = deadline.due.as_ref().map(derivation).unwrap_or_default();
-            one(EffectKind::Deadline, &deadline.deadline, &deadline.origin, deadline_state(deadline.state), due);
+            let ended_by = match deadline.state {
+                DeadlineState::Met(slot) => Some(Cause::Report(slot)),
+                DeadlineState::Stopped(cause) => Some(cause),
+                DeadlineState::Running | DeadlineState::Warned | DeadlineState::Elapsed { .. } => None,
+            };
+            let state = (deadline_state(deadline.state), ended_by);
+            one(EffectKind::Deadline, &deadline.deadline, &deadline.origin, state, due);
         }
         for marker in &effects.markers {
             if self.marker(reader, marker).is_none() {
@@ -109,7 +124,7 @@ impl Followed {
                 None => text("gesetzt", "set"),
                 Some(_) => text("gelöscht", "cleared"),
             };
-            one(EffectKind::Marker, &marker.marker, &marker.origin, state, Vec::new());
+            one(EffectKind::Marker, &marker.marker, &marker.origin, (state, marker.cleared_by), Vec::new());
         }
         all.sort_by_key(|one| one.kind);
         all
@@ -147,6 +162,39 @@ impl Followed {
             }
         }
         reasons
+    }
+
+    /// What ended an effect, in words.
+    fn ended(&self, fold: &CaseFold, cause: Cause) -> v1::Reason {
+        let mut reason = v1::Reason::default();
+        match cause {
+            Cause::Report(slot) => {
+                reason.slot = slot.to_vec();
+                if let Ok(entry) = fold.entry(&slot) {
+                    reason.trigger = entry.report.status.to_string();
+                    reason.trigger_labels = Some(self.trigger(&Trigger::Status(entry.report.status.clone())));
+                    reason.occurred = Some(when(entry.report.occurred));
+                    reason.authority = entry.author.to_string();
+                }
+            }
+            Cause::Effect(id) => {
+                reason.effect_id = id.0.to_vec();
+                let effects = &self.case.effects;
+                let deadline = effects.deadlines.iter().find(|deadline| deadline.origin.id == id);
+                let notice = effects.notices.iter().find(|notice| notice.origin.id == id);
+                let trigger = match (deadline, notice) {
+                    (Some(deadline), _) if matches!(deadline.state, DeadlineState::Elapsed { .. }) => {
+                        Some(Trigger::Elapsed(deadline.deadline.clone()))
+                    }
+                    (Some(deadline), _) => Some(Trigger::Warned(deadline.deadline.clone())),
+                    (None, Some(notice)) => Some(Trigger::Unacknowledged(notice.notice.clone())),
+                    (None, None) => None,
+                };
+                reason.trigger = trigger.as_ref().map(|trigger| trigger_code(trigger).to_string()).unwrap_or_default();
+                reason.trigger_labels = trigger.map(|trigger| self.trigger(&trigger));
+            }
+        }
+        reason
     }
 
     /// The rule that made a deadline or notice, and why it ran.

@@ -350,7 +350,7 @@ pub(super) fn named(definition: &Definition, kind: EffectKind, name: &str) -> (O
     found.map_or_else(Default::default, |(found, basis)| (Some(labels(found)), basis.clone()))
 }
 
-pub(super) fn kind(kind: EffectKind) -> v1::EffectKind {
+pub(in crate::api) fn kind(kind: EffectKind) -> v1::EffectKind {
     match kind {
         EffectKind::Lock => v1::EffectKind::Lock,
         EffectKind::Notice => v1::EffectKind::Notice,

@@ -1,5 +1,4 @@
-//! Pages of an inbox: rows of the index, each looked up in its case. The index says where to look and in which order;
-//! what is shown is what the case says as of block time.
+//! Pages of an inbox: rows of the index, which hold what is shown of them. No case is looked up for a page.
 
 use laufzettel_chain::crypto;
 use laufzettel_chain::ids::CaseId;
@@ -17,8 +16,6 @@ use crate::api::status::Failure;
 const BATCH: usize = 512;
 /// Rows looked at for one page, so that a page of rare matches ends in time.
 const ROWS_MAX: usize = 50_000;
-/// Cases folded for one page.
-const CASES_MAX: usize = 2_000;
 /// Rows counted at once, and at the most.
 const COUNT_BATCH: usize = 8_192;
 const COUNTED_MAX: u64 = 1_000_000;
@@ -121,30 +118,30 @@ pub(super) fn page<T>(
     show: &dyn Fn(Found<'_>) -> Option<T>,
 ) -> Result<Page<T>, Failure> {
     let mut after = read_token(wanted.kind, &wanted.filter, &wanted.token)?;
-    let (mut entries, mut rows_seen, mut cases_seen) = (Vec::new(), 0usize, 0usize);
-    // Rows of one case often follow one another.
-    let mut last: Option<(CaseId, Option<Followed>)> = None;
+    let (mut entries, mut rows_seen) = (Vec::new(), 0usize);
+    let batch = wanted.size.saturating_add(1).min(BATCH);
     loop {
-        let rows = query::inbox(read, reader.authority, wanted.kind, after.as_deref(), BATCH)?;
+        let rows = query::inbox(read, reader.authority, wanted.kind, after.as_deref(), batch)?;
         for row in &rows {
-            if entries.len() >= wanted.size || rows_seen >= ROWS_MAX || cases_seen >= CASES_MAX {
+            if entries.len() >= wanted.size || rows_seen >= ROWS_MAX {
                 let next = after.map(|after| write_token(wanted.kind, &wanted.filter, &after));
                 return Ok(Page { entries, next: next.unwrap_or_default() });
             }
             rows_seen = rows_seen.saturating_add(1);
             after = Some(row.cursor.clone());
             if !wanted.in_time(row, now_ms) {
+                // What is not urgent stands by due instant: nothing that follows is in time.
+                if !row.urgent {
+                    return Ok(Page { entries, next: String::new() });
+                }
                 continue;
             }
-            if last.as_ref().is_none_or(|(case, _)| *case != row.case) {
-                cases_seen = cases_seen.saturating_add(1);
-                last = Some((row.case, effects::follow(read, registry, &row.case, now_ms)?));
-            }
-            let followed = last.as_ref().and_then(|(_, followed)| followed.as_ref());
+            let followed = effects::waiting(read, registry, row, now_ms)?;
+            let followed = followed.as_ref();
             let found = followed.map(|followed| Found { case: row.case, effect: row.effect, followed });
             entries.extend(found.and_then(show));
         }
-        if rows.len() < BATCH {
+        if rows.len() < batch {
             return Ok(Page { entries, next: String::new() });
         }
     }
@@ -196,7 +193,14 @@ mod tests {
             filter: Vec::new(),
             token: String::new(),
         };
-        let row = |due_ms| InboxRow { cursor: vec![], case: CaseId([1; 16]), effect: EffectId([2; 16]), due_ms };
+        let row = |due_ms| InboxRow {
+            cursor: vec![],
+            case: CaseId([1; 16]),
+            effect: EffectId([2; 16]),
+            due_ms,
+            urgent: false,
+            bytes: vec![],
+        };
         // Due at 5, 10, 11 and never; now is 10.
         let chosen = |wanted: Wanted| [Some(5), Some(10), Some(11), None].map(|due| wanted.in_time(&row(due), 10));
         assert_eq!(chosen(wanted(0, false)), [true, true, true, true]);

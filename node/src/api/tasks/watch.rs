@@ -142,9 +142,9 @@ impl InboxFeed {
                     let rows = query::inbox(read, &authority, kind, None, FOLLOWED_MAX.saturating_add(1))?;
                     look.overfull |= rows.len() > FOLLOWED_MAX;
                     for row in rows.into_iter().take(FOLLOWED_MAX) {
-                        let place = (row.cursor, row.case);
+                        let place = (row.cursor.clone(), row.case);
                         if told.get(&row.effect) != Some(&place) {
-                            let followed = effects::follow(read, registry, &row.case, tip.header.time_ms)?;
+                            let followed = effects::waiting(read, registry, &row, tip.header.time_ms)?;
                             let Some(followed) = followed else { continue };
                             let found = Found { case: row.case, effect: row.effect, followed: &followed };
                             let Some(entry) = entry(kind, &found, &reader, known_ms) else { continue };

@@ -83,12 +83,18 @@ impl Clearance {
         let view = target.cases().await?.get_case(request).await.map_err(|status| Fault::refused(&status))?;
         let view = view.into_inner().view.unwrap_or_default();
         let definition = genesis.registry.definition(&view.definition, view.definition_version);
-        let definition = definition.ok_or_else(|| Fault::unverified("the genesis file lacks the case's process"))?;
+        let definition = definition.ok_or_else(|| {
+            Fault::unverified(
+                "the case's process was adopted after genesis, so the genesis file does not say who may raise a lock; the \
+                 node's answer itself stands",
+            )
+        })?;
         let status = definition.status(&self.status).ok_or_else(|| Fault::usage("the process has no such status"))?;
         let announcement: &Code = status.ledger_as.as_ref().unwrap_or(&status.code);
         let proven = clearance::verify(&genesis, (definition, announcement), answer).map_err(Fault::unverified)?;
         Ok(match proven {
             None => "nothing is proven by an answer that is not current".to_owned(),
+            Some(proven) if proven.beats.is_empty() => format!("holds at height {}", proven.height),
             Some(proven) => format!("holds at height {}, with beats of {}", proven.height, proven.beats.join(", ")),
         })
     }

@@ -82,6 +82,18 @@ impl Explain {
         }
     }
 
+    /// What made a rule run or ended something, and by which report.
+    fn because(&self, reason: &v1::Reason) -> String {
+        let trigger = self.word(reason.trigger_labels.as_ref());
+        let when = when_text(reason.occurred.as_ref());
+        let from = match (reason.slot.is_empty(), reason.authority.as_str()) {
+            (true, _) => String::new(),
+            (false, "") => format!(", report {} (not in force any more)", hex(&reason.slot)),
+            (false, authority) => format!(", {when} by {authority}, report {}", hex(&reason.slot)),
+        };
+        format!("{trigger}{from}")
+    }
+
     fn lines(&self, explanation: &v1::Explanation) -> Vec<String> {
         let kind = kind_text(explanation.kind());
         let (name, state) = (self.word(explanation.labels.as_ref()), self.word(explanation.state.as_ref()));
@@ -99,14 +111,10 @@ impl Explain {
             let why = self.word(reason.labels.as_ref());
             let basis = if reason.basis.is_empty() { String::new() } else { format!(" ({})", reason.basis) };
             line("rule", &format!("{}: {why}{basis}", reason.rule));
-            let trigger = self.word(reason.trigger_labels.as_ref());
-            let when = when_text(reason.occurred.as_ref());
-            let from = match (reason.slot.is_empty(), reason.authority.as_str()) {
-                (true, _) => String::new(),
-                (false, "") => format!(", report {} (not in force any more)", hex(&reason.slot)),
-                (false, authority) => format!(", {when} by {authority}, report {}", hex(&reason.slot)),
-            };
-            line("because", &format!("{trigger}{from}"));
+            line("because", &self.because(reason));
+        }
+        if let Some(reason) = &explanation.ended_by {
+            line("ended", &self.because(reason));
         }
         for sentence in &explanation.derivation {
             line("derived", self.word(Some(sentence)));
@@ -127,7 +135,7 @@ fn explanation_json(explanation: &v1::Explanation) -> Value {
         "effect": hex(&explanation.effect_id), "kind": kind_text(explanation.kind()), "code": explanation.code,
         "labels": words(explanation.labels.as_ref()), "basis": explanation.basis,
         "state": words(explanation.state.as_ref()), "since_ms": explanation.since_ms,
-        "withdrawn_ms": explanation.withdrawn_ms,
+        "withdrawn_ms": explanation.withdrawn_ms, "ended_by": explanation.ended_by.as_ref().map(reason),
         "reasons": explanation.reasons.iter().map(reason).collect::<Vec<_>>(),
         "derivation": explanation.derivation.iter().map(|sentence| words(Some(sentence))).collect::<Vec<_>>(),
     })

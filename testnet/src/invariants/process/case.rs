@@ -73,7 +73,12 @@ impl Case {
                     return Err("it acknowledges a second time");
                 }
             }
-            Action::OpenCase { .. } | Action::ClearanceCheck { .. } | Action::Evidence(_) => {}
+            // None of these changes what is reported in a case.
+            Action::OpenCase { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_)
+            | Action::Propose(_)
+            | Action::Vote { .. } => {}
         }
         Ok(())
     }

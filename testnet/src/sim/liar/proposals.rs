@@ -183,9 +183,10 @@ pub(super) fn later_round(block: &Block, scene: &mut Scene<'_>) -> Option<Block>
     built(scene, (block.header.round + turns, block.header.proposer), block.header.time_ms, &block.body.transactions)
 }
 
-/// Empty in round 0, less than a minute after the last block.
+/// Empty in round 0, less than a minute after the last block, when nothing is due.
 pub(super) fn empty(block: &Block, scene: &mut Scene<'_>) -> Option<Block> {
-    let early = block.header.time_ms < scene.ledger.tip().header.time_ms + 60_000;
+    let (tip, time_ms) = (scene.ledger.tip(), block.header.time_ms);
+    let early = time_ms < tip.header.time_ms + 60_000 && tip.next_due_ms.is_none_or(|due_ms| time_ms < due_ms);
     if block.header.round > 0 || block.body.transactions.is_empty() || !early {
         return None;
     }

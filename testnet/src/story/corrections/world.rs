@@ -122,8 +122,7 @@ impl World {
     /// A case as a node shows it, not older than a height.
     pub(super) async fn look(&self, node: &str, case: CaseId, min_height: u64) -> Result<(u64, Shown), Fault> {
         let read_at = Some(v1::ReadAt { height: 0, min_height });
-        let request =
-            v1::GetCaseRequest { case_id: case.0.to_vec(), read_at, include_proof: false, effects_as_of_ms: 0 };
+        let request = v1::GetCaseRequest { case_id: case.0.to_vec(), read_at, ..Default::default() };
         let answer = self.client(node)?.cases.get_case(request).await?.into_inner();
         let view = answer.view.ok_or("an answer without a case")?;
         let mut there = BTreeMap::new();
