@@ -139,6 +139,8 @@ fn sees_what_is_always_so() {
         ("!(has(applied) || has(decided)) || has(applied) || has(decided)", Verdict::AlwaysTrue),
         ("last(appealed).outcome != urgent", Verdict::AlwaysFalse),
         ("last(appealed).outcome == urgent", Verdict::Depends),
+        ("(1 == 1) != (2 == 2)", Verdict::AlwaysFalse),
+        ("(1 == 1) != (2 == 1)", Verdict::AlwaysTrue),
         (
             "this.form == paper && last(decided).outcome == granted && last(decided).outcome == rejected",
             Verdict::AlwaysFalse,
