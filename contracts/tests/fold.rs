@@ -314,6 +314,14 @@ fn a_new_proceeding_is_not_closed() {
     assert!(!late.state().closed);
 }
 
+/// The list says which report opened each proceeding, the first one too.
+#[test]
+fn each_proceeding_names_the_report_that_opened_it() {
+    let case = folded(&[on("begun", 1), ended(2), on("again", 3), on("again", 4)]);
+    let opened: Vec<_> = case.state().proceedings.iter().map(|one| (one.number, one.opened_by[0])).collect();
+    assert_eq!(opened, [(1, 1), (2, 3), (3, 4)]);
+}
+
 /// Only what opens a proceeding may name the next one.
 #[test]
 fn a_report_that_opens_nothing_cannot_name_the_next_proceeding() {

@@ -213,10 +213,11 @@ pub fn judge(network: NetworkId, address: Address, found: &Found<'_>) -> (Signin
     if found.pristine && newest.mark == Mark::NOTHING {
         return (SigningState::New, Some(newest));
     }
-    if found.log_end < newest.log_position || newest.mark.is_of_reset() {
-        return (SigningState::Above(newest.mark.height), Some(newest));
-    }
-    (SigningState::Ready, Some(newest))
+    let above = found.log_end < newest.log_position || newest.mark.is_of_reset();
+    // Above nothing is everything: it was there at genesis, and signed nothing yet.
+    let state =
+        if above && newest.mark.height > 0 { SigningState::Above(newest.mark.height) } else { SigningState::Ready };
+    (state, Some(newest))
 }
 
 #[cfg(test)]
@@ -279,6 +280,14 @@ mod tests {
         let next = |height, round, step| Mark { height, round, step, value: Some(BlockId([3; 32])) };
         assert!(!next(11, 7, Step::Precommit).may_follow(&mark) && !next(10, 0, Step::Prevote).may_follow(&mark));
         assert!(next(12, 0, Step::Proposal).may_follow(&mark));
+    }
+
+    #[test]
+    fn who_was_there_at_genesis_stays_no_newcomer() {
+        let slot = |mark| Watermark { sequence: 1, network: NETWORK, address: ADDRESS, mark, log_position: 0 }.slot().1;
+        assert_eq!(check([None, Some(&slot(Mark::NOTHING))], true, 0).0, SigningState::New);
+        assert_eq!(check([None, Some(&slot(Mark::above(0)))], true, 0).0, SigningState::Ready);
+        assert!(Mark { height: 1, round: 0, step: Step::Proposal, value: None }.may_follow(&Mark::above(0)));
     }
 
     #[test]

@@ -94,14 +94,17 @@ impl Story {
     }
     /// The same with a report that must be recorded; tells it in a line.
     async fn reports(&mut self, by: &str, case: CaseId, open: bool, report: Report) -> Result<Done, Fault> {
-        let (label, when) = (self.label(report.status.as_str()), report.occurred);
+        let (label, when, effective) = (self.label(report.status.as_str()), report.occurred, report.effective);
         let outcome = report.outcome.as_ref().map(|code| format!(": {code}")).unwrap_or_default();
         let done = self.act(by, case, open, Action::Report(report)).await?;
         if !done.receipt.applied {
             return Err(format!("'{label}' of {by} was refused: {}", done.receipt.reason).into());
         }
-        let day = day(Some(shown_when(when)));
-        say(&format!("  {by:<10} reports  {label}{outcome} ({day}), final at height {}", done.height));
+        let mut days = day(Some(shown_when(when)));
+        if let Some(effective) = effective {
+            days += &format!(", effective {}", day(Some(shown_when(When::Day(effective)))));
+        }
+        say(&format!("  {by:<10} reports  {label}{outcome} ({days}), final at height {}", done.height));
         Ok(done)
     }
     /// The case as an authority sees it at its own node, at this height or later.

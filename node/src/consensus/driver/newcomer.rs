@@ -23,12 +23,9 @@ impl Driver {
         }
         // It signed nothing at this height; the core begins again with what came so far.
         self.drop_core();
-        if tip == 0 {
-            self.signing = SigningState::Ready;
-            return;
-        }
-        let above = tip.saturating_add(AHEAD_MAX);
-        self.signing = SigningState::Above(above);
+        // That it was there at genesis is made durable: after a crash before its first signature it is no newcomer.
+        let above = if tip == 0 { 0 } else { tip.saturating_add(AHEAD_MAX) };
+        self.signing = if tip == 0 { SigningState::Ready } else { SigningState::Above(above) };
         self.signer.mark = self.signer.mark.later(Mark::above(above));
         self.persist(Vec::new(), None);
     }
