@@ -41,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) mode: String,
     /// What did not hold; none if all did.
     pub(crate) violation: Option<String>,
+    /// Whether more validators were unfit in the end than a network bears: it may stand still then.
+    pub(crate) stuck: bool,
     /// Highest committed height.
     pub(crate) heights: u64,
     /// Highest round of a committed block.
@@ -109,6 +111,10 @@ pub(crate) fn run_all(seeds: Range<u64>, json: bool) -> bool {
     let heights: u64 = reports.iter().map(|report| report.heights).sum();
     let seconds = started.elapsed().as_secs_f64();
     eprintln!("{} seeds, {} failed, {heights} heights in {seconds:.1} s", reports.len(), failed.len());
+    let stuck: Vec<u64> = reports.iter().filter(|report| report.stuck).map(|report| report.seed).collect();
+    if !stuck.is_empty() {
+        eprintln!("more validators unfit than a network bears, which stood still: seeds {stuck:?}");
+    }
     let lies = lies(&reports);
     if !json && !lies.is_empty() {
         eprintln!("{}", lies.iter().map(|(lie, count)| format!("{lie} {count}")).collect::<Vec<_>>().join(", "));

@@ -38,8 +38,8 @@ const CLIENTS: usize = 40;
 const LATE_CLIENTS: usize = 3;
 /// How long the chaos lasts.
 const CHAOS_MS: u64 = 25_000;
-/// Everything rests this long after healing at the latest.
-const REST_MS: u64 = 60_000;
+/// Everything rests this long after healing at the latest. What one node alone is awake for waits for a heartbeat, a minute.
+const REST_MS: u64 = 90_000;
 /// How long the network is watched doing nothing: two heartbeats.
 const IDLE_MS: u64 = 130_000;
 /// An unanswered client tries another node after this time.
@@ -97,6 +97,15 @@ pub(super) struct World {
     violation: Option<String>,
 }
 
+/// What the end of a run has shown.
+#[derive(Debug, Default)]
+struct Outcome {
+    evidence: usize,
+    followed: rest::Followed,
+    /// More validators than may be are unfit.
+    stuck: bool,
+}
+
 impl World {
     /// Runs to the end.
     pub(super) fn run(mut self) -> Report {
@@ -108,6 +117,9 @@ impl World {
             let Some(Reverse((at_ms, number))) = self.queue.pop() else { break };
             self.now_ms = at_ms;
             if at_ms > end_ms {
+                if self.too_many_unfit() {
+                    return self.report(begin_ms, Outcome { stuck: true, ..Outcome::default() });
+                }
                 self.fail(format!("no rest after healing: {}", self.standing()));
                 break;
             }
@@ -118,10 +130,16 @@ impl World {
                 break;
             }
         }
+        let (evidence, followed) = if self.violation.is_none() { self.settle() } else { Default::default() };
+        self.report(begin_ms, Outcome { evidence, followed, stuck: false })
+    }
+
+    fn report(self, begin_ms: u64, outcome: Outcome) -> Report {
         let tips = self.replicas.iter().filter_map(|replica| replica.running.as_ref());
         let heights = tips.map(|running| running.driver.tip().height()).max().unwrap_or(0);
-        let (evidence, followed) = if self.violation.is_none() { self.settle() } else { Default::default() };
+        let Outcome { evidence, followed, stuck } = outcome;
         Report {
+            stuck,
             seed: self.seed,
             mode: self.mode.name(),
             heights,

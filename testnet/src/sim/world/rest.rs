@@ -149,6 +149,17 @@ impl World {
         }
     }
 
+    /// Whether so many validators lie, or may not sign yet at this height, that the rest is no quorum. An honest one may
+    /// not where it lost its first watermark in a crash and the others went on: it passes for one that was wiped.
+    pub(super) fn too_many_unfit(&self) -> bool {
+        let unfit = |node: usize| {
+            let Some(running) = self.replicas.get(node).and_then(|node| node.running.as_ref()) else { return false };
+            self.mode.is_faulty(node) || !running.driver.health().signing.allows(running.driver.tip().next_height())
+        };
+        let count = (0..self.mode.validators).filter(|node| unfit(*node)).count();
+        count > (self.mode.validators - 1) / 3
+    }
+
     fn honest(&self) -> BTreeSet<usize> {
         (0..self.nodes()).filter(|node| !self.mode.is_faulty(*node)).collect()
     }
