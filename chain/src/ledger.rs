@@ -398,7 +398,7 @@ impl Ledger {
         }
         let next_due = stored::next_due(self.store.as_ref(), &registry, &due_from)?;
         self.due_from = next_due.unwrap_or(due_from);
-        let next_due_ms = stored::due_at(&registry, next_due);
+        let next_due_ms = stored::due_at(&registry, next_due, height.saturating_add(1));
         self.tip = Arc::new(Tip {
             header: block.header.clone(),
             id: block.id(),

@@ -315,7 +315,7 @@ impl Execution<'_> {
         let since = Since { height: self.place.height, time_ms: self.place.time_ms };
         let calendars = |adopted: &&Adopted| adopted.kind == ProposalKind::Calendars;
         let all = || self.register().adopted.iter().filter(calendars);
-        let counting = all().filter(|adopted| adopted.since.is_some()).map(|adopted| adopted.version).max();
+        let counting = self.register().counting();
         let come = all().filter(|adopted| {
             adopted.since.is_none()
                 && adopted.effective <= since.height

@@ -61,6 +61,7 @@ pub fn stored_tip(read: &dyn Read, registry: &Arc<Registry>) -> Result<(Tip, Pro
     let row: TipRow = rows::get(read, Family::Meta, TIP)?.ok_or_else(|| damaged(Family::Meta, "no tip"))?;
     let header: Header = decode(&row.header).map_err(|error| damaged(Family::Meta, error))?;
     let certificate = row.certificate.as_deref().map(decode).transpose();
+    let next_height = header.height.saturating_add(1);
     let order: ProposerOrder = decode(&row.order).map_err(|error| damaged(Family::Meta, error))?;
     let tip = Tip {
         id: header.id(),
@@ -69,7 +70,7 @@ pub fn stored_tip(read: &dyn Read, registry: &Arc<Registry>) -> Result<(Tip, Pro
         validators: registry.validators.clone(),
         order: order.next(&registry.validators),
         parameters: registry.parameters,
-        next_due_ms: due_at(&registry, next_due(read, &registry, &DUE_LEAST)?),
+        next_due_ms: due_at(&registry, next_due(read, &registry, &DUE_LEAST)?, next_height),
         registry,
     };
     Ok((tip, order))
@@ -80,12 +81,14 @@ pub(super) fn next_due(read: &dyn Read, registry: &Registry, from: &DueRow) -> R
     if registry.protocol < 2 { Ok(None) } else { inbox::next_due(read, from) }
 }
 
-/// When something becomes due first; cases that wait to be counted anew are due at once.
-pub(super) fn due_at(registry: &Registry, next_due: Option<DueRow>) -> Option<u64> {
-    match registry.register.recount {
-        Some(_) if registry.protocol >= 2 => Some(0),
-        Some(_) | None => next_due.map(|(due_ms, _)| due_ms),
+/// When something becomes due first, for the block of a height; cases that wait to be counted anew are due at once, and
+/// so is what was adopted and begins with that block.
+pub(super) fn due_at(registry: &Registry, next_due: Option<DueRow>, height: Height) -> Option<u64> {
+    let register = &registry.register;
+    if registry.protocol >= 2 && (register.recount.is_some() || register.begins_at(height)) {
+        return Some(0);
     }
+    next_due.map(|(due_ms, _)| due_ms)
 }
 
 pub(crate) fn put_tip(batch: &mut Batch, header: &Header, certificate: Option<&Certificate>, order: &ProposerOrder) {

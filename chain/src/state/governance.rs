@@ -174,6 +174,19 @@ impl Register {
         let of_id = self.adopted.iter().filter(|adopted| (adopted.kind, adopted.id.as_str()) == (kind, id));
         of_id.map(|adopted| adopted.version).max()
     }
+    /// Newest version of the calendars that count already, if any were adopted and do.
+    pub(crate) fn counting(&self) -> Option<u32> {
+        let calendars = self.adopted.iter().filter(|adopted| adopted.kind == ProposalKind::Calendars);
+        calendars.filter(|adopted| adopted.since.is_some()).map(|adopted| adopted.version).max()
+    }
+    /// Whether calendars or moves of cases begin with the block of a height: an idle network wakes for it.
+    pub(crate) fn begins_at(&self, height: Height) -> bool {
+        let counting = self.counting();
+        self.adopted.iter().filter(|adopted| adopted.since.is_none() && adopted.effective <= height).any(|adopted| {
+            let newer = counting.is_none_or(|by| by < adopted.version);
+            adopted.moves_from > 0 || (adopted.kind == ProposalKind::Calendars && newer)
+        })
+    }
     /// The version of a definition under which new cases are opened at a height: the newest adopted one that is in force.
     /// None while none of the adopted ones is.
     #[must_use]

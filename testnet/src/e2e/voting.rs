@@ -140,6 +140,8 @@ async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3
         voter.sees(&["gov", "show", id], |_| true).await;
         voter.does(&["gov", "vote", id, "yes"]);
     }
+    let shown = office.does(&["gov", "show", id]);
+    assert_eq!(shown["state"], "adopted", "{shown}");
     for person in [office, directorate, foreigners] {
         let shown = person.sees(&["case", "show", case], |shown| shown["version"] == 3).await;
         assert!(shown.to_string().contains("subsequent_application_filed"), "{shown}");
