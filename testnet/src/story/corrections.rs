@@ -15,6 +15,7 @@ use laufzettel_node::clock;
 use serde::Serialize;
 
 use self::world::{COURT, FOREIGNERS, OFFICE, POLICE, Said, Shown, World, today};
+use super::Step;
 use crate::cluster::Fault;
 use crate::fast::{self, Stop};
 use crate::invariants::stores::check_stopped;
@@ -25,23 +26,6 @@ const WAKES_WITHIN_MS: u64 = 2_000;
 /// From a motion to when nobody has acknowledged the notice of it, and to the end of its examination.
 const ACKNOWLEDGE_MS: u64 = 5_000;
 const EXAMINATION_MS: u64 = 12_000;
-
-/// One thing that was to be seen.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Step {
-    /// What.
-    name: &'static str,
-    /// On which node; empty where it is on all.
-    node: &'static str,
-    /// The height it was seen at, or after.
-    height: u64,
-    /// How long after the call that caused it.
-    after_ms: u64,
-    /// Whether it was as it must be.
-    held: bool,
-    /// What was seen.
-    told: String,
-}
 
 /// All that was told. The names of the fields are an interface.
 #[derive(Debug, Serialize)]
@@ -70,14 +54,6 @@ impl Report {
     }
 }
 
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, node, height, after_ms, held, told } = self;
-        let mark = if *held { "ok    " } else { "FAILED" };
-        write!(f, "{mark} {after_ms:>6} ms  height {height:>4}  {node:<12} {name}: {told}")
-    }
-}
-
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { story, wall_s, held, steps, verdict, .. } = self;
@@ -103,7 +79,7 @@ pub(crate) async fn run(quiet: bool) -> Result<Report, Fault> {
     let told = format!("{} effects, {} violations {:?}", verdict.effects, verdict.violations, verdict.told);
     let height = verdict.heights.iter().copied().max().unwrap_or_default();
     let held = verdict.is_sound() && verdict.effects > 0 && verdict.due > 0;
-    let last = Step { name: "all that is stored holds", node: "", height, after_ms: 0, held, told };
+    let last = Step { name: "all that is stored holds", node: String::new(), height, after_ms: 0, held, told };
     if !quiet {
         eprintln!("{last}");
     }
@@ -131,7 +107,7 @@ fn correct(slot: Slot, report: laufzettel_contracts::Report) -> Action {
 impl Teller {
     fn step(&mut self, name: &'static str, node: &'static str, said: &Said, held: bool, told: impl Into<String>) {
         let after_ms = u64::try_from(said.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let step = Step { name, node, height: said.height, after_ms, held, told: told.into() };
+        let step = Step { name, node: node.to_owned(), height: said.height, after_ms, held, told: told.into() };
         if !self.quiet {
             eprintln!("{step}");
         }
