@@ -21,7 +21,7 @@ use super::reasons::Reason;
 use super::status::Failure;
 
 /// Messages waiting for a client before its feed is held back.
-pub(super) const WAITING_MAX: usize = 256;
+const WAITING_MAX: usize = 256;
 /// Events read from the store at once.
 pub(super) const BATCH: usize = 256;
 
@@ -61,6 +61,31 @@ pub(super) fn events_after(
     Ok(events)
 }
 
+/// Starts a feed: `run` sends until the client goes (Ok) or the node cannot go on; the client is told why, also when the
+/// node stops.
+pub(super) fn serve<M, F>(
+    stop: CancellationToken,
+    run: impl FnOnce(mpsc::Sender<Result<M, Status>>) -> F,
+) -> ReceiverStream<Result<M, Status>>
+where
+    M: Send + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    let running = run(sender.clone());
+    tokio::spawn(async move {
+        let ended = tokio::select! {
+            ended = running => ended,
+            () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
+            () = sender.closed() => return,
+        };
+        if let Err(failure) = ended {
+            let _ = sender.send(Err(failure.into())).await;
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
 /// What an event feed is asked for.
 pub(super) struct EventFeed {
     pub(super) backend: Arc<Backend>,
@@ -73,19 +98,8 @@ pub(super) struct EventFeed {
 impl EventFeed {
     /// Starts the feed.
     pub(super) fn start(self) -> ReceiverStream<Result<v1::WatchEventsResponse, Status>> {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(async move {
-            let stop = self.stop.clone();
-            let ended = tokio::select! {
-                ended = self.run(&sender) => ended,
-                () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
-                () = sender.closed() => return,
-            };
-            if let Err(failure) = ended {
-                let _ = sender.send(Err(failure.into())).await;
-            }
-        });
-        ReceiverStream::new(receiver)
+        let stop = self.stop.clone();
+        serve(stop, |sender| async move { self.run(&sender).await })
     }
 
     /// Runs until the client goes (Ok) or the node cannot go on.

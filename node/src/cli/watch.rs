@@ -38,12 +38,12 @@ pub(super) struct Watch {
 pub(super) const PAUSE_FIRST: Duration = Duration::from_millis(200);
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A feed sends a checkpoint every 10 s; one that is silent for longer than this is dead.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(45);
+const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 type Feed = Streaming<v1::WatchEventsResponse>;
 
 /// How a feed ended.
-enum Ended {
+pub(super) enum Ended {
     /// Everything that was wanted was shown.
     Done,
     /// The node is gone; in its own words.
@@ -52,8 +52,19 @@ enum Ended {
     Refused(Fault),
 }
 
+/// The next message of a feed, or how it ended.
+pub(super) async fn next<M>(feed: &mut Streaming<M>) -> Result<M, Ended> {
+    match tokio::time::timeout(SILENCE_MAX, feed.message()).await {
+        Ok(Ok(Some(message))) => Ok(message),
+        Ok(Ok(None)) => Err(Ended::Lost("the node ended it".to_owned())),
+        Ok(Err(status)) if is_loss(&status) => Err(Ended::Lost(status.message().to_owned())),
+        Ok(Err(status)) => Err(Ended::Refused(Fault::refused(&status))),
+        Err(_) => Err(Ended::Lost(format!("nothing came for {} s", SILENCE_MAX.as_secs()))),
+    }
+}
+
 /// Whether another try may help: the node stops or is gone, rather than refuses.
-pub(super) fn is_loss(status: &Status) -> bool {
+fn is_loss(status: &Status) -> bool {
     let without_reason = status.get_error_details().error_info().is_none();
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded => true,
@@ -112,12 +123,9 @@ impl Watch {
     async fn follow(&self, feed: &mut Feed, cursor: &mut Option<String>, output: &Output) -> Ended {
         use v1::watch_events_response::Message;
         loop {
-            let message = match tokio::time::timeout(SILENCE_MAX, feed.message()).await {
-                Ok(Ok(Some(message))) => message.message,
-                Ok(Ok(None)) => return Ended::Lost("the node ended it".to_owned()),
-                Ok(Err(status)) if is_loss(&status) => return Ended::Lost(status.message().to_owned()),
-                Ok(Err(status)) => return Ended::Refused(Fault::refused(&status)),
-                Err(_) => return Ended::Lost(format!("nothing came for {} s", SILENCE_MAX.as_secs())),
+            let message = match next(feed).await {
+                Ok(message) => message.message,
+                Err(ended) => return ended,
             };
             match message {
                 Some(Message::Event(event)) => {

@@ -18,7 +18,7 @@ use tonic::Status;
 use super::inbox::Found;
 use crate::api::backend::Backend;
 use crate::api::effects::{self, Reader};
-use crate::api::feed::WAITING_MAX;
+use crate::api::feed::serve;
 use crate::api::reasons::Reason;
 use crate::api::status::Failure;
 
@@ -79,19 +79,8 @@ impl InboxFeed {
 
     /// Starts the feed.
     pub(super) fn start(self) -> ReceiverStream<Result<v1::WatchInboxResponse, Status>> {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(async move {
-            let stop = self.stop.clone();
-            let ended = tokio::select! {
-                ended = self.run(&sender) => ended,
-                () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
-                () = sender.closed() => return,
-            };
-            if let Err(failure) = ended {
-                let _ = sender.send(Err(failure.into())).await;
-            }
-        });
-        ReceiverStream::new(receiver)
+        let stop = self.stop.clone();
+        serve(stop, |sender| async move { self.run(&sender).await })
     }
 
     /// Runs until the client goes (Ok) or the node cannot go on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use laufzettel_proto::v1;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tonic::Streaming;
 
 use super::of_case;
@@ -15,7 +15,7 @@ use crate::cli::case::effects::{label, notice_json, notice_text, task_json};
 use crate::cli::client::Target;
 use crate::cli::fault::Fault;
 use crate::cli::output::Output;
-use crate::cli::watch::{PAUSE_FIRST, PAUSE_MAX, SILENCE_MAX, is_loss};
+use crate::cli::watch::{Ended, PAUSE_FIRST, PAUSE_MAX, next};
 use crate::cli::words::{case_text, hex, when_text};
 
 /// Arguments of `tasks watch`.
@@ -30,13 +30,6 @@ pub(in crate::cli) struct Follow {
 }
 
 type Feed = Streaming<v1::WatchInboxResponse>;
-
-/// How a feed ended.
-enum Ended {
-    Done,
-    Lost(String),
-    Refused(Fault),
-}
 
 impl Follow {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
@@ -67,12 +60,9 @@ impl Follow {
     ) -> Ended {
         use v1::watch_inbox_response::Message;
         loop {
-            let message = match timeout(SILENCE_MAX, feed.message()).await {
-                Ok(Ok(Some(message))) => message.message,
-                Ok(Ok(None)) => return Ended::Lost("the node ended it".to_owned()),
-                Ok(Err(status)) if is_loss(&status) => return Ended::Lost(status.message().to_owned()),
-                Ok(Err(status)) => return Ended::Refused(Fault::refused(&status)),
-                Err(_) => return Ended::Lost(format!("nothing came for {} s", SILENCE_MAX.as_secs())),
+            let message = match next(feed).await {
+                Ok(message) => message.message,
+                Err(ended) => return ended,
             };
             match message {
                 Some(Message::Entry(entry)) => {
