@@ -156,18 +156,7 @@ pub(super) fn blocks(
     stop: CancellationToken,
     after: u64,
 ) -> ReceiverStream<Result<v1::WatchBlocksResponse, Status>> {
-    let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(async move {
-        let ended = tokio::select! {
-            ended = run_blocks(&backend, &sender, after) => ended,
-            () = stop.cancelled() => Err(Failure::new(Reason::Stopping)),
-            () = sender.closed() => return,
-        };
-        if let Err(failure) = ended {
-            let _ = sender.send(Err(failure.into())).await;
-        }
-    });
-    ReceiverStream::new(receiver)
+    serve(stop, |sender| async move { run_blocks(&backend, &sender, after).await })
 }
 
 async fn run_blocks(
