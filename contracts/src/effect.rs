@@ -13,6 +13,7 @@ mod given;
 mod history;
 mod machine;
 mod rules;
+mod shared;
 mod step;
 mod timers;
 mod who;
@@ -27,6 +28,7 @@ pub use given::{
     TaskState,
 };
 pub use history::{Change, Changes, Completion, History, HistoryRefusal, Past};
+pub use shared::Shared;
 
 use crate::definition::Definition;
 use crate::fold::CaseFold;

@@ -27,6 +27,7 @@ use crate::fold::state::{Deviation, TrackState};
 use crate::name::{AuthorityId, Code};
 use crate::report::{Entry, Slot};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 
 /// Who reads.
 #[derive(Debug, Clone, Copy)]
@@ -84,9 +85,14 @@ pub fn view<'v>(
     let state = case.state();
     let on_track = |number: u8| state.tracks.get(&number).filter(|track| slots.contains(&track.slot));
     let tracks: Vec<&TrackState> = def.tracks().iter().filter_map(|track| on_track(track.number)).collect();
-    let deadlines: Vec<&DeadlineEffect> = effects.deadlines.iter().filter(|one| eye.watches(one)).collect();
-    let notices: Vec<&NoticeEffect> =
-        effects.notices.iter().filter(|one| one.recipients.iter().any(|recipient| eye.is_meant(recipient))).collect();
+    let deadlines: Vec<&DeadlineEffect> =
+        effects.deadlines.iter().map(Deref::deref).filter(|one| eye.watches(one)).collect();
+    let notices: Vec<&NoticeEffect> = effects
+        .notices
+        .iter()
+        .map(Deref::deref)
+        .filter(|one| one.recipients.iter().any(|recipient| eye.is_meant(recipient)))
+        .collect();
     let caused = |cause: &Cause| match cause {
         Cause::Report(slot) => slots.contains(slot),
         Cause::Effect(id) => {
@@ -94,7 +100,7 @@ pub fn view<'v>(
         }
     };
     let locks: Vec<&LockEffect> =
-        effects.locks.iter().filter(|one| caused(&one.origin.cause) || eye.is_stopped(one)).collect();
+        effects.locks.iter().map(Deref::deref).filter(|one| caused(&one.origin.cause) || eye.is_stopped(one)).collect();
     let sees_lock = |kind: &EffectDeviationKind| match kind {
         EffectDeviationKind::ExecutedDespiteLock(id) | EffectDeviationKind::AnnouncedDespiteLock(id) => {
             locks.iter().any(|lock| lock.origin.id == *id)
@@ -112,8 +118,8 @@ pub fn view<'v>(
         closed: state.closed && !tracks.is_empty(),
         deviations: state.deviations.iter().filter(|one| slots.contains(&one.slot)).collect(),
         effect_deviations,
-        tasks: effects.tasks.iter().filter(|one| eye.is_meant(&one.addressee)).collect(),
-        markers: effects.markers.iter().filter(|one| eye.is_in_audience(&one.marker)).collect(),
+        tasks: effects.tasks.iter().map(Deref::deref).filter(|one| eye.is_meant(&one.addressee)).collect(),
+        markers: effects.markers.iter().map(Deref::deref).filter(|one| eye.is_in_audience(&one.marker)).collect(),
         withdrawn: past.filter(|(_, past)| past.withdrawn_ms.is_some() && eye.was_told(past)).collect(),
         participants: eye.participants(&reports),
         tracks,

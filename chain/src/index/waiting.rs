@@ -292,7 +292,7 @@ impl Entry {
         let (origin, task, addressee) = (read_origin(input)?, code(input)?, read_addressee(input)?);
         let read = read_period(input)?;
         let due = self.period(Period::Due, read);
-        self.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open });
+        self.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open }.into());
         Ok(())
     }
     fn read_notice(&mut self, input: &mut Reader<'_>) -> Result<(), CodecError> {
@@ -302,14 +302,8 @@ impl Entry {
             recipients.push(read_addressee(input)?);
         }
         let (acknowledge_until_ms, unacknowledged) = (input.opt()?, flag(input)?);
-        self.effects.notices.push(NoticeEffect {
-            origin,
-            notice,
-            urgent,
-            recipients,
-            acknowledge_until_ms,
-            unacknowledged,
-        });
+        let notice = NoticeEffect { origin, notice, urgent, recipients, acknowledge_until_ms, unacknowledged };
+        self.effects.notices.push(notice.into());
         Ok(())
     }
     fn read_deadline(&mut self, input: &mut Reader<'_>) -> Result<(), CodecError> {
@@ -330,7 +324,7 @@ impl Entry {
             4 => DeadlineState::Elapsed { grace_over: true },
             _ => return Err(CodecError::Invalid("state of a deadline")),
         };
-        self.effects.deadlines.push(DeadlineEffect { origin, deadline, due, warns_ms, grace, seat, state });
+        self.effects.deadlines.push(DeadlineEffect { origin, deadline, due, warns_ms, grace, seat, state }.into());
         Ok(())
     }
     /// Counts the periods.

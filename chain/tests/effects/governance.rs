@@ -247,7 +247,7 @@ fn new_calendars_count_what_runs_and_leave_what_was_over() {
         let found = query::effects(scene.store.as_ref(), scene.ledger.registry(), &case(number), scene.now());
         let effects = found.expect("memory").expect("open").effects;
         let deadline = effects.deadlines.first().expect("there").clone();
-        (deadline.due.expect("counted").day(), deadline.state)
+        (deadline.due.as_ref().expect("counted").day(), deadline.state)
     };
     let (over, runs) = (ends(&scene, 1), ends(&scene, 2));
     assert!(matches!(over.1, DeadlineState::Elapsed { .. }));

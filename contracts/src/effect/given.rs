@@ -2,6 +2,7 @@
 //! (met, done, released, cleared); what is missing that was there before is withdrawn. Must never hold what cannot be
 //! derived from the fold's arguments.
 
+use super::shared::Shared;
 use crate::legal::{Due, DueError};
 use crate::name::{AuthorityId, Code};
 use crate::report::Slot;
@@ -271,25 +272,26 @@ pub struct Dropped {
     pub deviations: u32,
 }
 
-/// All that follows from a case as of an instant. Lists are in the order in which things were made.
+/// All that follows from a case as of an instant. Lists are in the order in which things were made; a copy
+/// shares what has not changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
     /// The instant asked about, in milliseconds.
     pub as_of_ms: u64,
     /// By role, the authorities that are known; empty in language 1.
-    pub participants: BTreeMap<Code, Participant>,
+    pub participants: Shared<BTreeMap<Code, Participant>>,
     /// By proceeding; empty where the definition has no regimes.
     pub regimes: Vec<ProceedingRegime>,
     /// Deadlines.
-    pub deadlines: Vec<DeadlineEffect>,
+    pub deadlines: Vec<Shared<DeadlineEffect>>,
     /// Tasks.
-    pub tasks: Vec<TaskEffect>,
+    pub tasks: Vec<Shared<TaskEffect>>,
     /// Notices.
-    pub notices: Vec<NoticeEffect>,
+    pub notices: Vec<Shared<NoticeEffect>>,
     /// Locks.
-    pub locks: Vec<LockEffect>,
+    pub locks: Vec<Shared<LockEffect>>,
     /// Markers.
-    pub markers: Vec<MarkerEffect>,
+    pub markers: Vec<Shared<MarkerEffect>>,
     /// Departures of reports from guards and locks.
     pub deviations: Vec<EffectDeviation>,
     /// What a bound left out.

@@ -144,7 +144,7 @@ impl Machine {
         let given = Given { world, known, entries: &[] };
         self.drain(&given, None);
         if !self.roles_told {
-            self.effects.participants = self.roles.all(world);
+            self.effects.participants = self.roles.all(world).into();
             self.roles_told = true;
         }
         let next = [self.skipped_ms, self.next_timer(&given)].into_iter().flatten().min();

@@ -6,6 +6,7 @@ use super::given::{
     Cause, DeadlineEffect, DeadlineState, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect, TaskState,
 };
 use super::machine::{Event, Given, Machine, View};
+use super::shared::Shared;
 use crate::definition::{Definition, Opening, Rule, Sending, StartDay, Trigger, UnknownSeat};
 use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
@@ -122,7 +123,7 @@ impl Machine {
             return;
         }
         let place = self.effects.deadlines.len();
-        self.effects.deadlines.push(DeadlineEffect {
+        let deadline = DeadlineEffect {
             origin,
             deadline: name.clone(),
             due: Err(DueError::OutOfRange),
@@ -130,7 +131,8 @@ impl Machine {
             grace: None,
             seat: None,
             state: DeadlineState::Running,
-        });
+        };
+        self.effects.deadlines.push(deadline.into());
         self.starts.push((event.start, event.effective));
         self.running.push(place);
         self.enter(event.proceeding).opened(name);
@@ -149,13 +151,8 @@ impl Machine {
         let due = within.map(|within| count(given.world.calendars, within, event.start, &seat, None).due);
         let place = self.effects.tasks.len();
         let id = origin.id;
-        self.effects.tasks.push(TaskEffect {
-            origin,
-            task: opening.task.clone(),
-            addressee,
-            due,
-            state: TaskState::Open,
-        });
+        let task = TaskEffect { origin, task: opening.task.clone(), addressee, due, state: TaskState::Open };
+        self.effects.tasks.push(task.into());
         self.open_tasks.push(place);
         self.enter(event.proceeding).opened(&opening.task);
         self.await_completion(given, place, &id);
@@ -179,14 +176,15 @@ impl Machine {
             // What the ledger has not seen yet it sees now.
             given.known.history.first_seen_ms(&origin.id).unwrap_or(given.known.as_of_ms).saturating_add(within)
         });
-        self.effects.notices.push(NoticeEffect {
+        let notice = NoticeEffect {
             origin,
             notice: notice.code.clone(),
             urgent: notice.urgent,
             recipients,
             acknowledge_until_ms,
             unacknowledged: false,
-        });
+        };
+        self.effects.notices.push(notice.into());
         self.await_acknowledgement(place, acknowledge_until_ms);
     }
 
@@ -199,7 +197,7 @@ impl Machine {
         self.standing.push(self.effects.locks.len());
         let count = self.locks_open.entry(name.clone()).or_default();
         *count = count.saturating_add(1);
-        self.effects.locks.push(LockEffect { origin, lock: name.clone(), released_by: None });
+        self.effects.locks.push(LockEffect { origin, lock: name.clone(), released_by: None }.into());
     }
 
     fn mark(&mut self, name: &Code, origin: Origin) {
@@ -210,7 +208,7 @@ impl Machine {
         }
         self.set.push(self.effects.markers.len());
         self.enter(origin.proceeding).opened(name);
-        self.effects.markers.push(MarkerEffect { origin, marker: name.clone(), cleared_by: None });
+        self.effects.markers.push(MarkerEffect { origin, marker: name.clone(), cleared_by: None }.into());
     }
 
     /// Ends a deadline that runs.
@@ -237,7 +235,7 @@ impl Machine {
     /// Counts deadlines that run anew, since what decides their end has become known.
     pub(super) fn recount(&mut self, given: &Given<'_>, concerns: impl Fn(&Definition, &DeadlineEffect) -> bool) {
         for place in self.running.clone() {
-            let concerned = |deadline| concerns(given.world.definition, deadline);
+            let concerned = |deadline: &Shared<DeadlineEffect>| concerns(given.world.definition, deadline);
             if self.effects.deadlines.get(place).is_some_and(concerned) {
                 self.unschedule(place);
                 self.count(given, place);

@@ -365,15 +365,18 @@ impl<'r> Reference<'r> {
             Origin { id, rule: rule.name.clone(), cause, occurrence: occurrence - 1, proceeding }
         };
         for deadline in &rule.start {
-            told.effects.deadlines.push(DeadlineEffect {
-                origin: origin(),
-                deadline: deadline.clone(),
-                due: Err(laufzettel_contracts::DueError::OutOfRange),
-                warns_ms: None,
-                grace: None,
-                seat: None,
-                state: DeadlineState::Running,
-            });
+            told.effects.deadlines.push(
+                DeadlineEffect {
+                    origin: origin(),
+                    deadline: deadline.clone(),
+                    due: Err(laufzettel_contracts::DueError::OutOfRange),
+                    warns_ms: None,
+                    grace: None,
+                    seat: None,
+                    state: DeadlineState::Running,
+                }
+                .into(),
+            );
             told.starts.push((start, effective));
         }
         self.count_all(told, with);
@@ -383,26 +386,31 @@ impl<'r> Reference<'r> {
             let choice = self.choice(addressee.authority.as_ref(), UnknownSeat::Earliest);
             let due = within.map(|within| due(&self.setting.calendars, within, start, &choice));
             let (origin, task) = (origin(), opening.task.clone());
-            told.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open });
+            told.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open }.into());
         }
         for sending in &rule.notify {
             let notice = rules.notice(sending.notice.as_str()).expect("known");
             let origin = origin();
             let seen = self.history.first_seen_ms(&origin.id).unwrap_or(self.as_of_ms);
-            told.effects.notices.push(NoticeEffect {
-                notice: notice.code.clone(),
-                urgent: notice.urgent,
-                recipients: sending.to.iter().map(|role| self.addressee(with, role)).collect(),
-                acknowledge_until_ms: notice.acknowledge_within_ms.map(|within| seen + within),
-                unacknowledged: false,
-                origin,
-            });
+            told.effects.notices.push(
+                NoticeEffect {
+                    notice: notice.code.clone(),
+                    urgent: notice.urgent,
+                    recipients: sending.to.iter().map(|role| self.addressee(with, role)).collect(),
+                    acknowledge_until_ms: notice.acknowledge_within_ms.map(|within| seen + within),
+                    unacknowledged: false,
+                    origin,
+                }
+                .into(),
+            );
         }
         for lock in &rule.lock {
-            told.effects.locks.push(LockEffect { origin: origin(), lock: lock.clone(), released_by: None });
+            told.effects.locks.push(LockEffect { origin: origin(), lock: lock.clone(), released_by: None }.into());
         }
         for marker in &rule.mark {
-            told.effects.markers.push(MarkerEffect { origin: origin(), marker: marker.clone(), cleared_by: None });
+            told.effects
+                .markers
+                .push(MarkerEffect { origin: origin(), marker: marker.clone(), cleared_by: None }.into());
         }
     }
 
@@ -426,7 +434,8 @@ impl<'r> Reference<'r> {
             };
             let calendars = &self.setting.calendars;
             deadline.due = due(calendars, length, start, &choice);
-            let ends = deadline.due.as_ref().ok();
+            let due_then = deadline.due.clone();
+            let ends = due_then.as_ref().ok();
             deadline.warns_ms = ends.and_then(|due| due.warns_ms(rule.warn?).ok());
             deadline.grace = ends.and_then(|ends| {
                 let day = When::Day(ends.day());

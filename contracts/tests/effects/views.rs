@@ -6,6 +6,7 @@ use laufzettel_contracts::effect::{DeadlineEffect, Effects, History};
 use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Entry, Reader, Sealed, View, view};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::ops::Deref;
 
 /// A case with what follows from it and what is kept of that.
 struct Followed {
@@ -220,7 +221,8 @@ fn check_views(def: &Definition, run: &Run, holders: &[(&str, &[Code])]) {
     // Some deadlines nobody watches: they only make rules run.
     let watched =
         |one: &&DeadlineEffect| def.rules().deadline(one.deadline.as_str()).map(|rule| !rule.watched_by.is_empty());
-    let deadlines: Vec<&DeadlineEffect> = deadlines.iter().filter(|one| watched(one) == Some(true)).collect();
+    let deadlines: Vec<&DeadlineEffect> =
+        deadlines.iter().map(Deref::deref).filter(|one| watched(one) == Some(true)).collect();
     assert_eq!(
         (all.deadlines.len(), all.tasks.len(), all.notices.len()),
         (deadlines.len(), tasks.len(), notices.len())
@@ -246,7 +248,7 @@ fn check_views(def: &Definition, run: &Run, holders: &[(&str, &[Code])]) {
             let rule = def.rules().lock(lock.lock.as_str()).expect("known");
             let stopped = rule.stops.iter().filter_map(|code| def.status(code.as_str()));
             let may = stopped.flat_map(|status| &status.reported_by).any(|one| one == role);
-            assert!(!may || seen.locks.contains(&lock), "{role} does not see {lock:?}");
+            assert!(!may || seen.locks.contains(&&**lock), "{role} does not see {lock:?}");
         }
         each.extend(parts(&seen));
     }

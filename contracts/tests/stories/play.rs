@@ -4,8 +4,8 @@
 use crate::script::{Act, Said, Step, Story, day};
 use crate::view::{Shown, show};
 use laufzettel_contracts::effect::{
-    Candidate, Cause, Completion, Directory, EffectFold, EffectId, Effects, History, Known, TaskState, World, admit,
-    effects,
+    Candidate, Cause, Completion, Directory, EffectFold, EffectId, Effects, History, Known, Shared, TaskEffect,
+    TaskState, World, admit, effects,
 };
 use laufzettel_contracts::{
     AttributeType, AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, Value, When,
@@ -217,10 +217,7 @@ impl<'l> Player<'l> {
             }
             Act::Complete { task, author, outcome } => {
                 let effects = self.fold(at_ms);
-                let open = |found: &&_| {
-                    let found: &laufzettel_contracts::effect::TaskEffect = found;
-                    found.task.as_str() == task && found.state == TaskState::Open
-                };
+                let open = |found: &&Shared<TaskEffect>| found.task.as_str() == task && found.state == TaskState::Open;
                 let id = effects.tasks.iter().find(open).unwrap_or_else(|| panic!("no open task {task}")).origin.id;
                 let completion = Completion { by: authority(author), outcome: code(outcome), at_ms };
                 let mut history = self.history.clone();

@@ -2,7 +2,7 @@
 
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_contracts::effect::{
-    Cause, Completion, DeadlineEffect, EffectDeviationKind, EffectId, Effects, History, LockEffect,
+    Cause, Completion, DeadlineEffect, EffectDeviationKind, EffectId, Effects, History, LockEffect, Shared,
 };
 use laufzettel_contracts::{AuthorityId, Code, Due, Entry, Kind, Position, Slot, StartDay, Trigger, When};
 
@@ -141,7 +141,7 @@ impl Case {
     /// The oldest lock among these that stops a status.
     pub(super) fn stopped_by(&self, effects: &Effects, status: &Code) -> Option<EffectId> {
         let rules = self.setting.definition.rules();
-        let stops = |lock: &&LockEffect| {
+        let stops = |lock: &&Shared<LockEffect>| {
             lock.released_by.is_none() && rules.lock(lock.lock.as_str()).is_some_and(|rule| rule.stops.contains(status))
         };
         effects.locks.iter().find(stops).map(|lock| lock.origin.id)
@@ -179,7 +179,7 @@ impl Case {
 
     /// Deadlines by the clock that do not end when their report's instant and their length say.
     pub(super) fn miscounted(&self) -> Vec<EffectId> {
-        let wrong = |deadline: &&DeadlineEffect| {
+        let wrong = |deadline: &&Shared<DeadlineEffect>| {
             let Cause::Report(slot) = deadline.origin.cause else { return false };
             let report = self.entries.iter().find(|entry| entry.slot == slot).map(|entry| &entry.report);
             let (Some(When::Instant(from_ms)), Some(rule)) = (
