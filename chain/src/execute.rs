@@ -219,6 +219,7 @@ impl<'a> Execution<'a> {
             let case = load(id)?;
             Ok(case.map(|mut case| {
                 let standing = standing_of(&case);
+                case.stand(standing.clone());
                 case.come_to(registry, *id, height);
                 (*id, standing, Arc::new(case))
             }))
@@ -239,8 +240,12 @@ impl<'a> Execution<'a> {
                 },
             };
             // What is stored of it is as the calendars and the version of its last block gave it.
-            self.before.insert(*id, standing_of(&case));
+            let standing = standing_of(&case);
             let mut case = case;
+            if case.standing().is_none() {
+                Arc::make_mut(&mut case).stand(standing.clone());
+            }
+            self.before.insert(*id, standing);
             if !case.is_at(self.registry, self.place.height) {
                 Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
             }

@@ -2,8 +2,6 @@
 //! cases by status and by authority, what waits for whom. All can be made again from blocks and
 //! cases; a test does it and compares.
 
-use std::collections::BTreeMap;
-
 use laufzettel_contracts::{AuthorityId, CaseState, Code as StatusCode, Entry, Position};
 
 use crate::ids::CaseId;
@@ -17,6 +15,9 @@ use crate::storage::{Batch, Family, Read, Row, StoreError, prefix_end};
 
 pub mod inbox;
 pub mod waiting;
+mod waits;
+
+use self::waits::Waits;
 
 const EVENTS: u8 = 1;
 const BY_CASE: u8 = 2;
@@ -48,12 +49,12 @@ pub fn position_from(bytes: &[u8]) -> Option<Position> {
 }
 
 /// By what a case can be found: its current statuses and who reported in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Standing {
     statuses: Vec<StatusCode>,
     authorities: Vec<AuthorityId>,
     /// Its rows in inboxes, and its due row.
-    waiting: BTreeMap<Vec<u8>, Vec<u8>>,
+    waits: Waits,
     /// Revision at which it stood so.
     pub revision: u64,
 }
@@ -66,15 +67,16 @@ impl Standing {
         Self {
             statuses: distinct(state.tracks.values().map(|track| track.status.clone())),
             authorities: distinct(entries.iter().map(|entry| entry.author.clone())),
-            waiting: BTreeMap::new(),
+            waits: Waits::default(),
             revision: 0,
         }
     }
     /// Where a case stands, with what waits in it as of the last instant its effects were brought to.
     #[must_use]
     pub fn of_case(case: &OpenCase) -> Self {
-        let waiting = inbox::rows(case);
-        Self { waiting, revision: case.revision(), ..Self::of(case.fold.state(), case.fold.entries()) }
+        let before = case.standing();
+        let waits = Waits::of(case, before.as_deref().map(|before| &before.waits));
+        Self { waits, revision: case.revision(), ..Self::of(case.fold.state(), case.fold.entries()) }
     }
     /// The same at a revision.
     #[must_use]
@@ -129,12 +131,7 @@ pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Sta
     for new in after.authorities.iter().filter(|name| !before.authorities.contains(name)) {
         batch.put(Family::Index, key(BY_AUTHORITY, new.as_str()), Vec::new());
     }
-    for gone in before.waiting.keys().filter(|key| !after.waiting.contains_key(*key)) {
-        batch.delete(Family::Index, gone.clone());
-    }
-    for (key, value) in after.waiting.iter().filter(|(key, value)| before.waiting.get(*key) != Some(*value)) {
-        batch.put(Family::Index, key.clone(), value.clone());
-    }
+    after.waits.put(case, &before.waits, batch);
 }
 
 /// All rows of the family, ascending, made anew from blocks and cases: what a

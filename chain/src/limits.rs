@@ -50,6 +50,8 @@ pub const DUE_WORK_MAX: u64 = 3_333;
 /// make at one time are due less often (a deadline warns, ends, and ends its grace); only corrections that start
 /// everything anew could get there, over years. From then on the case is brought forward by its reports alone.
 pub const DUE_HEIGHTS_MAX: usize = 16_384;
+/// Largest row of one effect in bytes: it names everybody to whom the effect was ever shown.
+pub const PART_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Work of one evidence item: two signatures are verified for it.
 pub const EVIDENCE_WORK: u64 = 10;
 /// Work of a proposal: its text is checked and compared with the one before. More than a proposer packs, so that a block

@@ -21,7 +21,7 @@ pub enum Family {
     Items,
     /// Case id -> case row.
     Cases,
-    /// Case id, place -> a report that stands.
+    /// Case id, place -> a report that stands; case id, 0xff, kind, name -> an effect.
     Reports,
     /// Transactions by authority and id, by hour, and the hours' buckets.
     Submissions,

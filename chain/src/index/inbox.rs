@@ -1,18 +1,12 @@
 //! Derived rows of what waits: by authority its open tasks, notices and deadlines in the order in which they press, each
-//! with what a list shows of it (`waiting`), and by instant the cases in which something becomes due. Must never decide anything: execution asks the due rows only for
+//! with what a list shows of it (`waiting`; which rows a case has: `waits`), and by instant the cases in which something becomes due. Must never decide anything: execution asks the due rows only for
 //! which cases to look at, and every ledger has the same ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use laufzettel_contracts::effect::{
-    Addressee, DeadlineEffect, DeadlineState, EffectId, EffectKind, NoticeEffect, TaskEffect, TaskState,
-};
-use laufzettel_contracts::{AuthorityId, Code, UnknownSeat};
+use laufzettel_contracts::effect::EffectId;
 
-use super::waiting::{self, Wait};
 use crate::ids::CaseId;
-use crate::state::case::OpenCase;
-use crate::state::effects::Living;
 use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
 
 /// `05` list u8 ‖ authority ‖ `00` ‖ urgent u8 (0 first) ‖ due u64 ‖ case ‖ effect -> the effect as it waits.
@@ -87,6 +81,18 @@ pub fn inbox(
     Ok(rows.into_iter().filter_map(|(key, bytes)| row_of(key.get(prefix.len()..)?, bytes)).collect())
 }
 
+/// The key of an effect's row.
+pub(super) fn key(
+    list: Inbox,
+    authority: &str,
+    (urgent, due_ms): (bool, Option<u64>),
+    (case, effect): (&CaseId, &EffectId),
+) -> Vec<u8> {
+    let urgency = [u8::from(!urgent)];
+    let due = due_ms.unwrap_or(NEVER).to_be_bytes();
+    [prefix(list, authority).as_slice(), &urgency, &due, &case.0, &effect.0].concat()
+}
+
 fn row_of(cursor: &[u8], bytes: Vec<u8>) -> Option<InboxRow> {
     if cursor.len() != ROW_BYTES {
         return None;
@@ -106,7 +112,7 @@ pub(crate) type DueRow = (u64, CaseId);
 /// The least there could be.
 pub(crate) const DUE_LEAST: DueRow = (0, CaseId([0; 16]));
 
-fn due_key((due_ms, case): &DueRow) -> Vec<u8> {
+pub(super) fn due_key((due_ms, case): &DueRow) -> Vec<u8> {
     [[DUE].as_slice(), &due_ms.to_be_bytes(), &case.0].concat()
 }
 
@@ -172,129 +178,4 @@ pub(crate) fn next_due(read: &dyn Read, from: &DueRow) -> Result<Option<DueRow>,
 pub(crate) fn first_due_of(batch: &Batch) -> Option<DueRow> {
     let index = batch.writes.iter().filter(|(family, _, value)| *family == Family::Index && value.is_some());
     index.filter_map(|(_, key, _)| due_row(key)).min()
-}
-
-/// All rows of a case, as of the last instant its effects were brought to; none in language 1.
-pub(crate) fn rows(case: &OpenCase) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let Some(living) = case.living() else { return BTreeMap::new() };
-    let id = living.case();
-    let mut rows = Rows { case, living, id, all: BTreeMap::new() };
-    let effects = living.effects();
-    for task in &effects.tasks {
-        rows.task(task);
-    }
-    for notice in &effects.notices {
-        rows.notice(notice);
-    }
-    rows.vanished_locks();
-    for deadline in &effects.deadlines {
-        rows.deadline(deadline);
-    }
-    if let Some(due_ms) = effects.next_due_ms.filter(|_| case.wakes()) {
-        rows.all.insert(due_key(&(due_ms, id)), Vec::new());
-    }
-    rows.all
-}
-
-struct Rows<'c> {
-    case: &'c OpenCase,
-    living: &'c Living,
-    id: CaseId,
-    all: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-impl Rows<'_> {
-    fn put(
-        &mut self,
-        list: Inbox,
-        to: &AuthorityId,
-        urgent: bool,
-        due_ms: Option<u64>,
-        (effect, bytes): (&EffectId, &[u8]),
-    ) {
-        let urgency = [u8::from(!urgent)];
-        let due = due_ms.unwrap_or(NEVER).to_be_bytes();
-        let key = [prefix(list, to.as_str()).as_slice(), &urgency, &due, &self.id.0, &effect.0].concat();
-        self.all.insert(key, bytes.to_vec());
-    }
-    /// The authority meant; while nobody is known, all that hold the role.
-    fn meant(&self, addressee: &Addressee) -> Vec<AuthorityId> {
-        match &addressee.authority {
-            Some(authority) => vec![authority.clone()],
-            None => self.living.directory().holders(&addressee.role).cloned().collect(),
-        }
-    }
-    fn of_role(&self, role: &Code) -> Vec<AuthorityId> {
-        let participant = self.living.effects().participants.get(role);
-        let authority = participant.map(|participant| participant.authority().clone());
-        self.meant(&Addressee { role: role.clone(), authority })
-    }
-    fn acknowledged(&self, id: &EffectId, by: &AuthorityId) -> bool {
-        self.living.history().acknowledgements(id).any(|(authority, _)| authority == by)
-    }
-    fn bytes(&self, wait: &Wait<'_>) -> Vec<u8> {
-        waiting::write(&self.case.definition, self.living, wait)
-    }
-    fn task(&mut self, task: &TaskEffect) {
-        if task.state != TaskState::Open {
-            return;
-        }
-        let due_ms = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(|due| instant(due.elapses_ms()));
-        let bytes = self.bytes(&Wait::Task(task));
-        for authority in self.meant(&task.addressee) {
-            self.put(Inbox::Tasks, &authority, false, due_ms, (&task.origin.id, &bytes));
-        }
-    }
-    fn notice(&mut self, notice: &NoticeEffect) {
-        let id = notice.origin.id;
-        let bytes = self.bytes(&Wait::Notice(notice));
-        for authority in notice.recipients.iter().flat_map(|recipient| self.meant(recipient)).collect::<BTreeSet<_>>() {
-            if !self.acknowledged(&id, &authority) {
-                self.put(Inbox::Notices, &authority, notice.urgent, notice.acknowledge_until_ms, (&id, &bytes));
-            }
-        }
-    }
-    /// Locks that stood and are gone without having been released: to be acknowledged by all who were told of them.
-    fn vanished_locks(&mut self) {
-        for (id, past) in self.living.history().past() {
-            if past.kind != EffectKind::Lock || past.withdrawn_ms.is_none() || !past.stood {
-                continue;
-            }
-            let bytes = self.bytes(&Wait::Vanished(id));
-            for authority in past.told.iter().flat_map(|told| self.meant(told)).collect::<BTreeSet<_>>() {
-                if !self.acknowledged(id, &authority) {
-                    self.put(Inbox::Notices, &authority, true, None, (id, &bytes));
-                }
-            }
-        }
-    }
-    fn deadline(&mut self, deadline: &DeadlineEffect) {
-        let case = self.case;
-        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return };
-        let due_ms = deadline.due.as_ref().ok().map(|due| due.elapses_ms());
-        let stands = match deadline.state {
-            DeadlineState::Running | DeadlineState::Warned => true,
-            // What nobody has to do is over with its end. A duty stands until it is done, though late.
-            DeadlineState::Elapsed { .. } => {
-                rule.unknown_seat == UnknownSeat::Earliest
-                    && !case.fold.state().closed
-                    && !case.fold.entries().iter().any(|entry| {
-                        rule.met_by.contains(&entry.report.status)
-                            && due_ms.is_none_or(|due_ms| entry.report.occurred.end_ms() >= due_ms)
-                    })
-            }
-            DeadlineState::Met(_) | DeadlineState::Stopped(_) => false,
-        };
-        if !stands {
-            return;
-        }
-        let bytes = self.bytes(&Wait::Deadline(deadline));
-        for authority in rule.watched_by.iter().flat_map(|role| self.of_role(role)).collect::<BTreeSet<_>>() {
-            self.put(Inbox::Deadlines, &authority, false, due_ms.map(instant), (&deadline.origin.id, &bytes));
-        }
-    }
-}
-
-fn instant(ms: i64) -> u64 {
-    u64::try_from(ms).unwrap_or(0)
 }

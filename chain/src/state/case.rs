@@ -6,6 +6,7 @@ use std::sync::Arc;
 use laufzettel_contracts::effect::{Effects, History, HistoryRefusal};
 use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Slot};
 
+use super::effects::parts::Parts;
 use super::effects::{self, Living};
 use super::fields::{self, FieldTree};
 pub use super::row::CaseRow;
@@ -30,6 +31,8 @@ pub struct OpenCase {
     /// What follows from its reports; none in language 1.
     living: Option<Box<Living>>,
     row: CaseRow,
+    /// The effects as they are stored.
+    parts: Parts,
     fresh: bool,
     /// Whether due work alone touches it in this block.
     due: bool,
@@ -67,6 +70,7 @@ impl OpenCase {
             fold,
             living: None,
             row,
+            parts: Parts::default(),
             fresh: true,
             due: false,
             moved: false,
@@ -136,7 +140,7 @@ impl OpenCase {
     /// # Errors
     /// The store failed or the row is damaged.
     pub fn load(read: &dyn Read, registry: &Registry, case: &CaseId) -> Result<Option<Self>, StoreError> {
-        let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
+        let Some((row, parts)) = CaseRow::load_parts(read, case)? else { return Ok(None) };
         let definition = row.definition(registry, case)?.clone();
         let fold = row.fold(read, &definition, case)?;
         let living = living(read, registry, (case, &row), &definition, &fold)?.map(Box::new);
@@ -146,6 +150,7 @@ impl OpenCase {
             fold,
             living,
             row,
+            parts,
             fresh: false,
             due: false,
             moved: false,
@@ -287,15 +292,15 @@ impl OpenCase {
         self.row.settle(fields, (self.fresh, self.moved), height);
         (self.fresh, self.due, self.moved) = (false, false, false);
     }
-    /// Bytes of the fields, and of what stands beside them.
-    fn fields(&self, height: Height) -> Vec<(usize, Vec<u8>)> {
+    /// Bytes of the fields, and of what stands beside them; none of those that are what they were.
+    fn fields(&mut self, height: Height) -> Vec<(usize, Option<Vec<u8>>)> {
         let mut all = fields::of_state(self.fold.state());
-        let Some(living) = self.living() else { return all };
+        let Some(living) = self.living.as_deref() else { return known(all).collect() };
         let effects = living.effects();
         extend(&mut all, fields::PROCEEDINGS, effects.regimes.is_empty(), effects::fields::regimes(effects));
         let plain = effects.deviations.is_empty() && effects.dropped.deviations == 0;
         extend(&mut all, fields::DEVIATIONS, plain, effects::fields::deviations(effects));
-        all.extend(effects::fields::of(effects, living.history()));
+        all.extend(effects::fields::participants(effects).map(|bytes| (effects::fields::PARTICIPANTS, bytes)));
         if let Some(next_due_ms) = effects.next_due_ms {
             all.push((usize::from(NEXT_DUE), next_due_ms.to_be_bytes().to_vec()));
         }
@@ -306,7 +311,7 @@ impl OpenCase {
         if !heights.is_empty() {
             all.push((usize::from(DUE_HEIGHTS), heights));
         }
-        all
+        known(all).chain(self.parts.update(effects, living.history())).collect()
     }
     /// Marks it as touched in this block by due work alone.
     pub fn touch_due(&mut self) {
@@ -334,7 +339,7 @@ impl OpenCase {
         let row = &mut self.row;
         row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
         let changed = row.settle(fields, (self.fresh, self.moved), height);
-        row.put(case, batch);
+        row.put(case, &mut self.parts, batch);
         (self.fresh, self.moved) = (false, false);
         match &mut self.tree {
             Some(tree) => {
@@ -345,6 +350,10 @@ impl OpenCase {
             none => none.insert(FieldTree::new(&row.leaves(case))).root(),
         }
     }
+}
+
+fn known(fields: Vec<(usize, Vec<u8>)>) -> impl Iterator<Item = (usize, Option<Vec<u8>>)> {
+    fields.into_iter().map(|(field, bytes)| (field, Some(bytes)))
 }
 
 /// Puts more bytes behind those of a field; nothing behind what would stay empty.

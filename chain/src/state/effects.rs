@@ -3,6 +3,8 @@
 //! a clock: the instant asked about is block time.
 
 pub mod fields;
+pub(crate) mod one;
+pub(crate) mod parts;
 pub(crate) mod past;
 
 use std::sync::Arc;

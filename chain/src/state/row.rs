@@ -1,5 +1,6 @@
-//! A case as it is stored: one row of what changes with every event, and one
-//! row a standing report, which an event adds and leaves alone from then on.
+//! A case as it is stored: one row of what changes with every event, one
+//! row a standing report, which an event adds and leaves alone from then on, and
+//! one row an effect, written when it changes (`effects::parts`).
 //! What follows from other parts of the row is not stored: the fields that
 //! repeat it, and the blinders of fields never written again or written last.
 
@@ -11,6 +12,8 @@ use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, R
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;
 
+use super::effects::fields::KINDS;
+use super::effects::parts::Parts;
 use super::fields::{self, FIELDS};
 use crate::crypto::Hash;
 use crate::ids::{CaseId, Height};
@@ -26,6 +29,10 @@ use crate::storage::{Batch, Family, Read, StoreError, prefix_end};
 pub(super) const NEXT_DUE: u8 = 32;
 /// See [`NEXT_DUE`].
 pub(super) const DUE_HEIGHTS: u8 = 33;
+/// In place of the fields of effects, which are rows of their own: what else these say.
+const PARTS: u8 = 34;
+/// Begins, after the case's id, the keys of effects: no height does.
+const EFFECT: u8 = 0xff;
 
 /// One standing report; case and place are its key.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -111,7 +118,18 @@ impl CaseRow {
     /// # Errors
     /// The store failed or the row is damaged.
     pub fn load(read: &dyn Read, case: &CaseId) -> Result<Option<Self>, StoreError> {
-        rows::get(read, Family::Cases, &case.0)
+        Ok(Self::load_parts(read, case)?.map(|(row, _)| row))
+    }
+    /// The same with the rows of its effects.
+    pub(super) fn load_parts(read: &dyn Read, case: &CaseId) -> Result<Option<(Self, Parts)>, StoreError> {
+        let Some(mut row) = rows::get::<Self>(read, Family::Cases, &case.0)? else { return Ok(None) };
+        let Some(marks) = row.fields.remove(&PARTS) else { return Ok(Some((row, Parts::default()))) };
+        let from = [case.0.as_slice(), &[EFFECT]].concat();
+        let rows = read.scan(Family::Reports, &from, &prefix_end(&case.0), usize::MAX)?;
+        let rows = rows.iter().map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
+        let parts = Parts::read(&marks, rows).map_err(|error| damaged(case, &error.to_string()))?;
+        row.fields.extend(parts.fields().map(|(field, bytes)| (field, bytes.into())));
+        Ok(Some((row, parts)))
     }
     /// Bytes of a field.
     #[must_use]
@@ -154,20 +172,25 @@ impl CaseRow {
         let kept = self.kept.get(&number(field)).copied();
         kept.unwrap_or_else(|| fields::blinder(&self.first, field, self.opened))
     }
-    /// Takes over the fields that the fold gives; the numbers of those that are written with it, ascending. A case that
+    /// Takes over the fields that the fold gives, without bytes where these have not changed; the numbers of those that are written with it, ascending. A case that
     /// was never written gets all of them; the identity is written again only where the case moved to another version.
     pub(super) fn settle(
         &mut self,
-        state: Vec<(usize, Vec<u8>)>,
+        state: Vec<(usize, Option<Vec<u8>>)>,
         (fresh, moved): (bool, bool),
         height: Height,
     ) -> Vec<usize> {
-        let state: BTreeMap<u8, Vec<u8>> = state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
+        let state: BTreeMap<u8, Option<Vec<u8>>> =
+            state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
         let differs = |field: usize| match field {
             fields::IDENTITY => moved,
             // What is accepted after the opening is counted, and is an event; due work writes them with it.
             fields::HISTORY | fields::REVISION => true,
-            field => self.fields.get(&number(field)).map(AsRef::as_ref) != state.get(&number(field)).map(Vec::as_slice),
+            field => match (state.get(&number(field)), self.fields.get(&number(field))) {
+                (Some(None), _) => false,
+                (Some(Some(bytes)), before) => before.is_none_or(|before| **before != **bytes),
+                (None, before) => before.is_some(),
+            },
         };
         let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
         if fresh {
@@ -186,6 +209,7 @@ impl CaseRow {
         // What has not changed is shared with the copy that this one was made of.
         self.fields.retain(|field, _| state.contains_key(field));
         for (field, bytes) in state {
+            let Some(bytes) = bytes else { continue };
             if self.fields.get(&field).is_none_or(|before| **before != *bytes) {
                 self.fields.insert(field, bytes.into());
             }
@@ -193,9 +217,22 @@ impl CaseRow {
         (self.written, self.changed) = (self.salt, height);
         changed
     }
-    /// Writes the row.
-    pub(super) fn put(&self, case: &CaseId, batch: &mut Batch) {
+    /// Writes the row, and those of the effects that have changed since they were written last.
+    pub(super) fn put(&mut self, case: &CaseId, parts: &mut Parts, batch: &mut Batch) {
+        let apart: Vec<_> = KINDS.iter().filter_map(|(field, _)| self.fields.remove_entry(&number(*field))).collect();
+        if !apart.is_empty() {
+            self.fields.insert(PARTS, parts.marks().into());
+        }
         rows::put(batch, Family::Cases, case.0.to_vec(), self);
+        self.fields.remove(&PARTS);
+        self.fields.extend(apart);
+        for (rest, bytes) in parts.take_touched() {
+            let key = [case.0.as_slice(), &[EFFECT], &rest].concat();
+            match bytes {
+                Some(bytes) => batch.put(Family::Reports, key, bytes),
+                None => batch.delete(Family::Reports, key),
+            }
+        }
     }
     /// The leaf of a field.
     pub(super) fn leaf(&self, case: &CaseId, field: usize) -> Hash {
@@ -238,8 +275,9 @@ fn author(text: &str, case: &CaseId) -> Result<AuthorityId, StoreError> {
 /// The reports of a case that stand, in ledger order.
 fn entries(read: &dyn Read, case: &CaseId) -> Result<Vec<Entry>, StoreError> {
     let prefix = case.0.as_slice();
+    let end = [prefix, &[EFFECT]].concat();
     let mut entries = Vec::new();
-    for (key, bytes) in read.scan(Family::Reports, prefix, &prefix_end(prefix), usize::MAX)? {
+    for (key, bytes) in read.scan(Family::Reports, prefix, &end, usize::MAX)? {
         let row: EntryRow = rows::decode(Family::Reports, &bytes)?;
         let report = proto::Report::decode(row.report.as_slice()).ok().and_then(|wire| report_from_proto(wire).ok());
         let position = key.get(prefix.len()..).and_then(position_from);

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use laufzettel_contracts::effect::{
-    Cause, DeadlineState, EffectDeviation, EffectDeviationKind, EffectId, EffectKind, Effects, History, Origin,
-    Participant, TaskState,
+    Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, EffectId, EffectKind, Effects, History,
+    Origin, Participant, TaskEffect, TaskState,
 };
 use laufzettel_contracts::{Code, Due, DueError};
 
+use super::one::One;
 use super::past::{read_all, write, write_addressee, write_cause};
 use crate::codec::{CodecError, Reader, Writer};
 
@@ -30,7 +31,7 @@ pub const MARKERS: usize = 9;
 const EFFECT_BYTES: usize = 320;
 
 /// First byte of each field of a kind.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// The kinds with their fields.
 pub const KINDS: [(usize, EffectKind); 5] = [
@@ -41,17 +42,15 @@ pub const KINDS: [(usize, EffectKind); 5] = [
     (MARKERS, EffectKind::Marker),
 ];
 
-/// Bytes of the fields that are not empty, by number.
+/// Bytes of the fields that are not empty, by number, written from nothing; `Parts` keeps them as a case changes.
 #[must_use]
 pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
-    let mut fields = Vec::new();
-    if !effects.participants.is_empty() {
-        fields.push((PARTICIPANTS, participants(&effects.participants)));
-    }
+    let mut fields = Vec::from_iter(participants(effects).map(|bytes| (PARTICIPANTS, bytes)));
     for (field, kind) in KINDS {
         let remembered: Vec<_> = history.past().iter().filter(|(_, past)| past.kind == kind).collect();
-        let (count, dropped) = given(effects, kind);
-        if remembered.is_empty() && count == 0 && dropped == 0 {
+        let given: Vec<One> = One::all(effects).map(|(_, one)| one).filter(|one| one.kind() == kind).collect();
+        let dropped = dropped(effects, kind);
+        if remembered.is_empty() && given.is_empty() && dropped == 0 {
             continue;
         }
         let mut out = Writer::with_capacity(remembered.len().saturating_mul(EFFECT_BYTES).saturating_add(EFFECT_BYTES));
@@ -61,8 +60,8 @@ pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
             write(&mut out, id, past);
         }
         out.u32(dropped);
-        out.length(count);
-        write_given(&mut out, effects, kind);
+        out.length(given.len());
+        given.iter().for_each(|one| write_one(&mut out, one));
         fields.push((field, out.into_bytes()));
     }
     fields
@@ -125,11 +124,16 @@ pub fn deviations(effects: &Effects) -> Vec<u8> {
     out.into_bytes()
 }
 
-fn participants(all: &BTreeMap<Code, Participant>) -> Vec<u8> {
+/// Who takes part, if that is known of anybody.
+pub(crate) fn participants(effects: &Effects) -> Option<Vec<u8>> {
+    let all = &effects.participants;
+    if all.is_empty() {
+        return None;
+    }
     let mut out = Writer::default();
     out.u8(VERSION);
     out.length(all.len());
-    for (role, participant) in all {
+    for (role, participant) in all.iter() {
         out.str(role.as_str());
         out.u8(match participant {
             Participant::Assigned(_) => 1,
@@ -138,98 +142,84 @@ fn participants(all: &BTreeMap<Code, Participant>) -> Vec<u8> {
         });
         out.str(participant.authority().as_str());
     }
-    out.into_bytes()
+    Some(out.into_bytes())
 }
 
-/// How many effects of a kind the fold gives, and how many a bound left out.
-fn given(effects: &Effects, kind: EffectKind) -> (usize, u32) {
+/// How many effects of a kind a bound left out.
+pub(super) fn dropped(effects: &Effects, kind: EffectKind) -> u32 {
     let dropped = &effects.dropped;
     match kind {
-        EffectKind::Lock => (effects.locks.len(), dropped.locks),
-        EffectKind::Deadline => (effects.deadlines.len(), dropped.deadlines),
-        EffectKind::Task => (effects.tasks.len(), dropped.tasks),
-        EffectKind::Notice => (effects.notices.len(), dropped.notices),
-        EffectKind::Marker => (effects.markers.len(), dropped.markers),
+        EffectKind::Lock => dropped.locks,
+        EffectKind::Deadline => dropped.deadlines,
+        EffectKind::Task => dropped.tasks,
+        EffectKind::Notice => dropped.notices,
+        EffectKind::Marker => dropped.markers,
     }
 }
 
-/// The bytes of the effects of a kind that the fold gives.
-fn write_given(out: &mut Writer, effects: &Effects, kind: EffectKind) {
-    match kind {
-        EffectKind::Lock => {
-            for lock in &effects.locks {
-                head(out, &lock.origin, &lock.lock);
-                cause(out, lock.released_by.as_ref());
+/// The bytes of an effect that the fold gives.
+pub(super) fn write_one(out: &mut Writer, one: &One) {
+    match one {
+        One::Lock(lock) => {
+            head(out, &lock.origin, &lock.lock);
+            cause(out, lock.released_by.as_ref());
+        }
+        One::Deadline(one) => deadline(out, one),
+        One::Task(one) => task(out, one),
+        One::Notice(notice) => {
+            head(out, &notice.origin, &notice.notice);
+            out.u8(u8::from(notice.urgent));
+            out.length(notice.recipients.len());
+            for recipient in &notice.recipients {
+                write_addressee(out, recipient);
             }
+            out.opt(notice.acknowledge_until_ms.as_ref());
+            out.u8(u8::from(notice.unacknowledged));
         }
-        EffectKind::Deadline => {
-            deadlines(out, effects);
-        }
-        EffectKind::Task => {
-            tasks(out, effects);
-        }
-        EffectKind::Notice => {
-            for notice in &effects.notices {
-                head(out, &notice.origin, &notice.notice);
-                out.u8(u8::from(notice.urgent));
-                out.length(notice.recipients.len());
-                for recipient in &notice.recipients {
-                    write_addressee(out, recipient);
-                }
-                out.opt(notice.acknowledge_until_ms.as_ref());
-                out.u8(u8::from(notice.unacknowledged));
-            }
-        }
-        EffectKind::Marker => {
-            for marker in &effects.markers {
-                head(out, &marker.origin, &marker.marker);
-                cause(out, marker.cleared_by.as_ref());
-            }
+        One::Marker(marker) => {
+            head(out, &marker.origin, &marker.marker);
+            cause(out, marker.cleared_by.as_ref());
         }
     }
 }
 
-fn deadlines(out: &mut Writer, effects: &Effects) {
-    for deadline in &effects.deadlines {
-        head(out, &deadline.origin, &deadline.deadline);
-        due(out, Some(&deadline.due));
-        instant(out, deadline.warns_ms);
-        due(out, deadline.grace.as_ref());
-        out.str(deadline.seat.as_ref().map_or("", |seat| seat.as_str()));
-        match deadline.state {
-            DeadlineState::Running => out.u8(1),
-            DeadlineState::Warned => out.u8(2),
-            DeadlineState::Met(slot) => {
-                out.u8(3);
-                out.raw(&slot);
-            }
-            DeadlineState::Elapsed { grace_over: false } => out.u8(4),
-            DeadlineState::Elapsed { grace_over: true } => out.u8(5),
-            DeadlineState::Stopped(by) => {
-                out.u8(6);
-                write_cause(out, &by);
-            }
+fn deadline(out: &mut Writer, deadline: &DeadlineEffect) {
+    head(out, &deadline.origin, &deadline.deadline);
+    due(out, Some(&deadline.due));
+    instant(out, deadline.warns_ms);
+    due(out, deadline.grace.as_ref());
+    out.str(deadline.seat.as_ref().map_or("", |seat| seat.as_str()));
+    match deadline.state {
+        DeadlineState::Running => out.u8(1),
+        DeadlineState::Warned => out.u8(2),
+        DeadlineState::Met(slot) => {
+            out.u8(3);
+            out.raw(&slot);
+        }
+        DeadlineState::Elapsed { grace_over: false } => out.u8(4),
+        DeadlineState::Elapsed { grace_over: true } => out.u8(5),
+        DeadlineState::Stopped(by) => {
+            out.u8(6);
+            write_cause(out, &by);
         }
     }
 }
 
-fn tasks(out: &mut Writer, effects: &Effects) {
-    for task in &effects.tasks {
-        head(out, &task.origin, &task.task);
-        write_addressee(out, &task.addressee);
-        due(out, task.due.as_ref());
-        match &task.state {
-            TaskState::Open => out.u8(1),
-            TaskState::Done { by, outcome, at_ms } => {
-                out.u8(2);
-                out.str(by.as_str());
-                out.str(outcome.as_str());
-                out.u64(*at_ms);
-            }
-            TaskState::Closed(by) => {
-                out.u8(3);
-                write_cause(out, by);
-            }
+fn task(out: &mut Writer, task: &TaskEffect) {
+    head(out, &task.origin, &task.task);
+    write_addressee(out, &task.addressee);
+    due(out, task.due.as_ref());
+    match &task.state {
+        TaskState::Open => out.u8(1),
+        TaskState::Done { by, outcome, at_ms } => {
+            out.u8(2);
+            out.str(by.as_str());
+            out.str(outcome.as_str());
+            out.u64(*at_ms);
+        }
+        TaskState::Closed(by) => {
+            out.u8(3);
+            write_cause(out, by);
         }
     }
 }

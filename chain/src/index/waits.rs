@@ -1,0 +1,251 @@
+//! What waits in one case: its rows in inboxes, by effect, and its due row. Made anew for the effects that have changed
+//! since the last time, which are few. Must never give other rows than made from nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use laufzettel_contracts::effect::{
+    Addressee, DeadlineEffect, DeadlineState, EffectId, EffectKind, NoticeEffect, Participant, Past, Shared,
+    TaskEffect, TaskState,
+};
+use laufzettel_contracts::{AuthorityId, Code, Definition, UnknownSeat};
+
+use super::inbox::{self, Inbox};
+use super::waiting::{self, Wait};
+use crate::ids::CaseId;
+use crate::state::case::OpenCase;
+use crate::state::effects::Living;
+use crate::state::effects::one::One;
+use crate::storage::{Batch, Family, Row};
+
+/// What waits in a case, as of the last instant its effects were brought to; nothing in language 1.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waits {
+    seen: Option<Seen>,
+    /// Those effects that have rows.
+    effects: BTreeMap<EffectId, Arc<OfEffect>>,
+    due_ms: Option<u64>,
+}
+
+/// On what all rows depend besides their effects. Who holds which role in the network is the same for a case in memory.
+#[derive(Debug, Clone)]
+struct Seen {
+    definition: Arc<Definition>,
+    calendars: u32,
+    participants: Shared<BTreeMap<Code, Participant>>,
+}
+
+impl Seen {
+    fn is_same(&self, other: &Self) -> bool {
+        let same = self.participants.is_same(&other.participants) || self.participants == other.participants;
+        Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars && same
+    }
+}
+
+/// The rows of an effect, and what they were made of.
+#[derive(Debug)]
+struct OfEffect {
+    given: Option<One>,
+    past: Option<Arc<Past>>,
+    rows: Vec<Row>,
+}
+
+impl OfEffect {
+    /// Whether they would be the same again.
+    fn is_of(&self, given: Option<&One>, past: Option<&Arc<Past>>) -> bool {
+        let same_given = match (&self.given, given) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (None, None) => true,
+            (_, _) => false,
+        };
+        same_given
+            && match (&self.past, past) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => true,
+                (_, _) => false,
+            }
+    }
+    fn value(&self, key: &[u8]) -> Option<&[u8]> {
+        self.rows.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// Whether its rows depend on the effect and what is remembered of it alone: a duty that is over stands until a report
+/// meets it.
+fn is_lasting(one: &One) -> bool {
+    !matches!(one, One::Deadline(deadline) if matches!(deadline.state, DeadlineState::Elapsed { .. }))
+}
+
+impl Waits {
+    /// What waits in a case, with the rows of before where they would be the same.
+    pub(crate) fn of(case: &OpenCase, before: Option<&Self>) -> Self {
+        let Some(living) = case.living() else { return Self::default() };
+        let effects = living.effects();
+        let (calendars, participants) = (living.calendars().version(), effects.participants.clone());
+        let seen = Seen { definition: case.definition.clone(), calendars, participants };
+        let same = |before: &&Self| before.seen.as_ref().is_some_and(|before| before.is_same(&seen));
+        let before = before.filter(same);
+        let maker = Maker { case, living, id: living.case() };
+        let mut all = BTreeMap::new();
+        let mut put = |id: &EffectId, given: Option<&One>, past: Option<&Arc<Past>>| {
+            let kept = before.and_then(|before| before.effects.get(id));
+            if let Some(kept) = kept.filter(|kept| kept.is_of(given, past) && given.is_none_or(is_lasting)) {
+                all.insert(*id, kept.clone());
+                return;
+            }
+            let rows = maker.rows(id, given, past);
+            if !rows.is_empty() {
+                all.insert(*id, Arc::new(OfEffect { given: given.cloned(), past: past.cloned(), rows }));
+            }
+        };
+        for (_, one) in One::all(effects).filter(|(_, one)| may_wait(one)) {
+            let id = one.origin().id;
+            put(&id, Some(&one), living.history().past().get(&id));
+        }
+        // Locks that stood and are gone without having been released: to be acknowledged by all who were told of them.
+        let gone = |past: &Past| past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood;
+        for (id, past) in living.history().past().iter().filter(|(_, past)| gone(past)) {
+            put(id, None, Some(past));
+        }
+        let due_ms = effects.next_due_ms.filter(|_| case.wakes());
+        Self { seen: Some(seen), effects: all, due_ms }
+    }
+    /// Writes what changed.
+    pub(crate) fn put(&self, case: &CaseId, before: &Self, batch: &mut Batch) {
+        let same = |one: Option<&Arc<OfEffect>>, other: &Arc<OfEffect>| one.is_some_and(|one| Arc::ptr_eq(one, other));
+        for (id, before) in &before.effects {
+            let after = self.effects.get(id);
+            if same(after, before) {
+                continue;
+            }
+            for (key, _) in &before.rows {
+                if after.and_then(|after| after.value(key)).is_none() {
+                    batch.delete(Family::Index, key.clone());
+                }
+            }
+        }
+        for (id, after) in &self.effects {
+            let before = before.effects.get(id);
+            if same(before, after) {
+                continue;
+            }
+            for (key, value) in &after.rows {
+                if before.and_then(|before| before.value(key)) != Some(value) {
+                    batch.put(Family::Index, key.clone(), value.clone());
+                }
+            }
+        }
+        if self.due_ms != before.due_ms {
+            if let Some(due_ms) = before.due_ms {
+                batch.delete(Family::Index, inbox::due_key(&(due_ms, *case)));
+            }
+            if let Some(due_ms) = self.due_ms {
+                batch.put(Family::Index, inbox::due_key(&(due_ms, *case)), Vec::new());
+            }
+        }
+    }
+}
+
+/// Whether an effect may have rows: what is over has none.
+fn may_wait(one: &One) -> bool {
+    match one {
+        One::Task(task) => task.state == TaskState::Open,
+        One::Notice(_) => true,
+        One::Deadline(deadline) => !matches!(deadline.state, DeadlineState::Met(_) | DeadlineState::Stopped(_)),
+        One::Lock(_) | One::Marker(_) => false,
+    }
+}
+
+struct Maker<'c> {
+    case: &'c OpenCase,
+    living: &'c Living,
+    id: CaseId,
+}
+
+impl Maker<'_> {
+    fn rows(&self, id: &EffectId, given: Option<&One>, past: Option<&Arc<Past>>) -> Vec<Row> {
+        match (given, past) {
+            (Some(One::Task(task)), _) => self.task(task),
+            (Some(One::Notice(notice)), _) => self.notice(notice),
+            (Some(One::Deadline(deadline)), _) => self.deadline(deadline),
+            (None, Some(past)) => self.vanished_lock(id, past),
+            (Some(One::Lock(_) | One::Marker(_)) | None, _) => Vec::new(),
+        }
+    }
+    fn row(
+        &self,
+        list: Inbox,
+        to: &AuthorityId,
+        (urgent, due_ms): (bool, Option<u64>),
+        effect: &EffectId,
+        bytes: &[u8],
+    ) -> Row {
+        (inbox::key(list, to.as_str(), (urgent, due_ms), (&self.id, effect)), bytes.to_vec())
+    }
+    /// The authority meant; while nobody is known, all that hold the role.
+    fn meant(&self, addressee: &Addressee) -> Vec<AuthorityId> {
+        match &addressee.authority {
+            Some(authority) => vec![authority.clone()],
+            None => self.living.directory().holders(&addressee.role).cloned().collect(),
+        }
+    }
+    fn of_role(&self, role: &Code) -> Vec<AuthorityId> {
+        let participant = self.living.effects().participants.get(role);
+        let authority = participant.map(|participant| participant.authority().clone());
+        self.meant(&Addressee { role: role.clone(), authority })
+    }
+    fn acknowledged(&self, id: &EffectId, by: &AuthorityId) -> bool {
+        self.living.history().acknowledgements(id).any(|(authority, _)| authority == by)
+    }
+    fn bytes(&self, wait: &Wait<'_>) -> Vec<u8> {
+        waiting::write(&self.case.definition, self.living, wait)
+    }
+    fn task(&self, task: &TaskEffect) -> Vec<Row> {
+        let due_ms = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(|due| instant(due.elapses_ms()));
+        let (id, bytes) = (&task.origin.id, self.bytes(&Wait::Task(task)));
+        let meant = self.meant(&task.addressee);
+        meant.iter().map(|authority| self.row(Inbox::Tasks, authority, (false, due_ms), id, &bytes)).collect()
+    }
+    fn notice(&self, notice: &NoticeEffect) -> Vec<Row> {
+        let (id, bytes) = (&notice.origin.id, self.bytes(&Wait::Notice(notice)));
+        let meant: BTreeSet<_> = notice.recipients.iter().flat_map(|recipient| self.meant(recipient)).collect();
+        let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
+        let place = (notice.urgent, notice.acknowledge_until_ms);
+        meant.map(|authority| self.row(Inbox::Notices, authority, place, id, &bytes)).collect()
+    }
+    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Vec<Row> {
+        let bytes = self.bytes(&Wait::Vanished(id));
+        let meant: BTreeSet<_> = past.told.iter().flat_map(|told| self.meant(told)).collect();
+        let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
+        meant.map(|authority| self.row(Inbox::Notices, authority, (true, None), id, &bytes)).collect()
+    }
+    fn deadline(&self, deadline: &DeadlineEffect) -> Vec<Row> {
+        let case = self.case;
+        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return Vec::new() };
+        let due_ms = deadline.due.as_ref().ok().map(|due| due.elapses_ms());
+        let stands = match deadline.state {
+            DeadlineState::Running | DeadlineState::Warned => true,
+            // What nobody has to do is over with its end. A duty stands until it is done, though late.
+            DeadlineState::Elapsed { .. } => {
+                rule.unknown_seat == UnknownSeat::Earliest
+                    && !case.fold.state().closed
+                    && !case.fold.entries().iter().any(|entry| {
+                        rule.met_by.contains(&entry.report.status)
+                            && due_ms.is_none_or(|due_ms| entry.report.occurred.end_ms() >= due_ms)
+                    })
+            }
+            DeadlineState::Met(_) | DeadlineState::Stopped(_) => false,
+        };
+        if !stands {
+            return Vec::new();
+        }
+        let (id, bytes) = (&deadline.origin.id, self.bytes(&Wait::Deadline(deadline)));
+        let watched: BTreeSet<_> = rule.watched_by.iter().flat_map(|role| self.of_role(role)).collect();
+        let place = (false, due_ms.map(instant));
+        watched.iter().map(|authority| self.row(Inbox::Deadlines, authority, place, id, &bytes)).collect()
+    }
+}
+
+fn instant(ms: i64) -> u64 {
+    u64::try_from(ms).unwrap_or(0)
+}
