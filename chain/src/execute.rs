@@ -118,6 +118,8 @@ pub struct Execution<'a> {
     /// Cases looked at; what the cache has is cloned before it changes.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
     before: BTreeMap<CaseId, Arc<index::Standing>>,
+    /// Cases that due work alone touches.
+    due: BTreeSet<CaseId>,
     /// Buckets that changed, with the height of their last change before.
     buckets: BTreeMap<u64, (Option<Height>, Bucket)>,
     /// What is recorded of keys that evidence was brought against, with the height of its last change before.
@@ -142,6 +144,7 @@ impl<'a> Execution<'a> {
             conduct: Conduct::PROTOCOL,
             cases: BTreeMap::new(),
             before: BTreeMap::new(),
+            due: BTreeSet::new(),
             buckets: BTreeMap::new(),
             evidence: BTreeMap::new(),
             governing: Governing::default(),
@@ -208,20 +211,26 @@ impl<'a> Execution<'a> {
     pub fn preload(&mut self, transactions: &[Arc<Transaction>]) -> Result<(), StoreError> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
-        let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.place.height);
         // What is cached will most likely change, so it is cloned here and not one by one.
+        self.fetch(named, |case| Arc::new(OpenCase::clone(&case)))
+    }
+    /// Gets cases on all cores, as far as they are not there; what to do with those that the cache has.
+    fn fetch(
+        &mut self,
+        ids: impl IntoIterator<Item = CaseId>,
+        cached: impl Fn(Arc<OpenCase>) -> Arc<OpenCase> + Sync,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<CaseId> = ids.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
+        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.place.height);
         let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
-            Some(case) => Ok(Some(OpenCase::clone(&case))),
-            None => OpenCase::load(read, registry, id),
+            Some(case) => Ok(Some(cached(case))),
+            None => Ok(OpenCase::load(read, registry, id)?.map(Arc::new)),
         };
-        let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
+        let loaded = ids.par_iter().with_min_len(Closed::ALONE).map(|id| {
             let case = load(id)?;
-            Ok(case.map(|mut case| {
-                let standing = standing_of(&case);
-                case.stand(standing.clone());
-                case.come_to(registry, *id, height);
-                (*id, standing, Arc::new(case))
+            Ok(case.map(|case| {
+                let (standing, case) = at_height(registry, id, case, height);
+                (*id, standing, case)
             }))
         });
         for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
@@ -239,16 +248,8 @@ impl<'a> Execution<'a> {
                     None => return Ok(None),
                 },
             };
-            // What is stored of it is as the calendars and the version of its last block gave it.
-            let standing = standing_of(&case);
-            let mut case = case;
-            if case.standing().is_none() {
-                Arc::make_mut(&mut case).stand(standing.clone());
-            }
+            let (standing, case) = at_height(self.registry, id, case, self.place.height);
             self.before.insert(*id, standing);
-            if !case.is_at(self.registry, self.place.height) {
-                Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
-            }
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))
@@ -427,14 +428,19 @@ impl<'a> Execution<'a> {
         let height = self.place.height;
         let (work, due_work) = (self.work, self.run_due()?);
         self.govern()?;
-        let before = &self.before;
+        let (before, due) = (&self.before, std::mem::take(&mut self.due));
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
-            case.is_due() || before.get(id).is_none_or(|standing| standing.revision != case.revision())
+            due.contains(id) || before.get(id).is_none_or(|standing| standing.revision != case.revision())
         };
         let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
         let (registry, place, advance) = (self.registry, self.place, self.conduct.advance);
-        let ends = |id: &CaseId, case: &mut OpenCase| advance(registry, id, case, place.time_ms);
+        let ends = |id: &CaseId, case: &mut OpenCase| {
+            if due.contains(id) {
+                case.touch_due();
+            }
+            advance(registry, id, case, place.time_ms);
+        };
         let Closed { batch, mut changes, cases } = Closed::of(cases, before, place.height, &ends);
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
@@ -469,6 +475,24 @@ impl<'a> Execution<'a> {
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
     }
+}
+
+/// A case at the version and the calendars of a height, and where it stood when it was last written: what is stored of it
+/// is as those of its last block gave it.
+fn at_height(
+    registry: &Registry,
+    id: &CaseId,
+    mut case: Arc<OpenCase>,
+    height: Height,
+) -> (Arc<index::Standing>, Arc<OpenCase>) {
+    let standing = standing_of(&case);
+    if case.standing().is_none() {
+        Arc::make_mut(&mut case).stand(standing.clone());
+    }
+    if !case.is_at(registry, height) {
+        Arc::make_mut(&mut case).come_to(registry, *id, height);
+    }
+    (standing, case)
 }
 
 /// Where a case stood when it was last written.

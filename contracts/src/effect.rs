@@ -12,8 +12,10 @@ mod counting;
 mod given;
 mod history;
 mod machine;
+mod one;
 mod rules;
 mod shared;
+mod sorted;
 mod step;
 mod timers;
 mod who;
@@ -28,7 +30,9 @@ pub use given::{
     TaskState,
 };
 pub use history::{Change, Changes, Completion, History, HistoryRefusal, Past};
-pub use shared::Shared;
+pub use one::One;
+pub use shared::{Handle, Shared};
+pub use sorted::Sorted;
 
 use crate::definition::Definition;
 use crate::fold::CaseFold;

@@ -20,6 +20,9 @@ use crate::state::effects::{Living, guard_id};
 use crate::storage::StoreError;
 use crate::transaction::Transaction;
 
+/// Cases in which something is due that are got at once: some of the last ones may be left to the next block.
+const DUE_FETCHED: usize = 512;
+
 /// Whether an announcement may be recorded; the guards that are overridden with it.
 pub(crate) type Verdict = Result<Vec<laufzettel_contracts::Code>, Refused>;
 
@@ -80,10 +83,15 @@ impl Execution<'_> {
         }
         let (mut work, mut done) = (0u64, 0usize);
         let most = usize::try_from(limits::DUE_WORK_MAX).unwrap_or(usize::MAX).saturating_add(self.cases.len());
-        for (_, id) in due_until(self.read, &self.due_from, self.place.time_ms, most)? {
-            let Some(case) = self.case(&id)? else { continue };
+        let all = due_until(self.read, &self.due_from, self.place.time_ms, most)?;
+        for (number, (_, id)) in all.iter().enumerate() {
+            if number.is_multiple_of(DUE_FETCHED) {
+                let next = all.iter().skip(number).take(DUE_FETCHED).map(|(_, id)| *id);
+                self.fetch(next, |case| case)?;
+            }
+            let Some(case) = self.case(id)? else { continue };
             let (cost, revision) = (cost(case), case.revision());
-            if self.before.get(&id).is_none_or(|standing| standing.revision != revision) {
+            if self.before.get(id).is_none_or(|standing| standing.revision != revision) {
                 continue;
             }
             if done > 0 && work.saturating_add(cost) > limits::DUE_WORK_MAX {
@@ -91,9 +99,7 @@ impl Execution<'_> {
             }
             work = work.saturating_add(cost);
             done = done.saturating_add(1);
-            if let Some(case) = self.cases.get_mut(&id) {
-                Arc::make_mut(case).touch_due();
-            }
+            self.due.insert(*id);
         }
         Ok(work)
     }

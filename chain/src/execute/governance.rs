@@ -362,13 +362,15 @@ impl Execution<'_> {
             let waits = row.changed <= since && row.next_due_ms().is_some()
                 || self.registry.moved(&row.definition, row.version, self.place.height).is_some();
             let changed = self.before.get(&id).zip(self.cases.get(&id));
-            let changed = changed.is_some_and(|(before, case)| before.revision != case.revision() || case.is_due());
+            let changed =
+                changed.is_some_and(|(before, case)| before.revision != case.revision()) || self.due.contains(&id);
             if !waits || changed {
                 continue;
             }
             let Some(case) = self.case(&id)? else { continue };
             work = work.saturating_add(super::effects::cost(case));
             std::sync::Arc::make_mut(case).touch_due();
+            self.due.insert(id);
         }
         if next.is_none() && page.len() >= limits::RECOUNT_CASES_MAX {
             next = page.last().and_then(after);

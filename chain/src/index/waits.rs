@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_contracts::effect::{
-    Addressee, DeadlineEffect, DeadlineState, EffectId, EffectKind, NoticeEffect, Participant, Past, Shared,
-    TaskEffect, TaskState,
+    Addressee, DeadlineEffect, DeadlineState, EffectId, EffectKind, Handle, NoticeEffect, One, Participant, Past,
+    Shared, Sorted, TaskEffect, TaskState,
 };
 use laufzettel_contracts::{AuthorityId, Code, Definition, UnknownSeat};
 
@@ -15,7 +15,6 @@ use super::waiting::{self, Wait};
 use crate::ids::CaseId;
 use crate::state::case::OpenCase;
 use crate::state::effects::Living;
-use crate::state::effects::one::One;
 use crate::storage::{Batch, Family, Row};
 
 /// What waits in a case, as of the last instant its effects were brought to; nothing in language 1.
@@ -23,7 +22,7 @@ use crate::storage::{Batch, Family, Row};
 pub(crate) struct Waits {
     seen: Option<Seen>,
     /// Those effects that have rows.
-    effects: BTreeMap<EffectId, Arc<OfEffect>>,
+    effects: Sorted<EffectId, Arc<OfEffect>>,
     due_ms: Option<u64>,
 }
 
@@ -45,16 +44,16 @@ impl Seen {
 /// The rows of an effect, and what they were made of.
 #[derive(Debug)]
 struct OfEffect {
-    given: Option<One>,
+    given: Option<Handle>,
     past: Option<Arc<Past>>,
     rows: Vec<Row>,
 }
 
 impl OfEffect {
     /// Whether they would be the same again.
-    fn is_of(&self, given: Option<&One>, past: Option<&Arc<Past>>) -> bool {
+    fn is_of(&self, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> bool {
         let same_given = match (&self.given, given) {
-            (Some(one), Some(other)) => one.is_same(other),
+            (Some(one), Some(other)) => other.is_same(one),
             (None, None) => true,
             (_, _) => false,
         };
@@ -72,7 +71,7 @@ impl OfEffect {
 
 /// Whether its rows depend on the effect and what is remembered of it alone: a duty that is over stands until a report
 /// meets it.
-fn is_lasting(one: &One) -> bool {
+fn is_lasting(one: One<'_>) -> bool {
     !matches!(one, One::Deadline(deadline) if matches!(deadline.state, DeadlineState::Elapsed { .. }))
 }
 
@@ -86,8 +85,8 @@ impl Waits {
         let same = |before: &&Self| before.seen.as_ref().is_some_and(|before| before.is_same(&seen));
         let before = before.filter(same);
         let maker = Maker { case, living, id: living.case() };
-        let mut all = BTreeMap::new();
-        let mut put = |id: &EffectId, given: Option<&One>, past: Option<&Arc<Past>>| {
+        let mut all = Sorted::default();
+        let mut put = |id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>| {
             let kept = before.and_then(|before| before.effects.get(id));
             if let Some(kept) = kept.filter(|kept| kept.is_of(given, past) && given.is_none_or(is_lasting)) {
                 all.insert(*id, kept.clone());
@@ -95,12 +94,12 @@ impl Waits {
             }
             let rows = maker.rows(id, given, past);
             if !rows.is_empty() {
-                all.insert(*id, Arc::new(OfEffect { given: given.cloned(), past: past.cloned(), rows }));
+                all.insert(*id, Arc::new(OfEffect { given: given.map(One::handle), past: past.cloned(), rows }));
             }
         };
-        for (_, one) in One::all(effects).filter(|(_, one)| may_wait(one)) {
+        for (_, one) in One::all(effects).filter(|(_, one)| may_wait(*one)) {
             let id = one.origin().id;
-            put(&id, Some(&one), living.history().past().get(&id));
+            put(&id, Some(one), living.history().past().get(&id));
         }
         // Locks that stood and are gone without having been released: to be acknowledged by all who were told of them.
         let gone = |past: &Past| past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood;
@@ -147,7 +146,7 @@ impl Waits {
 }
 
 /// Whether an effect may have rows: what is over has none.
-fn may_wait(one: &One) -> bool {
+fn may_wait(one: One<'_>) -> bool {
     match one {
         One::Task(task) => task.state == TaskState::Open,
         One::Notice(_) => true,
@@ -163,7 +162,7 @@ struct Maker<'c> {
 }
 
 impl Maker<'_> {
-    fn rows(&self, id: &EffectId, given: Option<&One>, past: Option<&Arc<Past>>) -> Vec<Row> {
+    fn rows(&self, id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> Vec<Row> {
         match (given, past) {
             (Some(One::Task(task)), _) => self.task(task),
             (Some(One::Notice(notice)), _) => self.notice(notice),

@@ -184,7 +184,7 @@ impl OpenCase {
     /// settled or closed.
     pub fn advance(&mut self, time_ms: u64) {
         if let Some(living) = &mut self.living {
-            living.advance(&self.definition, &self.fold, time_ms);
+            living.advance(&self.definition, &self.fold, &self.parts, time_ms);
         }
     }
     /// Where it stood when it was written last; none if that was not kept.

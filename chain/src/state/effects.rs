@@ -3,7 +3,6 @@
 //! a clock: the instant asked about is block time.
 
 pub mod fields;
-pub(crate) mod one;
 pub(crate) mod parts;
 pub(crate) mod past;
 
@@ -15,6 +14,7 @@ use laufzettel_contracts::effect::{
 };
 use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition};
 
+use self::parts::Parts;
 use crate::codec::{CodecError, Writer};
 use crate::crypto::hash;
 use crate::ids::{CaseId, Height};
@@ -142,11 +142,13 @@ impl Living {
         fold.update(&world, reports, &Known { history, name: &name, as_of_ms });
     }
     /// The same, and takes what changed into the history: once a block, at its end.
-    pub fn advance(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
+    pub(crate) fn advance(&mut self, definition: &Definition, reports: &CaseFold, parts: &Parts, as_of_ms: u64) {
         self.bring(definition, reports, as_of_ms);
         let Self { case, calendars, directory, history, fold, .. } = self;
         let world = World { definition, calendars, directory };
-        let changes = history.advance(&world, fold.effects());
+        let effects = fold.effects();
+        let same_people = parts.is_with(&effects.participants);
+        let changes = history.advance_but(&world, effects, &|one| same_people && parts.has(one));
         if changes.dropped > 0 {
             // Since when a notice is known that is not remembered, only this fold knows. A node that reads the case from
             // its store folds it as of now; so must one that kept it in memory.

@@ -9,6 +9,8 @@ pub use told::{Change, Changes, Completion, HistoryRefusal, Past};
 
 use super::World;
 use super::given::{Addressee, EffectId, EffectKind, Effects, TaskState};
+use super::one::One;
+use super::sorted::Sorted;
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::AuthorityId;
 use shown::{Present, present};
@@ -19,7 +21,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// A case is copied whole before it changes; what does not change is shared.
-    past: BTreeMap<EffectId, Arc<Past>>,
+    past: Sorted<EffectId, Arc<Past>>,
     /// How many acknowledgements of notices and completions there are: they never become fewer, and a fold that has seen
     /// as many has seen them all.
     revision: u64,
@@ -44,7 +46,7 @@ impl History {
     }
 
     /// All that is kept, by name.
-    pub fn past(&self) -> &BTreeMap<EffectId, Arc<Past>> {
+    pub fn past(&self) -> &Sorted<EffectId, Arc<Past>> {
         &self.past
     }
 
@@ -83,11 +85,19 @@ impl History {
 
     /// Takes what a fold gives as of its instant, and says what has changed since the last time, each change once.
     pub fn advance(&mut self, world: &World<'_>, effects: &Effects) -> Changes {
+        self.advance_but(world, effects, &|_| false)
+    }
+
+    /// The same, without looking at those effects of which it is known that they, and who takes part in the case, are what
+    /// they were the last time.
+    pub fn advance_but(&mut self, world: &World<'_>, effects: &Effects, same: &dyn Fn(One<'_>) -> bool) -> Changes {
         let now_ms = effects.as_of_ms;
         let mut changes = Changes::default();
         let mut there = 0_usize;
         for present in present(world, effects) {
-            there = there.saturating_add(usize::from(self.see(world, effects, present, &mut changes)));
+            let kept = || self.past.get(&present.origin.id).is_some_and(|past| past.withdrawn_ms.is_none());
+            let seen = (same(present.one) && kept()) || self.see(world, effects, present, &mut changes);
+            there = there.saturating_add(usize::from(seen));
         }
         // All that is there is remembered now; mostly nothing else is.
         if self.past.values().filter(|past| past.withdrawn_ms.is_none()).count() > there {
@@ -100,7 +110,7 @@ impl History {
     fn withdraw(&mut self, world: &World<'_>, effects: &Effects, now_ms: u64) -> Vec<Change> {
         let there: BTreeSet<EffectId> = present(world, effects).map(|present| present.origin.id).collect();
         let mut gone = Vec::new();
-        for (id, past) in &mut self.past {
+        for (id, past) in self.past.iter_mut() {
             if past.withdrawn_ms.is_some() || there.contains(id) {
                 continue;
             }
@@ -117,7 +127,7 @@ impl History {
 
     /// Takes one effect that is given; whether it is remembered.
     fn see(&mut self, world: &World<'_>, effects: &Effects, present: Present<'_>, changes: &mut Changes) -> bool {
-        let Present { origin, kind, name, stands, urgent, acknowledge, shown } = present;
+        let Present { one: _, origin, kind, name, stands, urgent, acknowledge, shown } = present;
         let id = origin.id;
         let change = |told: Vec<Addressee>| Change { id, kind, name: name.clone(), told, urgent, acknowledge };
         let all = || shown.besides(world, effects, &BTreeSet::new());

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use laufzettel_contracts::effect::{
     Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, EffectId, EffectKind, Effects, History,
-    Origin, Participant, TaskEffect, TaskState,
+    One, Origin, Participant, TaskEffect, TaskState,
 };
 use laufzettel_contracts::{Code, Due, DueError};
 
-use super::one::One;
 use super::past::{read_all, write, write_addressee, write_cause};
 use crate::codec::{CodecError, Reader, Writer};
 
@@ -48,7 +47,7 @@ pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
     let mut fields = Vec::from_iter(participants(effects).map(|bytes| (PARTICIPANTS, bytes)));
     for (field, kind) in KINDS {
         let remembered: Vec<_> = history.past().iter().filter(|(_, past)| past.kind == kind).collect();
-        let given: Vec<One> = One::all(effects).map(|(_, one)| one).filter(|one| one.kind() == kind).collect();
+        let given: Vec<One<'_>> = One::all(effects).map(|(_, one)| one).filter(|one| one.kind() == kind).collect();
         let dropped = dropped(effects, kind);
         if remembered.is_empty() && given.is_empty() && dropped == 0 {
             continue;
@@ -61,7 +60,7 @@ pub fn of(effects: &Effects, history: &History) -> Vec<(usize, Vec<u8>)> {
         }
         out.u32(dropped);
         out.length(given.len());
-        given.iter().for_each(|one| write_one(&mut out, one));
+        given.iter().for_each(|one| write_one(&mut out, *one));
         fields.push((field, out.into_bytes()));
     }
     fields
@@ -158,7 +157,7 @@ pub(super) fn dropped(effects: &Effects, kind: EffectKind) -> u32 {
 }
 
 /// The bytes of an effect that the fold gives.
-pub(super) fn write_one(out: &mut Writer, one: &One) {
+pub(super) fn write_one(out: &mut Writer, one: One<'_>) {
     match one {
         One::Lock(lock) => {
             head(out, &lock.origin, &lock.lock);

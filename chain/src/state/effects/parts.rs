@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use laufzettel_contracts::effect::{EffectId, EffectKind, Effects, History, Past};
+use laufzettel_contracts::Code;
+use laufzettel_contracts::effect::{
+    EffectId, EffectKind, Effects, Handle, History, One, Participant, Past, Shared, Sorted,
+};
 
 use super::fields::{self, KINDS};
-use super::one::One;
 use super::past;
 use crate::codec::{CodecError, Reader, Writer};
 use crate::limits::PART_BYTES_MAX;
@@ -28,13 +30,15 @@ const HEAD_BYTES: usize = 8;
 pub(crate) struct Parts {
     /// In the order of `fields::KINDS`.
     kinds: [Kind; KINDS.len()],
+    /// Who took part in the case.
+    participants: Option<Shared<BTreeMap<Code, Participant>>>,
     /// Those whose rows have to be written, with the places of their kinds.
     touched: BTreeSet<(usize, EffectId)>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Kind {
-    all: BTreeMap<EffectId, Arc<Part>>,
+    all: Sorted<EffectId, Arc<Part>>,
     /// How many a bound left out.
     dropped: u32,
 }
@@ -46,7 +50,7 @@ struct Part {
     /// What is remembered and what is given, as far as they were seen since the case was read: while these are the very
     /// same, so are the bytes.
     past: Option<Arc<Past>>,
-    given: Option<One>,
+    given: Option<Handle>,
     /// Its row.
     bytes: Vec<u8>,
     /// Where what is remembered ends.
@@ -54,20 +58,21 @@ struct Part {
 }
 
 impl Part {
-    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One)>) -> Self {
+    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> Self {
         let mut remembered = Writer::with_capacity(PART_BYTES);
         if let Some(past) = past {
             past::write(&mut remembered, id, past);
         }
         let remembered = remembered.into_bytes();
-        let (place, given) = given.map_or((NOWHERE, None), |(place, given)| (place, Some(given)));
+        let place = given.map_or(NOWHERE, |(place, _)| place);
         let mut out = Writer::with_capacity(PART_BYTES);
         out.u32(place);
         out.bytes(&remembered);
         let past_ends = out.len();
-        if let Some(given) = &given {
-            fields::write_one(&mut out, given);
+        if let Some((_, one)) = given {
+            fields::write_one(&mut out, one);
         }
+        let given = given.map(|(_, one)| one.handle());
         Self { place, past: past.cloned(), given, bytes: out.into_bytes(), past_ends }
     }
     /// From a row.
@@ -78,7 +83,7 @@ impl Part {
         Ok(Self { place, past: None, given: None, bytes, past_ends })
     }
     /// Whether nothing has changed since it was made of these.
-    fn is_of(&self, past: Option<&Arc<Past>>, given: Option<&(u32, One)>) -> bool {
+    fn is_of(&self, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> bool {
         let same_past = match (&self.past, past) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (None, None) => true,
@@ -86,7 +91,7 @@ impl Part {
         };
         same_past
             && match (&self.given, given) {
-                (Some(one), Some((place, other))) => self.place == *place && one.is_same(other),
+                (Some(one), Some((place, other))) => self.place == place && other.is_same(one),
                 (None, None) => true,
                 (_, _) => false,
             }
@@ -129,11 +134,12 @@ impl Parts {
     /// Takes over what the fold gives and what is remembered; the fields of the kinds that are not empty, with their bytes
     /// where these have changed.
     pub(crate) fn update(&mut self, effects: &Effects, history: &History) -> Vec<(usize, Option<Vec<u8>>)> {
-        let mut given: Vec<(EffectId, Option<(u32, One)>)> =
+        self.participants = Some(effects.participants.clone());
+        let mut given: Vec<(EffectId, Option<(u32, One<'_>)>)> =
             One::all(effects).map(|(place, one)| (one.origin().id, Some((place, one)))).collect();
         given.sort_unstable_by_key(|(id, _)| *id);
         let (mut changed, mut count) = ([false; KINDS.len()], [0usize; KINDS.len()]);
-        let mut put = |kind: EffectKind, id: EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One)>| {
+        let mut put = |kind: EffectKind, id: EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>| {
             let place = place_of(kind);
             let new = self.put(place, id, past, given);
             if let (Some(changed), Some(count)) = (changed.get_mut(place), count.get_mut(place)) {
@@ -168,11 +174,20 @@ impl Parts {
         }
         fields
     }
+    /// Whether the last ones taken over were of these participants.
+    pub(crate) fn is_with(&self, participants: &Shared<BTreeMap<Code, Participant>>) -> bool {
+        self.participants.as_ref().is_some_and(|before| before.is_same(participants))
+    }
+    /// Whether an effect is what it was when it was taken over, and was remembered then.
+    pub(crate) fn has(&self, one: One<'_>) -> bool {
+        let part = self.kinds.get(place_of(one.kind())).and_then(|kind| kind.all.get(&one.origin().id));
+        part.is_some_and(|part| part.past.is_some() && part.given.as_ref().is_some_and(|given| one.is_same(given)))
+    }
     /// Puts an effect; whether that changed its bytes or its place.
-    fn put(&mut self, kind: usize, id: EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One)>) -> bool {
+    fn put(&mut self, kind: usize, id: EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> bool {
         let Some(all) = self.kinds.get_mut(kind).map(|kind| &mut kind.all) else { return false };
         let before = all.get_mut(&id);
-        if before.as_ref().is_some_and(|part| part.is_of(past, given.as_ref())) {
+        if before.as_ref().is_some_and(|part| part.is_of(past, given)) {
             return false;
         }
         let part = Arc::new(Part::new(&id, past, given));
@@ -193,7 +208,7 @@ impl Parts {
         let Some(all) = self.kinds.get_mut(kind).map(|kind| &mut kind.all) else { return false };
         let before = all.len();
         let touched = &mut self.touched;
-        all.retain(|id, _| {
+        all.retain(|id, _: &Arc<Part>| {
             let stays = given.contains(id) || history.past().contains_key(id);
             if !stays {
                 touched.insert((kind, *id));

@@ -3,11 +3,13 @@
 use crate::definition::Lock;
 use crate::effect::World;
 use crate::effect::given::{Addressee, EffectKind, Effects, Origin, Participant, TaskState};
+use crate::effect::one::One;
 use crate::name::{AuthorityId, Code};
 use std::collections::BTreeSet;
 
 /// An effect as a fold gives it, with what a history keeps.
 pub(super) struct Present<'e> {
+    pub(super) one: One<'e>,
     pub(super) origin: &'e Origin,
     pub(super) kind: EffectKind,
     pub(super) name: &'e Code,
@@ -63,30 +65,30 @@ pub(super) fn present<'e>(world: &World<'e>, effects: &'e Effects) -> impl Itera
     let rules = world.definition.rules();
     let locks = effects.locks.iter().map(move |lock| {
         let shown = rules.lock(lock.lock.as_str()).map_or(Shown::To(&[]), Shown::Lock);
-        let plain = of(&lock.origin, EffectKind::Lock, &lock.lock, lock.released_by.is_none(), shown);
+        let plain = of(One::Lock(lock), &lock.lock, lock.released_by.is_none(), shown);
         Present { urgent: true, ..plain }
     });
     let notices = effects.notices.iter().map(|notice| {
         let acknowledge = notice.acknowledge_until_ms.is_some();
-        let plain = of(&notice.origin, EffectKind::Notice, &notice.notice, true, Shown::To(&notice.recipients));
+        let plain = of(One::Notice(notice), &notice.notice, true, Shown::To(&notice.recipients));
         Present { urgent: notice.urgent, acknowledge, ..plain }
     });
     let tasks = effects.tasks.iter().map(|task| {
         let open = task.state == TaskState::Open;
-        of(&task.origin, EffectKind::Task, &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
+        of(One::Task(task), &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
     });
     let deadlines = effects.deadlines.iter().map(move |deadline| {
         let roles = rules.deadline(deadline.deadline.as_str()).map_or(&[][..], |rule| &rule.watched_by);
         let runs = deadline.state.runs();
-        of(&deadline.origin, EffectKind::Deadline, &deadline.deadline, runs, Shown::Roles(roles))
+        of(One::Deadline(deadline), &deadline.deadline, runs, Shown::Roles(roles))
     });
     let markers = effects.markers.iter().map(move |marker| {
         let roles = rules.marker(marker.marker.as_str()).map_or(&[][..], |rule| &rule.audience);
-        of(&marker.origin, EffectKind::Marker, &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
+        of(One::Marker(marker), &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
     });
     locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
 }
 
-fn of<'e>(origin: &'e Origin, kind: EffectKind, name: &'e Code, stands: bool, shown: Shown<'e>) -> Present<'e> {
-    Present { origin, kind, name, stands, urgent: false, acknowledge: false, shown }
+fn of<'e>(one: One<'e>, name: &'e Code, stands: bool, shown: Shown<'e>) -> Present<'e> {
+    Present { one, origin: one.origin(), kind: one.kind(), name, stands, urgent: false, acknowledge: false, shown }
 }
