@@ -15,6 +15,7 @@ mod due;
 mod genesis;
 mod governance;
 mod joined;
+mod process_proof;
 mod random;
 mod stories;
 mod unchanged;
