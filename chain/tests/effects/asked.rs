@@ -19,7 +19,7 @@ use crate::random::{history, played};
 use crate::world::{STOP, Scene, genesis, open};
 
 /// What the store of each height said, by playing the blocks once more.
-fn heights(scene: &Scene) -> Vec<[Option<CaseEffects>; 2]> {
+pub(crate) fn heights(scene: &Scene) -> Vec<[Option<CaseEffects>; 2]> {
     let store = Arc::new(MemStore::default());
     let mut ledger = open(store.clone());
     let mut seen = Vec::new();

@@ -18,6 +18,7 @@ mod joined;
 mod process_proof;
 mod random;
 mod stories;
+mod tried;
 mod unchanged;
 mod vectors;
 mod voted;
