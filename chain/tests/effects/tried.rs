@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use crate::asked::heights;
 use crate::fixture::{MINUTE_MS, case, code, on_day};
 use crate::governance::{calendars, change, plain, renaming};
+use crate::joined::join;
 use crate::random::{history, played};
 use crate::world::{COURT, FOREIGNERS, OFFICE, STOP, Scene, with_outcome};
 
@@ -89,6 +90,27 @@ proptest! {
                 prop_assert_eq!(now.effects(), &seen.effects);
                 prop_assert!(tried.compare(&now, &drafted).is_empty());
                 prop_assert!((tried.later(time_ms).is_none(), tried.erased) == (true, 0));
+            }
+        }
+    }
+
+    /// A node that joined, and does not keep every height, says the same of those that it keeps.
+    #[test]
+    fn a_joined_node_says_the_same_of_the_heights_it_keeps(history in history()) {
+        let scene = played(&history);
+        let (joined, registry) = (join(&scene), scene.ledger.registry());
+        let text = plain(2).replace("PT48H", "PT60H");
+        let trial = Draft::new(registry, Some(definition(&text)), None);
+        for block in &scene.blocks {
+            let (height, time_ms) = (block.header.height, block.header.time_ms);
+            if query::bare_header(joined.as_ref(), height).expect("memory").is_none() {
+                continue;
+            }
+            for number in [1, 2] {
+                let there = trial.load(joined.as_ref(), registry, &case(number), (height, None)).expect("memory");
+                let folded = |tried: &Tried| [tried.now(time_ms), tried.draft(time_ms)].map(|one| one.effects().clone());
+                let here = load(&scene, &trial, number, height);
+                prop_assert_eq!(there.as_ref().map(folded), here.as_ref().map(folded));
             }
         }
     }

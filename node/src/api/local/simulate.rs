@@ -290,3 +290,6 @@ fn add(cost: &mut v1::SimulatedCost, work: u64, time_us: u64) {
     cost.time_us = cost.time_us.saturating_add(time_us);
     cost.case_time_us = cost.case_time_us.max(time_us);
 }
+
+#[cfg(test)]
+mod tests;
