@@ -61,6 +61,8 @@ pub(crate) struct Report {
     /// The longest way of a report to final while the draft was tried.
     final_ms_max: u64,
     simulation_ms: u64,
+    /// The same of an earlier height, for which most cases are made anew.
+    earlier_ms: u64,
     held: Vec<Held>,
     simulation: Value,
 }
@@ -79,10 +81,10 @@ impl std::fmt::Display for Report {
                 false => writeln!(f, "FAILED {what}: expected {expected}, found {found}")?,
             }
         }
-        let Self { cases, height, blocks_meanwhile, final_ms_max, simulation_ms, .. } = self;
+        let Self { cases, height, blocks_meanwhile, final_ms_max, simulation_ms, earlier_ms, .. } = self;
         write!(
             f,
-            "{cases} cases at height {height} in {simulation_ms} ms; meanwhile {blocks_meanwhile} blocks, a report final \
+            "{cases} cases at height {height} in {simulation_ms} ms, at an earlier one in {earlier_ms} ms; meanwhile {blocks_meanwhile} blocks, a report final \
              after {final_ms_max} ms at most"
         )
     }
@@ -223,7 +225,7 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     tell("other calendars are tried ...");
     let other_calendars = calendars(&cluster, &plan, folder.path()).await?;
     tell("the draft is tried on earlier heights, and over a mapping; then it is adopted ...");
-    let further = further::all(&cluster, &plan, (&waves, &heights), &file).await?;
+    let (further, earlier) = further::all(&cluster, &plan, (&waves, &heights), &file).await?;
     cluster.stop()?;
     tell("a network with the draft in force, and the same reports ...");
     let mut other = network(folder.path(), "drafted", draft)?;
@@ -244,6 +246,7 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
         blocks_meanwhile: after.saturating_sub(before),
         final_ms_max: u64::try_from(longest.as_millis())?,
         simulation_ms: u64::try_from(took.as_millis())?,
+        earlier_ms: u64::try_from(earlier.as_millis())?,
         held,
         simulation,
     })

@@ -129,6 +129,9 @@ async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     assert_eq!(locked.verdict(), v1::ClearanceVerdict::Locked);
     assert_eq!(locked.locks[0].code, "interim_relief_stop");
     assert!(proves(&node.genesis, &locked).unwrap().is_some());
+    // Under which process the case stood before the check says nothing of the check.
+    let old = v1::CheckClearanceResponse { process: answer.process.clone(), ..locked.clone() };
+    assert!(matches!(proves(&node.genesis, &old), Err(ClearanceError::OldProcess { .. })));
     let mut denied = locked.clone();
     denied.set_verdict(v1::ClearanceVerdict::NoLockKnown);
     assert!(proves(&node.genesis, &denied).is_err(), "a lock is not talked away");

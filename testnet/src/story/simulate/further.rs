@@ -19,17 +19,17 @@ use crate::cluster::{Cluster, Fault, program};
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
 
-/// All of it, with the height of each wave of reports.
+/// All of it, with the height of each wave of reports; and how long the earlier height took.
 pub(super) async fn all(
     cluster: &Cluster,
     plan: &Plan,
     (waves, heights): (&[Wave], &[u64]),
     draft: &Path,
-) -> Result<Vec<Held>, Fault> {
-    let mut held = earlier(cluster, plan, (waves, heights), draft).await?;
+) -> Result<(Vec<Held>, Duration), Fault> {
+    let (mut held, took) = earlier(cluster, plan, (waves, heights), draft).await?;
     held.extend(from(cluster, plan, (waves, heights), draft).await?);
     held.extend(adopted(cluster, plan, draft).await?);
-    Ok(held)
+    Ok((held, took))
 }
 
 /// The history as it stood when only the reception had reported.
@@ -38,11 +38,13 @@ async fn earlier(
     plan: &Plan,
     (waves, heights): (&[Wave], &[u64]),
     draft: &Path,
-) -> Result<Vec<Held>, Fault> {
+) -> Result<(Vec<Held>, Duration), Fault> {
     let config = cluster.net.node_folder(OPERATOR).join("config.toml");
     let early = waves.iter().zip(heights).filter(|(wave, _)| wave.is_early());
     let height = early.map(|(_, height)| *height).max().ok_or("no report of the reception")?;
+    let began = Instant::now();
     let found = simulate(config.clone(), draft.to_owned(), &["--height", &height.to_string()]).await?;
+    let took = began.elapsed();
     let (plan, how) = (plan.early(), " at the earlier height");
     let mut held = changes(&plan, &found, how);
     held.push(check(format!("cases{how}"), plan.cases().into(), get(&found, &["cases"]).clone()));
@@ -56,7 +58,7 @@ async fn earlier(
     let ahead = simulate(config, draft.to_owned(), &["--height", "1000000000"]).await;
     let told = ahead.err().map(|fault| fault.to_string()).unwrap_or_default();
     held.push(check("a height ahead is refused", Value::Bool(true), told.contains("HEIGHT_AHEAD").into()));
-    Ok(held)
+    Ok((held, took))
 }
 
 /// In force from the last block on with which the reception opened cases.
