@@ -160,6 +160,18 @@ async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3
     let proposed = office.does(&["gov", "propose", &draft, "--move-cases", "--map", map]);
     assert_eq!((&proposed["moves_cases"], &proposed["state"]), (&true.into(), &"open".into()), "{proposed}");
     let id = proposed["proposal"].as_str().unwrap();
+    // Who votes sees how cases would move, and tries it on the cases of the own node before.
+    foreigners.sees(&["gov", "show", id], |_| true).await;
+    let (code, mapping) = command(&["gov", "show", id, "--mapping", "--profile", &foreigners.profile]);
+    let lines: Vec<&str> = mapping.lines().collect();
+    assert!(code == Some(0) && lines.contains(&map) && lines.contains(&"decision_issued=decision_issued"), "{mapping}");
+    let config = cluster.net.node_folder(FOREIGNERS).join("config.toml").display().to_string();
+    let tried = foreigners.does(&["gov", "show", id, "--try", "--config", &config]);
+    assert_eq!(
+        (&tried["cases"], &tried["from"]["moved"], &tried["from"]["changed"]),
+        (&2.into(), &1.into(), &0.into())
+    );
+    assert_eq!((&tried["from"]["base_version"], &tried["from"]["unmapped"]), (&2.into(), &serde_json::json!([])));
     for voter in [directorate, foreigners] {
         voter.sees(&["gov", "show", id], |_| true).await;
         voter.does(&["gov", "vote", id, "yes"]);
