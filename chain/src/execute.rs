@@ -175,6 +175,10 @@ impl<'a> Execution<'a> {
     pub fn work(&self) -> u64 {
         self.work
     }
+    /// The height by which it is decided under which version and calendars a case stands.
+    fn comes_at(&self) -> Height {
+        (self.conduct.comes_at)(self.place.height)
+    }
     /// What a transaction would add to the work: its items, and for each of
     /// them a refold of its case, which those before it have made longer, the
     /// signatures that evidence holds, or the check of a proposed text.
@@ -209,7 +213,7 @@ impl<'a> Execution<'a> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
         let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.place.height);
+        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.comes_at());
         // What is cached will most likely change, so it is cloned here and not one by one.
         let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
             Some(case) => Ok(Some(OpenCase::clone(&case))),
@@ -241,8 +245,9 @@ impl<'a> Execution<'a> {
             // What is stored of it is as the calendars and the version of its last block gave it.
             self.before.insert(*id, standing_of(&case));
             let mut case = case;
-            if !case.is_at(self.registry, self.place.height) {
-                Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
+            let height = self.comes_at();
+            if !case.is_at(self.registry, height) {
+                Arc::make_mut(&mut case).come_to(self.registry, *id, height);
             }
             self.cases.insert(*id, case);
         }
