@@ -226,7 +226,7 @@ impl Model<'_> {
         for (id, case) in self.cases.iter_mut().filter(|(id, _)| !touched.contains(id)) {
             let cost = laufzettel_contracts::cost(case.slots).saturating_mul(EFFECTS_WORK);
             match (case.is_due(at.time_ms), done.contains(id)) {
-                (true, false) => {
+                (true, false) if !case.waits() => {
                     most_left = most_left.max(cost);
                     left.push(*id);
                 }
@@ -234,7 +234,7 @@ impl Model<'_> {
                     verdict.violated(format!("height {}: nothing of {id} was due, and it was looked at", at.height));
                 }
                 (_, true) => work = work.saturating_add(cost),
-                (false, false) => {}
+                (_, false) => {}
             }
             if case.must_come() && !done.contains(id) {
                 stay.push(*id);

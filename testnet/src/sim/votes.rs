@@ -21,7 +21,7 @@ use crate::fast;
 /// The name of `decision_issued` in a version that renames it.
 const RENAMED: &str = "decision_made";
 /// Until when votes are sent that come in time, from the beginning.
-const VOTES_MS: u64 = 12_000;
+const VOTES_MS: u64 = 15_000;
 /// When votes come late.
 const LATE_MS: u64 = 19_000;
 
@@ -151,7 +151,7 @@ impl Planner<'_> {
     /// The next version, and one that competes with it: whichever is adopted first leaves the other behind.
     fn versions(&mut self, draft: Draft) -> Option<()> {
         let change = self.definition(draft, 2)?;
-        let (by, at_ms) = (self.any(), self.between(500, 4_000));
+        let (by, at_ms) = (self.any(), self.between(200, 2_500));
         let next = self.propose(by, change, at_ms);
         self.votes(next, by, at_ms, 12);
         let rival = self.definition(Draft::Shorter, 3)?;
@@ -172,7 +172,7 @@ impl Planner<'_> {
         );
         let (kind, text) = (ProposalKind::Calendars, text.into_bytes());
         let change = Change { kind, text, effective_height: 0, must_agree: Vec::new(), moves: BTreeMap::new() };
-        let (by, at_ms) = (self.any(), self.between(500, 9_000));
+        let (by, at_ms) = (self.any(), self.between(500, 5_000));
         let calendars = self.propose(by, change, at_ms);
         self.votes(calendars, by, at_ms, 8);
         Some(())
@@ -180,7 +180,8 @@ impl Planner<'_> {
     /// Nearly all vote, most of them for it; some twice, some otherwise than before, some too late.
     fn votes(&mut self, proposal: ItemDigest, by: usize, from_ms: u64, one_no_in: u32) {
         for member in 0..self.members.len() {
-            let wait_ms = self.between(from_ms, VOTES_MS);
+            // Some are there before the proposal is, which the faults delay, and count for nothing.
+            let wait_ms = self.between(from_ms + 1_500, VOTES_MS);
             match self.random.random_range(0..16) {
                 0 => {}
                 1 => self.vote(member, proposal, true, LATE_MS),

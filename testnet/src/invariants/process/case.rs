@@ -29,8 +29,9 @@ pub(super) struct Case {
     pub(super) looked_ahead_ms: Option<u64>,
     /// The version it stood under when it was written last.
     version: u32,
-    /// Whether other calendars count since then.
+    /// Whether other calendars count since then, and whether something was still to come in it when they began to.
     recounts: bool,
+    expects: bool,
     /// How often it came to another version.
     pub(super) moves: u64,
 }
@@ -49,6 +50,7 @@ impl Case {
             looked_ahead_ms: None,
             version,
             recounts: false,
+            expects: false,
             moves: 0,
         }
     }
@@ -66,9 +68,10 @@ impl Case {
             }
             (version, self.now) = (to, None);
         }
-        if let Some(calendars) =
-            votes.calendars_at(height).filter(|one| one.version() != self.setting.calendars.version())
-        {
+        let counts = self.setting.calendars.version();
+        if let Some(calendars) = votes.calendars_at(height).filter(|one| one.version() != counts) {
+            let instants: Vec<u64> = self.instants().collect();
+            self.expects |= instants.into_iter().any(|ms| self.has_changed(ms));
             (self.setting.calendars, self.recounts, self.now) = (calendars.clone(), true, None);
         }
     }
@@ -76,11 +79,10 @@ impl Case {
     pub(super) fn waits(&self) -> bool {
         self.recounts || self.version != self.setting.definition.version()
     }
-    /// Whether it has to be written for that, if there is room.
+    /// Whether it has to be written for that, if there is room. Where nothing is to come any more, the day on which
+    /// something would have ended is told anew when it is written for another reason.
     pub(super) fn must_come(&self) -> bool {
-        let runs = |deadline: &DeadlineEffect| deadline.state.runs() && deadline.due.is_ok();
-        let moves = self.version != self.setting.definition.version();
-        moves || self.recounts && self.effects.deadlines.iter().any(runs)
+        self.version != self.setting.definition.version() || self.recounts && self.expects
     }
     /// The definition and version it was written under last.
     pub(super) fn stands_under(&self) -> (&str, u32) {
@@ -153,7 +155,7 @@ impl Case {
         self.wakes_ms = self.instants().min();
         let version = self.setting.definition.version();
         self.moves += u64::from(self.version != version);
-        (self.version, self.recounts) = (version, false);
+        (self.version, self.recounts, self.expects) = (version, false, false);
         self.memory.take(&self.setting, &self.effects)
     }
 
