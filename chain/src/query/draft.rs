@@ -31,9 +31,20 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A draft for a network.
+    /// A draft for a network. Its calendars would count from an instant on, as adopted ones do: what was over by then
+    /// stays over.
     #[must_use]
-    pub fn new(registry: &Registry, definition: Option<Definition>, calendars: Option<Calendars>) -> Self {
+    pub fn new(
+        registry: &Registry,
+        definition: Option<Definition>,
+        calendars: Option<Calendars>,
+        since_ms: u64,
+    ) -> Self {
+        let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
+        let calendars = calendars.map(|draft| match &registry.calendars {
+            Some(in_force) => draft.after(in_force.clone(), since_ms),
+            None => draft,
+        });
         let places = definition.iter().flat_map(|draft| {
             let versions = registry.definitions.iter().filter(|((id, _), _)| id == draft.id());
             versions.map(|((_, version), in_force)| (*version, Places::of(in_force, draft)))

@@ -149,7 +149,8 @@ impl<'r> Run<'r> {
             backend,
             read,
             tip,
-            draft: Draft::new(&tip.registry, asked.definition, asked.calendars),
+            // What was over by the newest block no new calendars change.
+            draft: Draft::new(&tip.registry, asked.definition, asked.calendars, as_of_ms.min(tip.header.time_ms)),
             version: asked.version,
             as_of_ms,
             tally: Tally::default(),
