@@ -303,6 +303,7 @@ impl Scene {
             Voted::Calendars => Change { kind: ProposalKind::Calendars, ..self::change(calendars(version), &[]) },
             Voted::Renaming => renaming(version),
         };
+        self.ahead_ms = 0;
         let (item, code) = self.propose(OFFICE, proposed);
         assert_eq!(code, Code::Accepted);
         for by in [FOREIGNERS, COURT] {
