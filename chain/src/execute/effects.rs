@@ -87,7 +87,7 @@ impl Execution<'_> {
         for (number, (_, id)) in all.iter().enumerate() {
             if number.is_multiple_of(DUE_FETCHED) {
                 let next = all.iter().skip(number).take(DUE_FETCHED).map(|(_, id)| *id);
-                self.fetch(next, |case| case)?;
+                self.fetch(next, false)?;
             }
             let Some(case) = self.case(id)? else { continue };
             let (cost, revision) = (cost(case), case.revision());

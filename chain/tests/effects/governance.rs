@@ -40,7 +40,7 @@ pub(crate) fn gaining(version: u32) -> String {
 }
 
 /// The calendars with another version, in which 22 June 2026 is a holiday everywhere.
-fn calendars(version: u32) -> String {
+pub(crate) fn calendars(version: u32) -> String {
     let text = CALENDARS_DE.replacen("version = 1", &format!("version = {version}"), 1);
     format!(
         "{text}\n[holiday.added]\nlabel_de = \"x\"\nlabel_en = \"x\"\nrule = \"fixed\"\nmonth = 6\nday = 22\nareas = [\"DE\"]\nbasis = \"x\"\nverified = \"M\"\n"
@@ -53,7 +53,7 @@ fn ids(of: &[usize]) -> Vec<AuthorityId> {
     ids
 }
 
-fn change(text: String, must_agree: &[usize]) -> Change {
+pub(crate) fn change(text: String, must_agree: &[usize]) -> Change {
     let kind = ProposalKind::Definition;
     Change { kind, text: text.into_bytes(), effective_height: 0, must_agree: ids(must_agree), moves: BTreeMap::new() }
 }
@@ -69,16 +69,16 @@ impl Scene {
         assert_eq!(receipt.revision, 0);
         (receipt.item, receipt.code)
     }
-    fn propose(&mut self, by: usize, change: Change) -> (ItemDigest, Code) {
+    pub(crate) fn propose(&mut self, by: usize, change: Change) -> (ItemDigest, Code) {
         self.govern_with(by, "governance", &Action::Propose(Box::new(change)))
     }
-    fn vote(&mut self, by: usize, proposal: ItemDigest, yes: bool) -> Code {
+    pub(crate) fn vote(&mut self, by: usize, proposal: ItemDigest, yes: bool) -> Code {
         self.govern_with(by, "governance", &Action::Vote { proposal, yes }).1
     }
     fn proposal(&self, item: &ItemDigest) -> Proposal {
         governance::proposal(self.store.as_ref(), item).expect("memory").expect("there")
     }
-    fn opens(&mut self, number: u8, version: u32) -> Code {
+    pub(crate) fn opens(&mut self, number: u8, version: u32) -> Code {
         let open = Action::OpenCase { definition: "stop".to_owned(), version };
         let item = self.item(case(number), &open, None);
         self.send(OFFICE, vec![item])[0].code
@@ -287,8 +287,47 @@ fn new_calendars_count_what_runs_and_leave_what_was_over() {
     scene.is_the_same_everywhere();
 }
 
+/// What is adopted in the midst of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voted {
+    /// Calendars with one more holiday.
+    Calendars,
+    /// A version to which open cases move.
+    Renaming,
+}
+
+impl Scene {
+    /// A change is proposed and gets the votes it needs, and a block passes in which it is in force.
+    pub(crate) fn adopts(&mut self, change: Voted, version: u32) {
+        let proposed = match change {
+            Voted::Calendars => Change { kind: ProposalKind::Calendars, ..self::change(calendars(version), &[]) },
+            Voted::Renaming => renaming(version),
+        };
+        self.ahead_ms = 0;
+        let (item, code) = self.propose(OFFICE, proposed);
+        assert_eq!(code, Code::Accepted);
+        for by in [FOREIGNERS, COURT] {
+            assert_eq!(self.vote(by, item, true), Code::Accepted);
+        }
+        assert_eq!(self.proposal(&item).standing, Standing::Adopted);
+        let time_ms = self.now() + MINUTE_MS;
+        self.block(time_ms, &[]);
+    }
+}
+
+/// The text of a version of the process after these changes, of which the first was the second version.
+pub(crate) fn text_of(version: u32) -> String {
+    if version == 1 { STOP.to_owned() } else { String::from_utf8(renaming(version).text).expect("a text") }
+}
+
+/// The text of the calendars that count after these changes.
+pub(crate) fn counting_text(voted: &[Voted]) -> String {
+    let place = (2..).zip(voted).find(|(_, change)| **change == Voted::Calendars);
+    place.map_or_else(|| CALENDARS_DE.to_owned(), |(version, _)| calendars(version))
+}
+
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
-fn renaming(version: u32) -> Change {
+pub(crate) fn renaming(version: u32) -> Change {
     renaming_from(STOP, version)
 }
 

@@ -11,12 +11,15 @@
 mod fixture;
 
 mod asked;
+mod changed;
 mod due;
 mod genesis;
 mod governance;
 mod joined;
+mod process_proof;
 mod random;
 mod stories;
+mod tried;
 mod unchanged;
 mod vectors;
 mod voted;

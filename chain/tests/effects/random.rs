@@ -13,7 +13,7 @@ use laufzettel_contracts::effect::EffectId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fixture::{HOUR_MS, at_ms, case, code, commit, on_day, opens, slot_of};
+use crate::fixture::{HOUR_MS, at_ms, case, catch_up, code, commit, on_day, opens, slot_of};
 use crate::joined::{compared, join};
 use crate::world::{COURT, FOREIGNERS, OFFICE, POLICE, Scene, genesis, open, with_outcome};
 
@@ -58,7 +58,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
     vec((hours, vec(step(), 0..4)), 1..9)
 }
 
-type Reports = Vec<(u8, usize, &'static str, [u8; 32])>;
+pub(crate) type Reports = Vec<(u8, usize, &'static str, [u8; 32])>;
 
 /// An effect that was ever seen in one of the cases.
 fn effect_of(scene: &Scene, number: usize) -> Option<(u8, EffectId)> {
@@ -102,15 +102,26 @@ fn action(scene: &Scene, step: &Step, reports: &Reports) -> Option<(u8, usize, A
 }
 
 pub(crate) fn played(history: &[(u64, Vec<Step>)]) -> Scene {
+    let mut scene = begun();
+    played_on(&mut scene, history, Vec::new());
+    scene
+}
+
+/// With both cases open.
+pub(crate) fn begun() -> Scene {
     let mut scene = Scene::opened();
     let second = scene.item(case(2), &opens("stop"), None);
     scene.send(OFFICE, vec![second]);
-    let mut reports: Reports = Vec::new();
+    scene
+}
+
+/// Plays a history after these reports; all reports by then.
+pub(crate) fn played_on(scene: &mut Scene, history: &[(u64, Vec<Step>)], mut reports: Reports) -> Reports {
     for (hours, steps) in history {
         let mut candidates = Vec::new();
         scene.ahead_ms = hours * HOUR_MS;
         for step in steps {
-            let Some((of, by, action, reported)) = action(&scene, step, &reports) else { continue };
+            let Some((of, by, action, reported)) = action(scene, step, &reports) else { continue };
             let item = scene.item(case(of), &action, None);
             if let Some(status) = reported {
                 reports.push((of, by, status, slot_of(by, &item)));
@@ -121,7 +132,7 @@ pub(crate) fn played(history: &[(u64, Vec<Step>)]) -> Scene {
         let time_ms = scene.now() + 60_000 + hours * HOUR_MS;
         scene.block(time_ms, &candidates);
     }
-    scene
+    reports
 }
 
 proptest! {
@@ -139,6 +150,12 @@ proptest! {
                 commit(&mut ledger, block, executed);
             }
             prop_assert_eq!(&*store.rows(), &*scene.store.rows());
+            let store = Arc::new(MemStore::default());
+            let mut ledger = open(store.clone());
+            ledger.cache_cases(bound);
+            catch_up(&mut ledger, &scene.blocks);
+            prop_assert_eq!(&*store.rows(), &*scene.store.rows());
+            prop_assert_eq!(ledger.tip().next_due_ms, scene.ledger.tip().next_due_ms);
         }
         let kept = scene.store.scan(Family::Index, &[], &[0xff; 64], usize::MAX).expect("memory");
         prop_assert_eq!(index::rebuild(scene.store.as_ref(), scene.ledger.registry()).expect("memory"), kept);
