@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use laufzettel_chain::ids::CaseId;
-use laufzettel_chain::{index, query};
 use laufzettel_contracts::Position;
 use laufzettel_proto::v1;
 use tokio::sync::mpsc;
@@ -16,9 +15,11 @@ use tonic::Status;
 
 use super::backend::Backend;
 use super::convert;
+use super::events::Sights;
 use super::ledger::block_message;
 use super::reasons::Reason;
 use super::status::Failure;
+use crate::network::AuthorityId;
 
 /// Messages waiting for a client before its feed is held back.
 const WAITING_MAX: usize = 256;
@@ -37,29 +38,6 @@ pub(super) fn checkpoint_interval(asked_ms: u64) -> Duration {
 }
 
 type Sender<T> = mpsc::Sender<Result<T, Status>>;
-
-/// Events after a place: of one case, or of the whole ledger.
-pub(super) fn events_after(
-    read: &dyn laufzettel_chain::storage::Read,
-    case: Option<CaseId>,
-    after: &Position,
-    limit: usize,
-) -> Result<Vec<(Position, Option<v1::Event>)>, Failure> {
-    let rows = match case {
-        None => index::events_after(read, after, limit)?,
-        Some(case) => {
-            let all = index::of_case(read, &case, 0, usize::MAX)?.into_iter();
-            let new = all.filter(|(_, position)| position > after).take(limit);
-            new.map(|(revision, position)| (position, case, revision)).collect()
-        }
-    };
-    let mut events = Vec::with_capacity(rows.len());
-    for (position, case, revision) in rows {
-        let event = query::event(read, &position, revision)?;
-        events.push((position, convert::event(case, &event)));
-    }
-    Ok(events)
-}
 
 /// Starts a feed: `run` sends until the client goes (Ok) or the node cannot go on; the client is told why, also when the
 /// node stops.
@@ -90,6 +68,8 @@ where
 pub(super) struct EventFeed {
     pub(super) backend: Arc<Backend>,
     pub(super) stop: CancellationToken,
+    /// Who reads.
+    pub(super) authority: AuthorityId,
     pub(super) case: Option<CaseId>,
     pub(super) after: Position,
     pub(super) checkpoint: Duration,
@@ -109,9 +89,12 @@ impl EventFeed {
         let (mut live, mut checkpoint_at) = (false, Instant::now() + self.checkpoint);
         loop {
             tip.mark_unchanged();
-            let (case, after) = (self.case, self.after);
-            let (events, position) =
-                self.backend.read_long(move |read, _| events_after(read, case, &after, BATCH)).await?;
+            let (authority, case, after) = (self.authority.clone(), self.case, self.after);
+            let look = self.backend.read_long(move |read, tip| {
+                let mut sights = Sights::new(read, &tip.registry, &authority, tip.header.time_ms);
+                sights.after(case, &after, BATCH)
+            });
+            let (events, position) = look.await?;
             let full = events.len() == BATCH;
             for (place, event) in events {
                 self.after = place;

@@ -8,6 +8,8 @@ use laufzettel_chain::ids::Height;
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
+use laufzettel_chain::transaction::Payload;
+use laufzettel_contracts::Position;
 use laufzettel_proto::v1;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use tonic::{Request, Response, Status};
 use super::backend::{Alarm, Backend, NodeState, Sync};
 use super::callers::Caller;
 use super::convert;
+use super::events::Sights;
 use super::feed;
 use super::reasons::Reason;
 use super::status::Failure;
@@ -64,7 +67,9 @@ fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
     Ok(Failure::new(Reason::Pruned).and("bodies_from", query::bodies_from(read)?))
 }
 
-fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+/// The transactions of a block, with the items that are for the reader. Those of others are empty places, as erased ones
+/// are: digests in the payloads hold what was there, and the block can be checked without them.
+fn transactions(read: &dyn Read, sights: &mut Sights<'_>, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
     // Genesis has none; of a pruned block a header at most is kept, and an empty list would be a lie.
     if height > 0 && height < query::bodies_from(read)? {
         return Err(pruned(read)?);
@@ -73,9 +78,18 @@ fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransact
     let mut transactions = Vec::with_capacity(block.body.transactions.len());
     for (index, signed) in block.body.transactions.iter().enumerate() {
         let receipts = query::receipts(read, height, u32::try_from(index).unwrap_or(u32::MAX))?.unwrap_or_default();
-        // Unlike when a client sends one, an erased item is an empty place here.
+        let transaction = u32::try_from(index).unwrap_or(u32::MAX);
+        let author = Payload::decode(&signed.payload).map(|payload| payload.authority).unwrap_or_default();
         let mut message = signed.to_proto();
-        message.items = signed.items.iter().map(|item| item.clone().unwrap_or_default()).collect();
+        message.items = Vec::with_capacity(signed.items.len());
+        for (place, bytes) in signed.items.iter().enumerate() {
+            let at = Position { height, transaction, item: u16::try_from(place).unwrap_or(u16::MAX) };
+            let shown = match bytes {
+                Some(bytes) => sights.item(&author, &at, bytes)?,
+                None => false,
+            };
+            message.items.push(bytes.clone().filter(|_| shown).unwrap_or_default());
+        }
         transactions.push(v1::BlockTransaction {
             transaction: Some(message),
             receipts: receipts.iter().map(convert::receipt).collect(),
@@ -158,7 +172,7 @@ fn alarms(state: &NodeState, authority: Option<&str>) -> Vec<v1::UrgentAlarm> {
 #[tonic::async_trait]
 impl v1::ledger_service_server::LedgerService for Blocks {
     async fn get_block(&self, request: Request<v1::GetBlockRequest>) -> Answer<v1::GetBlockResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let asked = request.into_inner().height;
         let backend = self.backend.clone();
         let ((head, block_id, transactions), position) = self
@@ -166,7 +180,8 @@ impl v1::ledger_service_server::LedgerService for Blocks {
             .read_long(move |read, tip| {
                 let height = height(asked, tip)?;
                 let (head, block_id) = head(&backend, read, tip, height)?;
-                Ok((head, block_id, transactions(read, height)?))
+                let mut sights = Sights::new(read, &tip.registry, caller.authority(), tip.header.time_ms);
+                Ok((head, block_id, transactions(read, &mut sights, height)?))
             })
             .await?;
         let (head, position) = (Some(head), Some(position));

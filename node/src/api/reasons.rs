@@ -99,6 +99,9 @@ reasons! {
     CursorInvalid "CURSOR_INVALID" Error(InvalidArgument),
         "The cursor is not one a node of this network gave.",
         "Send the cursor of the last event, checkpoint or page unchanged.";
+    FieldNotShown "FIELD_NOT_SHOWN" Error(PermissionDenied),
+        "A proof was asked to open a field of a case that holds, or could hold, what this authority does not see.",
+        "Name no fields: then the proof opens all that it may.";
     // Admission of a transaction.
     Malformed "MALFORMED" Error(InvalidArgument),
         "The transaction, its payload or an item is no protobuf of the schema, or a field is out of its range.",
