@@ -33,7 +33,7 @@ use super::reasons::Reason;
 use super::status::Failure;
 use super::subject::Subject;
 use super::submission::Submissions;
-use views::Views;
+use views::{Seen, Views};
 
 pub(super) struct Cases {
     backend: Arc<Backend>,
@@ -56,7 +56,7 @@ impl Cases {
         (read, tip): (&dyn Read, &Tip),
         (caller, id): (&Caller, &CaseId),
         as_of_ms: u64,
-    ) -> Result<Option<(v1::Case, Arc<BTreeSet<usize>>)>, Failure> {
+    ) -> Result<Option<Seen>, Failure> {
         let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
         let key = (*id, caller.shared());
         let keeps = !effects::has_rules(row.definition(&tip.registry, id)?);
@@ -105,10 +105,10 @@ fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Resul
 }
 
 /// Proof of fields at the newest block.
-fn prove(backend: &Backend, read: &dyn Read, tip: &Tip, case: &CaseId, fields: &[usize]) -> Result<v1::Proof, Failure> {
+fn prove(read: &dyn Read, tip: &Tip, case: &CaseId, fields: &[usize]) -> Result<v1::Proof, Failure> {
     let certificate = tip.certificate.clone().ok_or_else(|| Failure::new(Reason::ProofUnavailable))?;
     let proof = proof::prove(read, tip.header.clone(), certificate, case, fields)?;
-    Ok(convert::proof(&proof, &backend.genesis().registry.validators))
+    Ok(convert::proof(&proof, &tip.registry.validators))
 }
 
 /// The fields to open: those asked for, or all that may be.
@@ -159,7 +159,7 @@ impl v1::case_service_server::CaseService for Cases {
             let as_of_ms = if past.effects_as_of_ms == 0 { tip.header.time_ms } else { past.effects_as_of_ms };
             let seen = self.seen((read, tip), (&caller, &id), as_of_ms)?;
             let (view, open) = seen.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
-            let prove = || prove(&self.backend, read, tip, &id, &fields(&[], &open)?);
+            let prove = || prove(read, tip, &id, &fields(&[], &open)?);
             Ok((view, request.include_proof.then(prove).transpose()?))
         })?;
         Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof, position: Some(position) }))
@@ -230,9 +230,8 @@ impl v1::case_service_server::CaseService for Cases {
             text => convert::position_of(text)?,
         };
         self.read_at(request.read_at, until).await?;
-        let page = self
-            .backend
-            .read_long(move |read, tip| events::page((read, tip), caller.authority(), case, &after, size));
+        let page =
+            self.backend.read_long(move |read, tip| events::page((read, tip), caller.authority(), case, &after, size));
         let (page, position) = page.await?;
         let (next_cursor, position) = (convert::cursor(&page.next), Some(position));
         Ok(Response::new(v1::ListEventsResponse { events: page.events, next_cursor, more: page.more, position }))
@@ -282,7 +281,7 @@ impl v1::case_service_server::CaseService for Cases {
                 None if CaseRow::load(read, &id)?.is_none() => Arc::new((0..FIELDS).collect()),
                 None => return Err(Failure::new(Reason::CaseNotFound)),
             };
-            prove(&self.backend, read, tip, &id, &fields(&request.fields, &open)?)
+            prove(read, tip, &id, &fields(&request.fields, &open)?)
         })?;
         Ok(Response::new(v1::GetProofResponse { proof: Some(proof), position: Some(position) }))
     }

@@ -152,8 +152,7 @@ async fn run_blocks(
         let newest = tip.borrow_and_update().header.height;
         while after < newest {
             let height = after.saturating_add(1);
-            let reader = backend.clone();
-            let (message, _) = backend.read_long(move |read, tip| block_message(&reader, read, tip, height)).await?;
+            let (message, _) = backend.read_long(move |read, tip| block_message(read, tip, height)).await?;
             if sender.send(Ok(message)).await.is_err() {
                 return Ok(());
             }

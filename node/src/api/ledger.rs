@@ -47,13 +47,8 @@ fn height(asked: Height, tip: &Tip) -> Result<Height, Failure> {
 }
 
 /// Header and certificate; that of genesis, which no certificate decides, is the tip's alone.
-fn head(
-    backend: &Backend,
-    read: &dyn Read,
-    tip: &Tip,
-    height: Height,
-) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
-    let validators = &backend.genesis().registry.validators;
+fn head(read: &dyn Read, tip: &Tip, height: Height) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
+    let validators = &tip.registry.validators;
     if height == tip.header.height {
         let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);
         return Ok((head, tip.id.0.to_vec()));
@@ -69,7 +64,11 @@ fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
 
 /// The transactions of a block, with the items that are for the reader. Those of others are empty places, as erased ones
 /// are: digests in the payloads hold what was there, and the block can be checked without them.
-fn transactions(read: &dyn Read, sights: &mut Sights<'_>, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+fn transactions(
+    read: &dyn Read,
+    sights: &mut Sights<'_>,
+    height: Height,
+) -> Result<Vec<v1::BlockTransaction>, Failure> {
     // Genesis has none; of a pruned block a header at most is kept, and an empty list would be a lie.
     if height > 0 && height < query::bodies_from(read)? {
         return Err(pruned(read)?);
@@ -141,7 +140,7 @@ pub(super) fn health(
         network_name: genesis.name.clone(),
         incarnation: tip.header.incarnation,
         authority: backend.authority().into(),
-        validator: genesis.registry.validators.of_authority(backend.authority()).is_some(),
+        validator: tip.registry.validators.of_authority(backend.authority()).is_some(),
         software_version: env!("CARGO_PKG_VERSION").into(),
         protocol_version: u32::from(tip.header.version),
         round: state.round,
@@ -174,12 +173,11 @@ impl v1::ledger_service_server::LedgerService for Blocks {
     async fn get_block(&self, request: Request<v1::GetBlockRequest>) -> Answer<v1::GetBlockResponse> {
         let caller = Caller::of(&request)?;
         let asked = request.into_inner().height;
-        let backend = self.backend.clone();
         let ((head, block_id, transactions), position) = self
             .backend
             .read_long(move |read, tip| {
                 let height = height(asked, tip)?;
-                let (head, block_id) = head(&backend, read, tip, height)?;
+                let (head, block_id) = head(read, tip, height)?;
                 let mut sights = Sights::new(read, &tip.registry, caller.authority(), tip.header.time_ms);
                 Ok((head, block_id, transactions(read, &mut sights, height)?))
             })
@@ -191,8 +189,7 @@ impl v1::ledger_service_server::LedgerService for Blocks {
     async fn get_header(&self, request: Request<v1::GetHeaderRequest>) -> Answer<v1::GetHeaderResponse> {
         Caller::of(&request)?;
         let asked = request.into_inner().height;
-        let ((head, block_id), position) =
-            self.backend.read(|read, tip| head(&self.backend, read, tip, height(asked, tip)?))?;
+        let ((head, block_id), position) = self.backend.read(|read, tip| head(read, tip, height(asked, tip)?))?;
         Ok(Response::new(v1::GetHeaderResponse { head: Some(head), block_id, position: Some(position) }))
     }
 
@@ -217,12 +214,7 @@ impl v1::ledger_service_server::LedgerService for Blocks {
 }
 
 /// One block of the feed.
-pub(super) fn block_message(
-    backend: &Backend,
-    read: &dyn Read,
-    tip: &Tip,
-    height: Height,
-) -> Result<v1::WatchBlocksResponse, Failure> {
+pub(super) fn block_message(read: &dyn Read, tip: &Tip, height: Height) -> Result<v1::WatchBlocksResponse, Failure> {
     let header = match query::header(read, height)? {
         Some((header, _)) => header,
         None if height == tip.header.height => tip.header.clone(),
@@ -233,7 +225,7 @@ pub(super) fn block_message(
     }
     let block = query::block(read, height)?.map(|(block, _)| block.body.transactions).unwrap_or_default();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let proposer = backend.genesis().registry.validators.get(&header.proposer);
+    let proposer = tip.registry.validators.get(&header.proposer);
     Ok(v1::WatchBlocksResponse {
         block_id: header.id().0.to_vec(),
         height,

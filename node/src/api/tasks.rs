@@ -110,7 +110,9 @@ impl v1::task_service_server::TaskService for Tasks {
         let due = (request.due_until_ms, request.overdue);
         let wanted = Wanted::of(Inbox::Deadlines, due, &filter, (request.page_size, request.page_token))?;
         let show = |found: &inbox::Found<'_>, _: &Reader<'_>| {
-            found.deadline().map(|found_at| v1::CaseDeadline { case_id: found.case.0.to_vec(), deadline: Some(found_at) })
+            found
+                .deadline()
+                .map(|found_at| v1::CaseDeadline { case_id: found.case.0.to_vec(), deadline: Some(found_at) })
         };
         let (page, position) = self.page(caller, wanted, (until, request.min_height), show).await?;
         Ok(Response::new(v1::ListDeadlinesResponse { deadlines: page.entries, next_page_token: page.next, position }))

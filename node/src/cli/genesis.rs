@@ -76,7 +76,7 @@ impl New {
             definitions.push(read(path)?);
         }
         if definitions.is_empty() {
-            definitions.push(laufzettel_contracts::ASYL_DE.to_owned());
+            definitions.push(laufzettel_contracts::ASYL_DE_2.to_owned());
         }
         let time_ms = self.time_ms.unwrap_or_else(now_ms);
         let mut made = genesis::Genesis::new(&self.name, time_ms, cards, &validators, definitions);

@@ -20,6 +20,9 @@ const OVERHEAD: usize = 320;
 /// A case, and who reads it.
 pub(super) type Key = (CaseId, Arc<str>);
 
+/// What a reader sees of a case, and the fields that a proof may open to it.
+pub(super) type Seen = (v1::Case, Arc<BTreeSet<usize>>);
+
 /// What is kept of one view.
 struct View {
     /// Revision of the case and version of its definition.
@@ -55,7 +58,7 @@ impl Kept {
 
 impl Views {
     /// The view of a case at this revision, and the fields that a proof may open, if it is kept.
-    pub(super) fn get(&self, key: &Key, of: (u64, u32)) -> Option<(v1::Case, Arc<BTreeSet<usize>>)> {
+    pub(super) fn get(&self, key: &Key, of: (u64, u32)) -> Option<Seen> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.views.get(key).filter(|view| view.of == of);
         let (bytes, fields) = found.map(|view| (view.bytes.clone(), view.fields.clone()))?;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use laufzettel_chain::query::CaseEffects;
 use laufzettel_contracts::effect::{Cause, Directory, EffectId, Effects, History, Known, World, effects};
 use laufzettel_contracts::{
-    AuthorityId, CALENDARS_DE, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, View, When,
-    view,
+    AuthorityId, CALENDARS_DE, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, View, When, view,
 };
 use laufzettel_proto::v1;
 
@@ -139,8 +138,8 @@ fn an_urgent_stop_shows_lock_and_notice_to_those_it_is_for() {
     assert_eq!(notice.state(), v1::NoticeState::Open);
     // The police that is meant is not known: whoever holds the role has it in its inbox, others do not.
     assert!(story.seen_by("de-bpol", &["police"]).notices[0].to_acknowledge);
-    let court = &story.seen_by("court-north", &["court"]).notices[0];
-    assert!(!court.to_acknowledge && court.authority.is_empty());
+    let court = story.seen_by("court-north", &["court"]);
+    assert!(court.notices.is_empty() && court.locks.len() == 1, "it set the lock; the notice is for others");
 
     story.acknowledge(&notice.effect_id, "fa-one", at(2, 10) + 60_000);
     let notice = &story.seen_by("fa-one", &["foreigners"]).notices[0];
@@ -151,8 +150,8 @@ fn an_urgent_stop_shows_lock_and_notice_to_those_it_is_for() {
 
     // Nobody of the police answers: the court gets a task, the notice says so.
     story.fold(at(2, 11));
+    assert_eq!(story.seen_by("fa-one", &["foreigners"]).notices[0].state(), v1::NoticeState::Escalated);
     let seen = story.seen_by("court-north", &["court"]);
-    assert_eq!(seen.notices.iter().find(|found| found.urgent).unwrap().state(), v1::NoticeState::Escalated);
     let task = &seen.tasks[0];
     assert_eq!(
         (task.code.as_str(), task.authority.as_str(), task.state()),
@@ -223,12 +222,21 @@ fn an_explanation_leads_back_to_the_report() {
     let only = EffectId(task.effect_id.as_slice().try_into().unwrap());
     assert_eq!(story.explained(&reader, Some(&only)), std::slice::from_ref(task));
 
-    // What nobody reports any more is explained by what is left of it.
+    // Who is not told of the motion learns by which rule the lock is there, and which report holds it, not more.
+    let roles = [code("foreigners")];
+    let enforcer = Reader::with("fa-one", &roles);
+    let all = story.explained(&enforcer, None);
+    let step = &all.iter().find(|found| found.code == "removal_stop").unwrap().reasons[0];
+    assert_eq!((step.rule.as_str(), step.slot.as_slice(), step.withheld), ("stop", &slot(2)[..], true));
+    assert!(step.authority.is_empty() && step.occurred.is_none(), "{step:?}");
+
+    // What nobody reports any more is explained by what is left of it, to those who had been told.
     story.case.retract(&story.definition, slot(2)).unwrap();
     story.fold(at(3, 8));
-    let all = story.explained(&reader, None);
+    let all = story.explained(&enforcer, None);
     let lock = all.iter().find(|found| found.code == "removal_stop").unwrap();
     assert!(lock.withdrawn_ms == at(3, 8) && lock.reasons[0].slot == slot(2) && lock.reasons[0].authority.is_empty());
+    assert!(!lock.reasons[0].withheld, "it does not stand");
 }
 
 #[test]
@@ -236,11 +244,12 @@ fn markers_of_others_are_not_explained_either() {
     let mut story = Story::new();
     story.report(1, "de-bamf", "decided", When::Day(20_605), at(1, 9));
     story.fold(at(30, 8));
-    let explained = |role: &str| {
+    let explained = |authority: &str, role: &str| {
         let roles = [code(role)];
-        let reader = Reader::with("some", &roles);
+        let reader = Reader::with(authority, &roles);
         let all = story.explained(&reader, None);
         all.into_iter().any(|found| found.kind() == v1::EffectKind::Marker && found.code == "presumed_final")
     };
-    assert!(explained("office") && !explained("police"));
+    assert!(explained("de-bamf", "office") && !explained("de-bpol", "police"));
+    assert!(!explained("another", "office"), "it is known who the office is in this case");
 }
