@@ -3,6 +3,7 @@
 
 mod alarms;
 mod health;
+mod kept;
 mod supervisor;
 
 use std::collections::BTreeMap;
@@ -31,10 +32,13 @@ use crate::runtime::Handle;
 use crate::setup::Setup;
 use alarms::Alarms;
 use health::{node_state, twice_signed};
+use kept::Kept;
 use supervisor::Supervisor;
 
 /// Calls on their way to the driver at once.
 const SUBMITS_WAITING_MAX: usize = 4_096;
+/// Below the data folder, where urgent reports are kept until they are final.
+const KEPT_FOLDER: &str = "urgent";
 /// How often the driver is asked how it is.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
 /// When a client of a busy node should try again.
@@ -60,6 +64,14 @@ pub enum ServiceError {
     /// Metrics cannot be read.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The urgent reports of an earlier run.
+    #[error("cannot read which urgent reports are not final in {path}: {source}; mend the folder, do not delete it")]
+    Kept {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The endpoints file.
     #[error("cannot write endpoints.json into {path}: {source}")]
     Endpoints {
@@ -110,7 +122,7 @@ struct Services {
     api: Api,
     local: JoinHandle<()>,
     metrics: Option<MetricsServer>,
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 impl Services {
@@ -119,6 +131,9 @@ impl Services {
         let config = &setup.config;
         let started_ms = clock::now_ms();
         let handle = node.runtime.handle().clone();
+        let folder = config.node.data.join(KEPT_FOLDER);
+        let kept = Kept::open(folder.clone()).map_err(|source| ServiceError::Kept { path: folder, source })?;
+        let kept = Arc::new(kept);
         let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
         let (state, state_seen) = watch::channel(NodeState::default());
         let service_keys: BTreeMap<_, _> =
@@ -134,11 +149,15 @@ impl Services {
             service_keys,
             now_ms: clock::now_ms,
         }));
+        for ((authority, id), entry) in kept.all() {
+            backend.recall(authority, id, (entry.digest, entry.valid_until_ms));
+        }
         let usage = Arc::new(Usage::default());
         let snapshots = handle.snapshots().clone();
         let tasks = [
-            tokio::spawn(pass_submits(handle.clone(), submits)),
-            tokio::spawn(watch_health(handle, state)),
+            tokio::spawn(kept.clone().tend(handle.clone())),
+            tokio::spawn(pass_submits(handle.clone(), kept.clone(), submits)),
+            tokio::spawn(watch_health(handle, kept, state)),
             tokio::spawn(sample_disk(usage.clone(), config.node.data.clone())),
         ];
         let network = node.network.clone();
@@ -242,14 +261,34 @@ async fn sample_disk(usage: Arc<Usage>, data: std::path::PathBuf) {
     }
 }
 
-async fn pass_submits(handle: Handle, mut submits: mpsc::Receiver<Submit>) {
+async fn pass_submits(handle: Handle, kept: Arc<Kept>, mut submits: mpsc::Receiver<Submit>) {
     while let Some(submit) = submits.recv().await {
-        let handle = handle.clone();
+        let (handle, kept) = (handle.clone(), kept.clone());
         tokio::spawn(async move {
-            let answer = pass(&handle, submit.signed).await;
+            let mut answer = pass(&handle, submit.signed.clone()).await;
+            if answer.is_ok() && !keep(&handle, kept, submit.signed).await {
+                answer = Err(PoolRefusal::Full { retry_after: RETRY_AFTER });
+            }
             // A client that went away needs no answer.
             let _ = submit.answer.send(answer);
         });
+    }
+}
+
+/// Whether a transaction is kept, or need not be. One that cannot be is in the mempool all the same; its client is told to
+/// try again, and gets its outcome.
+async fn keep(handle: &Handle, kept: Arc<Kept>, signed: Arc<laufzettel_chain::transaction::SignedTransaction>) -> bool {
+    let registry = handle.tips().borrow().registry.clone();
+    if !Kept::concerns(&registry) {
+        return true;
+    }
+    match tokio::task::spawn_blocking(move || kept.keep(&registry, &signed)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "an urgent report cannot be kept over a restart and is not taken");
+            false
+        }
+        Err(_) => false,
     }
 }
 
@@ -277,7 +316,7 @@ async fn pass(
     }
 }
 
-async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
+async fn watch_health(handle: Handle, kept: Arc<Kept>, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
     let mut signed_twice = (None, Vec::new());
     let (mut supervisor, mut alarms) = (Supervisor::new(), Alarms::default());
@@ -290,7 +329,7 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
             }
             let mut next = node_state(&health, reason);
             next.warnings.extend(signed_twice.1.iter().cloned());
-            alarms.watch(&health, &handle, &mut next);
+            alarms.watch(&health, &handle, kept.late(clock::now_ms()), &mut next);
             state.send_if_modified(|current| {
                 let changed = *current != next;
                 *current = next;

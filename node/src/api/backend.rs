@@ -215,6 +215,11 @@ impl Backend {
         }
     }
 
+    /// Knows again that a transaction was taken before this node was started.
+    pub fn recall(&self, authority: String, id: TransactionId, (digest, valid_until_ms): (PayloadDigest, u64)) {
+        self.remember((authority, id), Pending { digest, valid_until_ms });
+    }
+
     fn remember(&self, key: (String, TransactionId), entry: Pending) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if pending.len() >= PENDING_MAX {
