@@ -13,7 +13,7 @@ use laufzettel_chain::query::{self, Event};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::{Read, StoreError};
-use laufzettel_contracts::{AuthorityId, Definition, Holders, Position, Report, Sight, Slot};
+use laufzettel_contracts::{AuthorityId, Code, Definition, Holders, Position, Report, Sight, Slot};
 use laufzettel_proto::v1;
 
 use super::convert;
@@ -196,6 +196,12 @@ impl<'s> Sights<'s> {
             return Ok(false);
         }
         if !has_rules(&known.definition) {
+            return Ok(true);
+        }
+        // Nobody else can turn out to hold a role in a case than who holds it in the network.
+        let only =
+            |role: &&Code| registry.directory.only_holder(role).is_some_and(|only| only.as_str() == reader.authority);
+        if status.reported_by.iter().chain(&status.recipients).any(|role| reader.roles.contains(role) && only(&role)) {
             return Ok(true);
         }
         let holders = match known.holders.take() {

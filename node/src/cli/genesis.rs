@@ -39,7 +39,7 @@ pub(super) struct New {
     /// Authority that validates; several times [default: all whose card has a consensus key].
     #[arg(long = "validator")]
     validators: Vec<String>,
-    /// Text of a process definition; several times [default: the shipped asyl-de].
+    /// Text of a process definition; several times [default: the shipped asyl-de, version 2].
     #[arg(long = "definition")]
     definitions: Vec<PathBuf>,
     /// Text of the holidays and seats, where a definition is in language 2 [default: the shipped one].
