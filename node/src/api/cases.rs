@@ -94,7 +94,7 @@ fn height_of(asked: Height, tip: &Tip) -> Result<Height, Failure> {
 }
 
 /// Where the answer comes from when it is about an earlier height.
-fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Result<v1::Position, Failure> {
+pub(super) fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Result<v1::Position, Failure> {
     if height == position.height {
         return Ok(position);
     }

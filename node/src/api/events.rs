@@ -3,6 +3,7 @@
 //! on believing what no longer stands, and nobody learns what was never his. Must never show part of a report.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use laufzettel_chain::ids::{CaseId, Height};
@@ -73,6 +74,8 @@ struct Known {
     opened: Height,
     /// Read only where it matters.
     holders: Option<Holders>,
+    /// By slot, where the reader first saw a report in it; looked for once, where it matters.
+    first: Option<BTreeMap<Slot, Position>>,
 }
 
 /// A reader before the events of one answer.
@@ -155,40 +158,55 @@ impl<'s> Sights<'s> {
 
     /// Whether the reader saw the report of a slot, as it was made or corrected before a place.
     fn saw(&mut self, case: &CaseId, slot: &Slot, before: &Position) -> Result<bool, StoreError> {
-        for (revision, position) in index::of_case(self.read, case, 0, usize::MAX)? {
-            if position >= *before {
-                break;
-            }
-            let event = query::event(self.read, &position, revision)?;
-            let (author, at) = (event.authority.as_str(), position.height);
-            let report = match event.item.as_ref().map(|item| &item.action) {
-                Some(Action::Report(report)) if event.receipt.item.slot(author) == *slot => report,
-                Some(Action::Correct { slot: found, report }) if found == slot => report,
-                _ => continue,
-            };
-            if self.sees(case, at, author, report)? {
-                return Ok(true);
+        let known = self.known(case)?;
+        if known.is_some_and(|known| known.first.is_none()) {
+            let first = self.first(case)?;
+            if let Some(known) = self.known(case)? {
+                known.first = Some(first);
             }
         }
-        Ok(false)
+        let first = self.known(case)?.and_then(|known| known.first.as_ref()?.get(slot));
+        Ok(first.is_some_and(|first| first < before))
     }
 
-    /// Whether a report that was recorded at a height is for the reader.
-    fn sees(&mut self, case: &CaseId, recorded: Height, author: &str, report: &Report) -> Result<bool, StoreError> {
-        let Self { read, registry, reader, time_ms, .. } = self;
-        let (read, registry, time_ms) = (*read, *registry, *time_ms);
-        let eye = reader.eye();
-        if AuthorityId::new(author).is_ok_and(|author| eye.is_of(&author, report)) {
-            return Ok(true);
+    /// By slot, where the reader first saw a report of it: one way through the case for all that is asked of it.
+    fn first(&mut self, case: &CaseId) -> Result<BTreeMap<Slot, Position>, StoreError> {
+        let mut first = BTreeMap::new();
+        for (revision, position) in index::of_case(self.read, case, 0, usize::MAX)? {
+            let event = query::event(self.read, &position, revision)?;
+            let author = event.authority.as_str();
+            let (slot, report) = match event.item.as_ref().map(|item| &item.action) {
+                Some(Action::Report(report)) => (event.receipt.item.slot(author), report),
+                Some(Action::Correct { slot, report }) => (*slot, report),
+                _ => continue,
+            };
+            if !first.contains_key(&slot) && self.sees(case, position.height, author, report)? {
+                first.insert(slot, position);
+            }
         }
+        Ok(first)
+    }
+
+    /// What is known of a case; none if there is no such case.
+    fn known(&mut self, case: &CaseId) -> Result<Option<&mut Known>, StoreError> {
         if self.cases.len() >= CASES_MAX && !self.cases.contains_key(case) {
             self.cases.clear();
         }
         let known = match self.cases.entry(*case) {
-            std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => place.insert(known(read, registry, case)?),
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(known(self.read, self.registry, case)?),
         };
-        let Some(known) = known else { return Ok(false) };
+        Ok(known.as_mut())
+    }
+
+    /// Whether a report that was recorded at a height is for the reader.
+    fn sees(&mut self, case: &CaseId, recorded: Height, author: &str, report: &Report) -> Result<bool, StoreError> {
+        let (read, registry, time_ms, reader) = (self.read, self.registry, self.time_ms, self.reader.clone());
+        let eye = reader.eye();
+        if AuthorityId::new(author).is_ok_and(|author| eye.is_of(&author, report)) {
+            return Ok(true);
+        }
+        let Some(known) = self.known(case)? else { return Ok(false) };
         let heights = (known.opened, recorded);
         let code = registry.renamed(known.definition.id(), known.version, heights, &report.status);
         let Some(status) = known.definition.status(code.as_str()) else { return Ok(false) };
@@ -217,5 +235,5 @@ impl<'s> Sights<'s> {
 fn known(read: &dyn Read, registry: &Registry, case: &CaseId) -> Result<Option<Known>, StoreError> {
     let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
     let definition = row.definition(registry, case)?.clone();
-    Ok(Some(Known { definition, version: row.version, opened: row.opened, holders: None }))
+    Ok(Some(Known { definition, version: row.version, opened: row.opened, holders: None, first: None }))
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::backend::Backend;
+use super::cases::position_at;
 use super::convert;
 use super::events::Sights;
 use super::ledger::block_message;
@@ -90,11 +91,19 @@ impl EventFeed {
         loop {
             tip.mark_unchanged();
             let (authority, case, after) = (self.authority.clone(), self.case, self.after);
+            let (reader, tells) = (self.backend.clone(), Instant::now() >= checkpoint_at);
             let look = self.backend.read_long(move |read, tip| {
                 let mut sights = Sights::new(read, &tip.registry, &authority, tip.header.time_ms);
-                sights.after(case, &after, BATCH)
+                let events = sights.after(case, &after, BATCH)?;
+                // On its way through what is there, a feed is where it has all of.
+                let whole = events.last().map_or(0, |(place, _)| place.height.saturating_sub(1));
+                let on_its_way = tells && events.len() == BATCH && whole > 0;
+                let passed = on_its_way.then(|| position_at(reader.position(tip), whole, read));
+                // Its header may be pruned by now; then the next time.
+                let passed = passed.and_then(Result::ok);
+                Ok((events, passed))
             });
-            let (events, position) = look.await?;
+            let ((events, passed), position) = look.await?;
             let full = events.len() == BATCH;
             for (place, event) in events {
                 self.after = place;
@@ -104,6 +113,15 @@ impl EventFeed {
                 }
             }
             if full {
+                // A client whose eyes find nothing in a long stretch must know that the feed lives, and go on from there.
+                if let Some(position) = passed {
+                    checkpoint_at = Instant::now() + self.checkpoint;
+                    let cursor = convert::cursor(&self.after);
+                    let progress = v1::FeedCheckpoint { cursor, position: Some(position) };
+                    if !send(sender, Message::Checkpoint(progress)).await {
+                        return Ok(());
+                    }
+                }
                 continue;
             }
             // Nothing more up to the answer's height: the feed has passed all of it.
