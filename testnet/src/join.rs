@@ -40,7 +40,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(1_800);
 const JOINED: &str = "joined from a snapshot height=";
 /// The fifth node, without a vote.
 const OBSERVER: Template =
-    Template { id: "sn-observer", label_de: "Beobachter", label_en: "Observer", roles: &["benefits_office"] };
+    Template { id: "sn-observer", label_de: "Beobachter", label_en: "Observer", roles: &["reception"] };
 
 /// What to do.
 #[derive(Debug, Clone)]
