@@ -68,7 +68,7 @@ async fn the_history_is_looked_at_as_it_stood_at_a_height_that_is_kept() {
     // As on a node that joined later, which keeps the headers of changes of its cases alone.
     let mut batch = Batch::default();
     batch.delete(Family::Blocks, 2u64.to_be_bytes().to_vec());
-    node.store.write(batch, Durability::Synced).unwrap();
+    node.store.write(&batch, Durability::Synced).unwrap();
     let pruned = tried(&node, &v1::SimulateProcessRequest { height: 2, ..request() }).await.unwrap_err();
     assert!(pruned.0 == "PRUNED" && pruned.1.contains("height 2"), "{pruned:?}");
 }
