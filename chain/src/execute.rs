@@ -204,6 +204,10 @@ impl<'a> Execution<'a> {
     pub fn work(&self) -> u64 {
         self.work
     }
+    /// The height by which it is decided under which version and calendars a case stands.
+    fn comes_at(&self) -> Height {
+        (self.conduct.comes_at)(self.place.height)
+    }
     /// What a transaction would add to the work: its items, and for each of
     /// them a refold of its case, which those before it have made longer, the
     /// signatures that evidence holds, or the check of a proposed text.
@@ -238,7 +242,7 @@ impl<'a> Execution<'a> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
         let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, height) = (self.read, self.registry, self.place.height);
+        let (read, registry, height) = (self.read, self.registry, self.comes_at());
         let kept: Vec<_> = named.into_iter().map(|id| (id, self.kept.case(&id))).collect();
         let loaded = kept.into_par_iter().with_min_len(Closed::ALONE).map(|(id, kept)| {
             let case = match kept {
@@ -270,8 +274,9 @@ impl<'a> Execution<'a> {
             // What is stored of it is as the calendars and the version of its last block gave it.
             self.before.insert(*id, standing_of(&case));
             let mut case = case;
-            if !case.is_at(self.registry, self.place.height) {
-                Arc::make_mut(&mut case).come_to(self.registry, *id, self.place.height);
+            let height = self.comes_at();
+            if !case.is_at(self.registry, height) {
+                Arc::make_mut(&mut case).come_to(self.registry, *id, height);
             }
             self.cases.insert(*id, case);
         }

@@ -94,6 +94,9 @@ enum Command {
         /// Only faults of this kind, to look into one; as docs/TORTURE.md names them.
         #[arg(long)]
         only: Option<String>,
+        /// The process that cases are led under: one of seconds, or the shipped asylum procedure.
+        #[arg(long, default_value = crate::fast::ID, value_parser = [crate::fast::ID, torture::law::NAME])]
+        definition: String,
         /// Prints the report as JSON and nothing else to standard output.
         #[arg(long)]
         json: bool,
@@ -188,8 +191,9 @@ impl Arguments {
                 print(&report, json)?;
                 report.is_sound()
             }
-            Command::Torture { minutes, seed, only, json } => {
-                let report = torture::run(&torture::Wish { minutes, seed, only, quiet: false }).await?;
+            Command::Torture { minutes, seed, only, definition, json } => {
+                let law = definition == torture::law::NAME;
+                let report = torture::run(&torture::Wish { minutes, seed, only, law, quiet: false }).await?;
                 print(&report, json)?;
                 report.is_sound()
             }

@@ -77,7 +77,8 @@ async fn a_validator_behind_all_that_its_peers_keep_comes_back_and_votes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_final_is_lost_by_any_fault() {
     let _turn = turn().await;
-    let report = torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, quiet: true }).await.unwrap();
+    let report =
+        torture::run(&torture::Wish { minutes: 5, seed: 1, only: None, law: false, quiet: true }).await.unwrap();
     assert!(report.is_sound(), "{report}");
     assert_eq!(report.faults().len(), 13, "{report}");
 }

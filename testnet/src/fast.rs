@@ -14,7 +14,12 @@ pub(crate) const ID: &str = "fast";
 
 /// Opens a case under it.
 pub(crate) fn opens() -> Action {
-    Action::OpenCase { definition: ID.to_owned(), version: 1 }
+    opens_under(1)
+}
+
+/// Opens a case under a version of it.
+pub(crate) fn opens_under(version: u32) -> Action {
+    Action::OpenCase { definition: ID.to_owned(), version }
 }
 
 /// A report of an instant.

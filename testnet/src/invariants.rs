@@ -77,6 +77,16 @@ pub(crate) struct Verdict {
     pub(crate) stopped: u64,
     /// Facts recorded despite a lock.
     pub(crate) despite: u64,
+    /// Texts adopted by vote.
+    pub(crate) adopted: u64,
+    /// Proposals that were voted down.
+    pub(crate) rejected: u64,
+    /// Proposals that another one overtook.
+    pub(crate) superseded: u64,
+    /// Proposals on which too few had voted after 30 days.
+    pub(crate) expired: u64,
+    /// How often a case moved to another version of its process.
+    pub(crate) migrated: u64,
     /// Tasks to be done and notices to be acknowledged, in all inboxes of the last node.
     pub(crate) waiting: u64,
     /// All that does not hold.

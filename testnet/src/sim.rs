@@ -3,7 +3,7 @@
 //! seed decides everything; the same seed gives the same trace.
 //!
 //! Read `world` (the loop), then `replica` (a node and its disk), `links` (the
-//! network), `clients` and `script` (who submits what), `mode` (what is special about a seed),
+//! network), `clients`, `script` and `votes` (who submits what), `mode` (what is special about a seed),
 //! `liar` (how validators lie) and `checks` (what must hold). It must never draw a number from anywhere but the seed, nor read a clock but to say how long all seeds took.
 
 mod broken;
@@ -17,6 +17,7 @@ mod mode;
 mod replica;
 mod script;
 mod trace;
+mod votes;
 mod world;
 
 #[cfg(test)]

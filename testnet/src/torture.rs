@@ -4,7 +4,7 @@
 //! how to run it again.
 //!
 //! Read `schedule` (what happens), `stage` (how it happens and ends), then one file a fault: `disk`, `clock`,
-//! `damage`; `clients`, `rules`, `feeds` and `inboxes` are those who use the network meanwhile. Faults come from outside the node: the
+//! `damage`; `clients`, `rules`, `law`, `feeds` and `inboxes` are those who use the network meanwhile. Faults come from outside the node: the
 //! product has no switch for any of them.
 
 mod clients;
@@ -13,6 +13,7 @@ mod damage;
 mod disk;
 mod feeds;
 mod inboxes;
+pub(crate) mod law;
 mod rules;
 mod schedule;
 mod stage;
@@ -52,6 +53,8 @@ pub(crate) struct Wish {
     pub(crate) seed: u64,
     /// Only faults of this kind.
     pub(crate) only: Option<String>,
+    /// Whether cases are led under the shipped asylum procedure, instead of a process of seconds.
+    pub(crate) law: bool,
     pub(crate) quiet: bool,
 }
 
@@ -135,7 +138,8 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     };
     if !matches!(&ended, Ok(report) if report.is_sound()) {
         let only = wish.only.as_ref().map(|kind| format!(" --only {kind}")).unwrap_or_default();
-        eprintln!("again: testnet torture --minutes {} --seed {}{only}", wish.minutes, wish.seed);
+        let law = if wish.law { format!(" --definition {}", law::NAME) } else { String::new() };
+        eprintln!("again: testnet torture --minutes {} --seed {}{only}{law}", wish.minutes, wish.seed);
         told.iter().for_each(|episode: &Episode| eprintln!("  {episode}"));
         eprintln!("kept: {}", folder.keep().display());
     }
@@ -208,7 +212,8 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
         .iter_mut()
         .filter(|member| member.id == rules::COURT)
         .for_each(|member| member.roles.push("court".to_owned()));
-    let definitions = vec![laufzettel_contracts::ASYL_DE.to_owned(), fast::TEXT.to_owned()];
+    let led = if wish.law { law::text() } else { fast::TEXT.to_owned() };
+    let definitions = vec![laufzettel_contracts::ASYL_DE.to_owned(), led];
     let mut cluster = Cluster::make(folder, "torture", members, definitions)?;
     let links = cluster.behind_proxies().await?;
     for node in cluster.nodes() {
@@ -226,7 +231,8 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
     cluster.start().await?;
     let doors = cluster.nodes().iter().map(|node| cluster.door(node)).collect();
     let authors = cluster.nodes().iter().map(|node| cluster.author(node)).collect::<Result<_, _>>()?;
-    let clients = Clients::new(doors, authors, wish.seed, CASES + CASES_PER_MINUTE * wish.minutes);
+    let mut clients = Clients::new(doors, authors, wish.seed, CASES + CASES_PER_MINUTE * wish.minutes);
+    clients.law = wish.law;
     let (witness, counts) = (Witness::default(), Counts::default());
     Ok(Stage { cluster, links, clients: Arc::new(clients), witness, clocks: clocks.ok(), counts })
 }

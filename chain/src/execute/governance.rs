@@ -232,9 +232,9 @@ impl Execution<'_> {
     }
     /// Adopts or rejects a proposal if its votes suffice.
     fn decide(&mut self, item: &ItemDigest) -> Result<(), StoreError> {
-        let validators = &self.registry.validators;
+        let (validators, decides) = (&self.registry.validators, self.conduct.decides);
         let Some(proposal) = self.proposal(item)? else { return Ok(()) };
-        match proposal.decided(validators) {
+        match decides(proposal, validators) {
             Standing::Adopted => {
                 let proposal = proposal.clone();
                 self.adopt(&proposal)
@@ -352,6 +352,7 @@ impl Execution<'_> {
         let Some(from) = self.register().recount else { return Ok(()) };
         let since = self.registry.calendars_since.last().map_or(0, |(since, _)| *since);
         let page = index::cases_from(self.read, &from, limits::RECOUNT_CASES_MAX)?;
+        let comes_at = (self.conduct.comes_at)(self.place.height);
         let (mut work, mut next) = (0u64, None);
         for id in page.iter().copied() {
             if work > limits::DUE_WORK_MAX {
@@ -360,7 +361,7 @@ impl Execution<'_> {
             }
             let Some(row) = CaseRow::load(self.read, &id)? else { continue };
             let waits = row.changed <= since && row.next_due_ms().is_some()
-                || self.registry.moved(&row.definition, row.version, self.place.height).is_some();
+                || self.registry.moved(&row.definition, row.version, comes_at).is_some();
             let changed = self.before.get(&id).zip(self.cases.get(&id));
             let changed = changed.is_some_and(|(before, case)| before.revision != case.revision() || case.is_due());
             if !waits || changed {

@@ -287,6 +287,45 @@ fn new_calendars_count_what_runs_and_leave_what_was_over() {
     scene.is_the_same_everywhere();
 }
 
+/// What is adopted in the midst of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voted {
+    /// Calendars with one more holiday.
+    Calendars,
+    /// A version to which open cases move.
+    Renaming,
+}
+
+impl Scene {
+    /// A change is proposed and gets the votes it needs, and a block passes in which it is in force.
+    pub(crate) fn adopts(&mut self, change: Voted, version: u32) {
+        let proposed = match change {
+            Voted::Calendars => Change { kind: ProposalKind::Calendars, ..self::change(calendars(version), &[]) },
+            Voted::Renaming => renaming(version),
+        };
+        self.ahead_ms = 0;
+        let (item, code) = self.propose(OFFICE, proposed);
+        assert_eq!(code, Code::Accepted);
+        for by in [FOREIGNERS, COURT] {
+            assert_eq!(self.vote(by, item, true), Code::Accepted);
+        }
+        assert_eq!(self.proposal(&item).standing, Standing::Adopted);
+        let time_ms = self.now() + MINUTE_MS;
+        self.block(time_ms, &[]);
+    }
+}
+
+/// The text of a version of the process after these changes, of which the first was the second version.
+pub(crate) fn text_of(version: u32) -> String {
+    if version == 1 { STOP.to_owned() } else { String::from_utf8(renaming(version).text).expect("a text") }
+}
+
+/// The text of the calendars that count after these changes.
+pub(crate) fn counting_text(voted: &[Voted]) -> String {
+    let place = (2..).zip(voted).find(|(_, change)| **change == Voted::Calendars);
+    place.map_or_else(|| CALENDARS_DE.to_owned(), |(version, _)| calendars(version))
+}
+
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
 pub(crate) fn renaming(version: u32) -> Change {
     renaming_from(STOP, version)

@@ -11,6 +11,7 @@
 mod fixture;
 
 mod asked;
+mod changed;
 mod due;
 mod genesis;
 mod governance;

@@ -58,7 +58,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<(u64, Vec<Step>)>> {
     vec((hours, vec(step(), 0..4)), 1..9)
 }
 
-type Reports = Vec<(u8, usize, &'static str, [u8; 32])>;
+pub(crate) type Reports = Vec<(u8, usize, &'static str, [u8; 32])>;
 
 /// An effect that was ever seen in one of the cases.
 fn effect_of(scene: &Scene, number: usize) -> Option<(u8, EffectId)> {
@@ -102,15 +102,26 @@ fn action(scene: &Scene, step: &Step, reports: &Reports) -> Option<(u8, usize, A
 }
 
 pub(crate) fn played(history: &[(u64, Vec<Step>)]) -> Scene {
+    let mut scene = begun();
+    played_on(&mut scene, history, Vec::new());
+    scene
+}
+
+/// With both cases open.
+pub(crate) fn begun() -> Scene {
     let mut scene = Scene::opened();
     let second = scene.item(case(2), &opens("stop"), None);
     scene.send(OFFICE, vec![second]);
-    let mut reports: Reports = Vec::new();
+    scene
+}
+
+/// Plays a history after these reports; all reports by then.
+pub(crate) fn played_on(scene: &mut Scene, history: &[(u64, Vec<Step>)], mut reports: Reports) -> Reports {
     for (hours, steps) in history {
         let mut candidates = Vec::new();
         scene.ahead_ms = hours * HOUR_MS;
         for step in steps {
-            let Some((of, by, action, reported)) = action(&scene, step, &reports) else { continue };
+            let Some((of, by, action, reported)) = action(scene, step, &reports) else { continue };
             let item = scene.item(case(of), &action, None);
             if let Some(status) = reported {
                 reports.push((of, by, status, slot_of(by, &item)));
@@ -121,7 +132,7 @@ pub(crate) fn played(history: &[(u64, Vec<Step>)]) -> Scene {
         let time_ms = scene.now() + 60_000 + hours * HOUR_MS;
         scene.block(time_ms, &candidates);
     }
-    scene
+    reports
 }
 
 proptest! {

@@ -136,7 +136,7 @@ impl Scene {
         self.effects_of(case(1))
     }
     pub(crate) fn effects_of(&self, of: CaseId) -> CaseEffects {
-        let found = query::effects(self.store.as_ref(), &genesis().registry, &of, self.now());
+        let found = query::effects(self.store.as_ref(), self.ledger.registry(), &of, self.now());
         found.expect("memory").expect("open")
     }
     /// The effects in an inbox, in their order.

@@ -10,8 +10,8 @@ use laufzettel_contracts::effect::{
 };
 use laufzettel_contracts::expression::Facts;
 use laufzettel_contracts::{
-    AuthorityId, Choice, Code, Definition, Due, Entry, Guard, Kind, Rule, StartDay, Status, Trigger, UnknownSeat,
-    Value, When, due,
+    AuthorityId, Calendars, Choice, Code, Definition, Due, DueError, Entry, Guard, Kind, Length, Rule, StartDay,
+    Status, Trigger, UnknownSeat, Value, When, due,
 };
 
 /// What happened.
@@ -46,6 +46,50 @@ struct Told {
     seen: Vec<usize>,
     /// Notices whose time to acknowledge is over.
     expired: Vec<usize>,
+}
+
+/// A period to be counted.
+struct Period<'p> {
+    length: Length,
+    start: When,
+    seat: Option<&'p AuthorityId>,
+    unknown: UnknownSeat,
+    warn: Option<Length>,
+}
+
+/// What calendars say of a period.
+struct Said<'c> {
+    calendars: &'c Calendars,
+    due: Result<Due, DueError>,
+    warns_ms: Option<i64>,
+}
+
+impl Period<'_> {
+    fn choice(&self, calendars: &Calendars) -> Choice {
+        match self.seat.and_then(|seat| calendars.seat(seat)) {
+            Some(area) => Choice::Area(area.clone()),
+            None if self.unknown == UnknownSeat::Latest => Choice::Latest,
+            None => Choice::Earliest,
+        }
+    }
+
+    /// What these calendars say, who know those before them: the first ones say it alone; later ones leave what was over
+    /// when they came, do not end anything before they came, and leave a warning that was given.
+    fn by<'c>(&self, calendars: &'c Calendars) -> Said<'c> {
+        let due = due(calendars, self.length, self.start, &self.choice(calendars));
+        let warns_ms = due.as_ref().ok().and_then(|due| due.warns_ms(self.warn?).ok());
+        let Some((before, came_ms)) = calendars.before() else { return Said { calendars, due, warns_ms } };
+        let said = self.by(before);
+        let was_over = |due: &Result<Due, DueError>| due.as_ref().is_ok_and(|due| due.elapses_ms() <= came_ms);
+        if was_over(&said.due) || was_over(&due) {
+            return said;
+        }
+        let warns_ms = match said.warns_ms {
+            Some(given) if given <= came_ms => Some(given),
+            _ => warns_ms.map(|warns_ms| warns_ms.max(came_ms)),
+        };
+        Said { calendars, due, warns_ms }
+    }
 }
 
 struct Asked<'a> {
@@ -368,7 +412,7 @@ impl<'r> Reference<'r> {
             told.effects.deadlines.push(DeadlineEffect {
                 origin: origin(),
                 deadline: deadline.clone(),
-                due: Err(laufzettel_contracts::DueError::OutOfRange),
+                due: Err(DueError::OutOfRange),
                 warns_ms: None,
                 grace: None,
                 seat: None,
@@ -380,8 +424,9 @@ impl<'r> Reference<'r> {
         for opening in &rule.open {
             let addressee = self.addressee(with, &opening.role);
             let within = rules.task(opening.task.as_str()).expect("known").within;
-            let choice = self.choice(addressee.authority.as_ref(), UnknownSeat::Earliest);
-            let due = within.map(|within| due(&self.setting.calendars, within, start, &choice));
+            let seat = addressee.authority.as_ref();
+            let counts = |length| Period { length, start, seat, unknown: UnknownSeat::Earliest, warn: None };
+            let due = within.map(|within| counts(within).by(&self.setting.calendars).due);
             let (origin, task) = (origin(), opening.task.clone());
             told.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open });
         }
@@ -419,29 +464,20 @@ impl<'r> Reference<'r> {
                 deadline.seat = rule.seat.as_ref().and_then(|role| self.holder(with, role));
             }
             let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
-            let choice = self.choice(deadline.seat.as_ref(), unknown);
             let start = match (rule.from, effective) {
                 (StartDay::Effective, Some(day)) => When::Day(*day),
                 (_, _) => *start,
             };
-            let calendars = &self.setting.calendars;
-            deadline.due = due(calendars, length, start, &choice);
-            let ends = deadline.due.as_ref().ok();
-            deadline.warns_ms = ends.and_then(|due| due.warns_ms(rule.warn?).ok());
-            deadline.grace = ends.and_then(|ends| {
+            let seat = deadline.seat.clone();
+            let period = Period { length, start, seat: seat.as_ref(), unknown, warn: rule.warn };
+            let counted = period.by(&self.setting.calendars);
+            deadline.grace = counted.due.as_ref().ok().and_then(|ends| {
                 let day = When::Day(ends.day());
                 let by_clock = When::Instant(u64::try_from(ends.elapses_ms()).expect("after 1970"));
                 let from = if day.end_ms() == ends.elapses_ms() { day } else { by_clock };
-                Some(due(calendars, rule.grace?, from, &choice))
+                Some(due(counted.calendars, rule.grace?, from, &period.choice(counted.calendars)))
             });
-        }
-    }
-
-    fn choice(&self, seat: Option<&AuthorityId>, unknown: UnknownSeat) -> Choice {
-        match seat.and_then(|seat| self.setting.calendars.seat(seat)) {
-            Some(area) => Choice::Area(area.clone()),
-            None if unknown == UnknownSeat::Latest => Choice::Latest,
-            None => Choice::Earliest,
+            (deadline.due, deadline.warns_ms) = (counted.due, counted.warns_ms);
         }
     }
 

@@ -7,7 +7,7 @@ use laufzettel_contracts::effect::{
     Candidate, Change, Changes, Completion, DeadlineState, EffectDeviationKind, EffectFold, EffectId, EffectKind,
     Effects, History, HistoryRefusal, Known, Stop, TaskState, admit,
 };
-use laufzettel_contracts::{CaseFold, Entry, Report, When};
+use laufzettel_contracts::{CaseFold, Definition, Entry, Report, When};
 
 /// A case that is folded after each act, as the ledger does it.
 struct Told {
@@ -203,6 +203,34 @@ fn the_regime_and_the_seat_move_a_deadline_that_runs() {
     assert!(!told.effects.regimes[0].provisional);
     told.report(4, "court-south", instant("relief", at(16, 9)), at(16, 10));
     assert_eq!(deadline(&told.effects, 0).2.as_deref(), Some("court-south"));
+}
+
+/// The end that was counted before counts for nothing once another one is known: it neither ends the period early nor is
+/// waited for.
+#[test]
+fn an_end_that_was_counted_before_counts_for_nothing() {
+    let mut told = Told::new();
+    let text = include_str!("process.toml").replacen("unknown_seat = \"latest\"", "unknown_seat = \"earliest\"", 1);
+    told.setting.definition = Definition::check(&text).expect("sound").definition;
+    // Two weeks from 21 May 2026 end on 4 June, Corpus Christi, which is a day off where the court of the south sits.
+    told.report(1, "de-bamf", rejected(-10), at(1, 8));
+    assert_eq!(deadline(&told.effects, 0).1, 4);
+    told.report(2, "court-south", on("ruled", 3), at(4, 8));
+    assert_eq!(deadline(&told.effects, 0).1, 5);
+    told.fold(at(5, 12));
+    assert_eq!(deadline(&told.effects, 0).0, DeadlineState::Warned, "it ends with the 5th");
+    told.fold(at(6, 12));
+    assert_eq!(deadline(&told.effects, 0).0, DeadlineState::Elapsed { grace_over: false });
+
+    let mut told = Told::new();
+    told.report(1, "de-bamf", on("registered", 1), at(12, 8));
+    told.report(2, "de-bamf", rejected(12), at(13, 8));
+    assert_eq!(deadline(&told.effects, 0).1, 26, "two weeks by the old law");
+    told.report(3, "de-bamf", on("lodged", 13), at(14, 8));
+    assert_eq!(deadline(&told.effects, 0).1, 19, "one week by the new law");
+    told.report(4, "court-south", on("appealed", 15), at(16, 8));
+    assert!(matches!(deadline(&told.effects, 0).0, DeadlineState::Met(_)));
+    assert_eq!(told.effects.next_due_ms, None, "nothing is to come any more");
 }
 
 #[test]

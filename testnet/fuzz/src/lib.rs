@@ -17,6 +17,9 @@ mod node {
         pub mod watermark;
     }
 }
+pub mod change;
+#[path = "../../src/invariants/process/gains.rs"]
+mod gains;
 pub mod seeds;
 mod snapshot;
 
@@ -31,7 +34,7 @@ use laufzettel_chain::codec::{Canonical, decode, encode};
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{CaseId, ItemDigest, TransactionId};
-use laufzettel_chain::item::Item;
+use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::ledger::PROTOCOL_VERSION_MAX;
 use laufzettel_chain::limits;
 use laufzettel_chain::transaction::{Payload, SignedTransaction};
@@ -53,7 +56,8 @@ fn canonical<T: Canonical>(bytes: &[u8]) -> Option<T> {
 pub fn item(bytes: &[u8]) {
     for protocol in 1..=PROTOCOL_VERSION_MAX {
         if let Ok(item) = Item::decode_in(bytes, protocol) {
-            assert!(bytes.len() <= limits::ITEM_BYTES_MAX);
+            let proposes = matches!(item.action, Action::Propose(_));
+            assert!(bytes.len() <= if proposes { limits::PROPOSE_ITEM_BYTES_MAX } else { limits::ITEM_BYTES_MAX });
             assert_eq!(item.digest, ItemDigest::of(bytes));
             assert_eq!(Item::encode_over(item.blinding, item.case, &item.action, item.over.as_ref()), bytes);
         }
@@ -189,7 +193,8 @@ pub fn calendars(bytes: &[u8]) {
     match Calendars::check(&String::from_utf8_lossy(bytes)) {
         Ok(checked) => {
             let [unit, day @ ..] = *head;
-            let (text, day) = (["P14D", "P10WD", "P1M", "P2W"][usize::from(unit % 4)], i32::from_be_bytes(day) % 200_000);
+            let (text, day) =
+                (["P14D", "P10WD", "P1M", "P2W"][usize::from(unit % 4)], i32::from_be_bytes(day) % 200_000);
             let end = |choice: &Choice| {
                 due(&checked.calendars, Length::parse(text).unwrap(), When::Day(day), choice).map(|due| due.day())
             };

@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::Value;
 
 /// What a vector's bytes are tried as: target, and the byte that chooses the kind there.
-const KINDS: [(&str, Option<u8>); 16] = [
+const KINDS: [(&str, Option<u8>); 19] = [
     ("item", None),
     ("payload", None),
     ("transaction", Some(0)),
@@ -26,6 +26,9 @@ const KINDS: [(&str, Option<u8>); 16] = [
     ("snapshot", Some(1)),
     ("snapshot", Some(2)),
     ("snapshot", Some(3)),
+    ("vote", Some(0)),
+    ("vote", Some(1)),
+    ("vote", Some(2)),
 ];
 
 const CONDITIONS: [&str; 4] = [
@@ -47,7 +50,9 @@ fn write_into(folder: &Path, target: &str) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut vectors = Vec::new();
-    for file in ["consensus", "ids", "primitives", "snapshot", "state", "transactions"] {
+    for file in
+        ["consensus", "effects", "evidence", "governance", "ids", "primitives", "snapshot", "state", "transactions"]
+    {
         let text = fs::read(root.join(format!("chain/tests/vectors/{file}.json")))?;
         collect(&serde_json::from_slice(&text)?, &mut vectors);
     }
@@ -76,6 +81,18 @@ fn write_into(folder: &Path, target: &str) -> Result<(), Box<dyn Error>> {
             fs::write(folder.join("de"), [&[0, 0, 0, 0x50, 0][..], &text].concat())?;
         }
         "csv" => fs::write(folder.join("small"), EVENTS)?,
+        // Each of the texts as it is, with nothing changed and with one edit of each kind; the fuzzer goes on from there.
+        "diff" | "compare" => {
+            for which in 0..4u8 {
+                fs::write(folder.join(which.to_string()), [0, which, 0, 0])?;
+                for kind in 0..6u8 {
+                    let edit = [0, which, 0, 1, 0, 100, 1, 7, kind, 1, 0, 20];
+                    let reports: Vec<u8> = (0..200u8).map(|byte| byte.wrapping_mul(37)).collect();
+                    fs::write(folder.join(format!("{which}-{kind}")), [&edit[..], &reports].concat())?;
+                }
+            }
+        }
+        "vote" => fs::write(folder.join("said"), [3, 1, 0, 0, 3, 0, 1, 0, 2, 0, 5, 0, 2, 0, 4, 0, 6])?,
         "genesis" => fs::write(folder.join("head"), "version = 1\nname = \"n\"\ntime_ms = 1\n")?,
         _ => {}
     }

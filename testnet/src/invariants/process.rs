@@ -7,28 +7,32 @@
 //! - every effect is there once, under one name, known since when it first arose; what is given no longer is withdrawn,
 //!   for all who were told, and a lock that vanished is told to them until they have acknowledged it;
 //! - a deviation silences nothing: what a rule asks without a condition is there for every report that stands;
-//! - what every node keeps of a case is, to the byte, what a slow and obvious fold of the same reports gives.
+//! - what every node keeps of a case is, to the byte, what a slow and obvious fold of the same reports gives;
+//! - a text is adopted exactly with more than two thirds and the yes of all who have to agree; from its height on nothing
+//!   is opened under an older version, cases move by its mapping, and new calendars count; none of them is forgotten.
 //!
-//! Read `case` (a case of the model), `memory` (what is to be remembered), `inbox` (what waits for whom); `reference` is
-//! the slow fold that the tests of contracts/ use. Must never execute a block.
+//! Read `case` (a case of the model), `memory` (what is to be remembered), `inbox` (what waits for whom), `votes` (what
+//! was proposed and adopted); `reference` is the slow fold that the tests of contracts/ use. Must never execute a block.
 
 mod case;
+mod gains;
 mod inbox;
 mod memory;
 #[path = "../../../contracts/tests/effects/reference.rs"]
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "it stops at the first thing that does not hold")]
 mod reference;
+mod votes;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_chain::block::Block;
 use laufzettel_chain::genesis::Genesis;
-use laufzettel_chain::ids::{CaseId, Height};
+use laufzettel_chain::ids::{CaseId, Height, KeyId};
 use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::ledger::stored_tip;
-use laufzettel_chain::limits::{DUE_WORK_MAX, EFFECTS_WORK};
+use laufzettel_chain::limits::{DUE_WORK_MAX, EFFECTS_WORK, RECOUNT_CASES_MAX};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::{ANSWER_LOCKED, ANSWER_NO_LOCK, Code, FLAG_DESPITE_LOCK, FLAG_OVERRIDDEN, Receipt};
 use laufzettel_chain::state::case::CaseRow;
@@ -41,6 +45,7 @@ use laufzettel_contracts::{AuthorityId, Position};
 
 use self::case::Case;
 use self::inbox::name;
+use self::votes::{Governs, Votes};
 use self::world::Setting;
 use super::{Held, Inboxed, Verdict};
 
@@ -60,7 +65,9 @@ pub(super) fn check(
     }
     let highest = held.iter().zip(&tips).max_by_key(|(_, tip)| **tip);
     let Some((highest, tip)) = highest.map(|(one, tip)| (one, *tip)) else { return Ok(()) };
-    let mut model = Model { genesis, cases: BTreeMap::new(), due: due_heights(highest.read)?, owners: BTreeMap::new() };
+    let (due, all) = due_heights(highest.read)?;
+    let (cases, owners, votes) = (BTreeMap::new(), BTreeMap::new(), Votes::new(genesis));
+    let mut model = Model { genesis, cases, due, all, owners, votes };
     for height in 1..=tip {
         let mut found = None;
         for one in held {
@@ -83,15 +90,19 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The heights at which due work alone touched a case, as a node has them.
-fn due_heights(read: &dyn Read) -> Result<BTreeMap<Height, BTreeSet<CaseId>>, StoreError> {
-    let mut due: BTreeMap<Height, BTreeSet<CaseId>> = BTreeMap::new();
-    for id in index::cases(read, Find::All, None, usize::MAX)? {
+/// By height, cases that due work touched alone.
+type DueHeights = BTreeMap<Height, BTreeSet<CaseId>>;
+
+/// The heights at which due work alone touched a case, as a node has them, and how many cases there are.
+fn due_heights(read: &dyn Read) -> Result<(DueHeights, usize), StoreError> {
+    let mut due = DueHeights::new();
+    let all = index::cases(read, Find::All, None, usize::MAX)?;
+    for id in all.iter().copied() {
         for height in CaseRow::load(read, &id)?.iter().flat_map(CaseRow::due_heights) {
             due.entry(height).or_default().insert(id);
         }
     }
-    Ok(due)
+    Ok((due, all.len()))
 }
 
 /// All cases of language 2.
@@ -99,9 +110,12 @@ struct Model<'m> {
     genesis: &'m Genesis,
     cases: BTreeMap<CaseId, Case>,
     /// By height, cases that due work touched alone, as the nodes say.
-    due: BTreeMap<Height, BTreeSet<CaseId>>,
+    due: DueHeights,
+    /// How many cases there are in the end, also without rules.
+    all: usize,
     /// Whose each effect is.
     owners: BTreeMap<EffectId, CaseId>,
+    votes: Votes<'m>,
 }
 
 /// A block's height and time.
@@ -115,18 +129,49 @@ impl Model<'_> {
     fn block(&mut self, read: &dyn Read, block: &Block, verdict: &mut Verdict) -> Result<(), StoreError> {
         let at = At { height: block.header.height, time_ms: block.header.time_ms };
         let mut touched = BTreeSet::new();
+        for case in self.cases.values_mut() {
+            case.come_to(&self.votes, at.height);
+        }
         for (index, signed) in (0u32..).zip(&block.body.transactions) {
             // What does not decode is told by the walk over the chain.
             let Ok(transaction) = signed.decode() else { continue };
             let receipts = query::receipts(read, at.height, index)?.unwrap_or_default();
             let Ok(author) = AuthorityId::new(&transaction.payload.authority) else { continue };
+            let keys: Vec<KeyId> = signed.signatures.iter().map(|signature| signature.key_id).collect();
+            self.govern(at, (index, &transaction, &author), &keys, &receipts, verdict);
             self.transaction(at, (index, &transaction, &author), &receipts, &mut touched, verdict);
         }
         self.due_work(at, &touched, verdict);
         for id in touched {
             self.advance(at, &id, verdict);
         }
+        self.votes.end(at);
         Ok(())
+    }
+
+    /// What is proposed and voted in a transaction, and whether its cases are opened under versions in force.
+    fn govern(
+        &mut self,
+        at: At,
+        (index, transaction, by): (u32, &Transaction, &AuthorityId),
+        keys: &[KeyId],
+        receipts: &[Receipt],
+        verdict: &mut Verdict,
+    ) {
+        for ((item, receipt), number) in transaction.items.iter().zip(receipts).zip(0u16..) {
+            let Some(item) = item else { continue };
+            let answer = receipt.code;
+            let said = match &item.action {
+                Action::OpenCase { definition, version } => self.votes.opens(definition, *version, at.height, answer),
+                _ => {
+                    let place = Position { height: at.height, transaction: index, item: number };
+                    self.votes.take(at, &Governs { item, by, place, keys, answer })
+                }
+            };
+            if let Err(said) = said {
+                verdict.violated(format!("height {}: {said}", at.height));
+            }
+        }
     }
 
     fn transaction(
@@ -150,7 +195,7 @@ impl Model<'_> {
         for ((item, receipt), number) in items() {
             let Some((item, id)) = item.as_ref().and_then(|item| Some((item, item.case?))) else { continue };
             if let (Action::OpenCase { definition, version }, Code::Accepted) = (&item.action, receipt.code)
-                && let Some(setting) = Setting::new(self.genesis, id, definition, *version)
+                && let Some(setting) = Setting::new(self.genesis, &self.votes, id, (definition, *version), at.height)
             {
                 self.cases.insert(id, Case::new(setting));
             }
@@ -177,19 +222,28 @@ impl Model<'_> {
     /// What has become due is done in the first block after it, as far as due work goes.
     fn due_work(&mut self, at: At, touched: &BTreeSet<CaseId>, verdict: &mut Verdict) {
         let done = self.due.remove(&at.height).unwrap_or_default();
-        let (mut work, mut most_left, mut left) = (0u64, 0u64, Vec::new());
+        let (mut work, mut most_left, mut left, mut stay) = (0u64, 0u64, Vec::new(), Vec::new());
         for (id, case) in self.cases.iter_mut().filter(|(id, _)| !touched.contains(id)) {
             let cost = laufzettel_contracts::cost(case.slots).saturating_mul(EFFECTS_WORK);
             match (case.is_due(at.time_ms), done.contains(id)) {
-                (true, false) => {
+                (true, false) if !case.waits() => {
                     most_left = most_left.max(cost);
                     left.push(*id);
                 }
-                (false, true) if !case.looks_ahead() => {
+                (false, true) if !case.looks_ahead() && !case.waits() => {
                     verdict.violated(format!("height {}: nothing of {id} was due, and it was looked at", at.height));
                 }
                 (_, true) => work = work.saturating_add(cost),
-                (false, false) => {}
+                (_, false) => {}
+            }
+            if case.must_come() && !done.contains(id) {
+                stay.push(*id);
+            }
+        }
+        // They come in the order of their ids, until the same share of work is done, or so many were looked at.
+        if work <= DUE_WORK_MAX && self.all < RECOUNT_CASES_MAX {
+            for id in stay {
+                verdict.violated(format!("height {}: {id} does not come to its new version or calendars", at.height));
             }
         }
         if !left.is_empty() && work.saturating_add(most_left) <= DUE_WORK_MAX {
@@ -224,6 +278,13 @@ impl Model<'_> {
                 continue;
             };
             differences(one, id, case, &row, verdict);
+            if (row.definition.as_str(), row.version) != case.stands_under() {
+                let (found, expected) = (row.version, case.stands_under().1);
+                verdict.violated(format!("{}: {id} is under version {found}, not {expected}", one.node));
+            }
+            if case.waits() {
+                continue;
+            }
             for (slot, rule, effect) in case.silenced() {
                 let (what, slot) = (name(&effect.0), blake3::Hash::from_bytes(slot).to_hex());
                 verdict.violated(format!("{}: {rule} of report {slot} in {id} is silent about {what}", one.node));
@@ -243,11 +304,14 @@ impl Model<'_> {
                 verdict.violated(format!("{}: {id} is due at {next:?}, the list has {found:?}", one.node));
             }
         }
+        self.votes.compare(one, verdict)?;
         inbox::compare(self.genesis, one, self.cases.iter(), verdict)
     }
 
     fn count(&self, verdict: &mut Verdict) {
         verdict.cases = self.cases.len() as u64;
+        verdict.migrated = self.cases.values().map(|case| case.moves).sum();
+        self.votes.count(verdict);
         let past = || self.cases.values().flat_map(|case| case.memory.past.values());
         verdict.effects = past().count() as u64;
         verdict.withdrawn = past().filter(|past| past.withdrawn_ms.is_some()).count() as u64;

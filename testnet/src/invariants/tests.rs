@@ -24,7 +24,7 @@ use laufzettel_node::consensus::{LogEntry, LogRecord};
 
 use super::{Feed, Held, History, Seen, Told, Verdict, Witness, check};
 use crate::load::Acknowledged;
-use crate::sim::genesis::{Member, START_MS, genesis, members};
+use crate::sim::genesis::{Member, Runs, START_MS, genesis, members};
 
 const BLOCKS: u64 = 6;
 
@@ -81,7 +81,7 @@ fn vote(network: laufzettel_chain::ids::NetworkId, member: &Member, height: u64,
 impl Network {
     fn new() -> Self {
         let members = members(4, 4);
-        let genesis = genesis(&members, false);
+        let genesis = genesis(&members, Runs::Plain);
         let stores = [Arc::new(MemStore::default()), Arc::new(MemStore::default())];
         let mut ledgers = stores.clone().map(|store| Ledger::open(store, genesis.clone(), true).unwrap());
         let (mut history, mut feed) = (History::default(), Feed { height: BLOCKS, ..Feed::default() });
@@ -213,7 +213,7 @@ fn another_block_or_a_bad_certificate_is_caught() {
     let mut network = Network::new();
     // Certificates that the genesis file's validators did not sign.
     let others = members(5, 5);
-    network.genesis = genesis(&others, false);
+    network.genesis = genesis(&others, Runs::Plain);
     assert!(!network.check().is_sound());
 }
 

@@ -10,6 +10,7 @@ use laufzettel_chain::ids::{Address, CaseId};
 use laufzettel_chain::item::Action;
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::OpenCase;
+use laufzettel_chain::state::governance::{Proposal, Standing};
 use laufzettel_chain::state::order::{ProposerOrder, Turns};
 use laufzettel_chain::validators::ValidatorSet;
 use laufzettel_contracts::effect::{EffectId, EffectKind};
@@ -47,6 +48,10 @@ pub(crate) enum Broken {
     DeliversTwice,
     /// A report that deviates brings nothing.
     DeviationSilences,
+    /// A change is adopted with the validators' votes alone.
+    AdoptsUnasked,
+    /// One of the nodes moves cases a block later than the others.
+    MovesLate,
 }
 
 impl Broken {
@@ -66,8 +71,8 @@ impl Broken {
             _ => None,
         }
     }
-    /// How such nodes treat what follows from cases, where it is not as the protocol says.
-    pub(super) fn conduct(self) -> Option<Conduct> {
+    /// How such nodes treat what follows from cases and votes, where it is not as the protocol says; one of them is `odd`.
+    pub(super) fn conduct(self, odd: bool) -> Option<Conduct> {
         let protocol = Conduct::PROTOCOL;
         match self {
             Self::LockIgnored => {
@@ -76,16 +81,22 @@ impl Broken {
             Self::WithdrawsSilently => Some(Conduct { advance: advance_unless_gone, ..protocol }),
             Self::DeliversTwice => Some(Conduct { advance: advance_anew, ..protocol }),
             Self::DeviationSilences => Some(Conduct { advance: advance_unless_deviating, ..protocol }),
+            Self::AdoptsUnasked => Some(Conduct { decides: decides_unasked, ..protocol }),
+            Self::MovesLate if odd => Some(Conduct { comes_at: |height| height.saturating_sub(1), ..protocol }),
             _ => None,
         }
     }
     /// Whether it shows only where rules are run.
     pub(super) fn is_of_rules(self) -> bool {
-        self == Self::SkipsDueWork || self.conduct().is_some()
+        self == Self::SkipsDueWork || self.conduct(true).is_some()
+    }
+    /// Whether it shows only where there are changes by vote.
+    pub(super) fn is_of_votes(self) -> bool {
+        matches!(self, Self::AdoptsUnasked | Self::MovesLate)
     }
     /// All variants.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::AnswersBeforeSync,
         Self::WatermarkLate,
         Self::ForgetsLog,
@@ -100,6 +111,8 @@ impl Broken {
         Self::WithdrawsSilently,
         Self::DeliversTwice,
         Self::DeviationSilences,
+        Self::AdoptsUnasked,
+        Self::MovesLate,
     ];
     /// What a check says of a variant that shows in what follows from cases.
     #[cfg(test)]
@@ -109,9 +122,17 @@ impl Broken {
             Self::LockIgnored => "is recorded although",
             Self::WithdrawsSilently => "is not told to",
             Self::DeliversTwice | Self::DeviationSilences => "are not what a slow fold gives",
+            Self::AdoptsUnasked => "is adopted without enough votes",
             _ => return None,
         })
     }
+}
+
+/// Asks nobody but the validators.
+fn decides_unasked(proposal: &Proposal, validators: &ValidatorSet) -> Standing {
+    let mut unasked = proposal.clone();
+    unasked.must_agree.clear();
+    unasked.decided(validators)
 }
 
 /// Leaves the memory of effects as it is where the fold gives one of them no longer.

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use laufzettel_chain::crypto::sign;
-use laufzettel_chain::ids::{CaseId, KeyId, NetworkId, PayloadDigest, TransactionId};
+use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ids::{CaseId, ItemDigest, KeyId, NetworkId, PayloadDigest, TransactionId};
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::transaction::{Payload, SIGN_DOMAIN, Signature, SignedTransaction};
 use laufzettel_contracts::{AuthorityId, Code, Report, Sealed, When};
@@ -13,7 +14,8 @@ use laufzettel_node::consensus::FinalOutcome;
 
 use super::genesis::{Member, START_MS};
 use super::mode::Mode;
-use super::script::{STEPS, Sent, lone, script};
+use super::script::{STEPS, Sent, Wave, lone, script};
+use super::votes::{plan, too_late};
 
 /// One client.
 #[derive(Debug, Clone)]
@@ -97,14 +99,15 @@ fn client(number: usize, network: NetworkId, members: &[Member], large: bool) ->
         let action = bulky()?;
         items.extend((0..BULKY_REPORTS).map(|report| Item::encode(bytes(&format!("report {report}")), case, &action)));
     }
-    Some(signed(number, network, member, Sent { items, ..Sent::default() }))
+    Some(signed((number, LONG_MS), network, member, Sent { items, ..Sent::default() }))
 }
 
-/// A client that submits these items as a member.
-fn signed(number: usize, network: NetworkId, member: &Member, sent: Sent) -> Client {
+/// A client that submits these items as a member, valid until an instant.
+fn signed((number, until_ms): (usize, u64), network: NetworkId, member: &Member, sent: Sent) -> Client {
     let id = TransactionId(bytes_of("transaction", number));
-    let payload = payload(id, network, member, LONG_MS, &sent.items);
-    let mut transaction = payload.sign(sent.items, &member.service);
+    let payload = payload(id, network, member, until_ms, &sent.items);
+    let key = if sent.governs { &member.governance } else { &member.service };
+    let mut transaction = payload.sign(sent.items, key);
     if sent.second {
         let value = sign(&member.person, SIGN_DOMAIN, &transaction.payload);
         transaction.signatures.push(Signature { key_id: KeyId::of(&member.person.verifying_key()), value });
@@ -122,32 +125,80 @@ fn signed(number: usize, network: NetworkId, member: &Member, sent: Sent) -> Cli
     }
 }
 
-/// The clients of a seed. Where rules are run, most go through the cases of scripts, transaction by transaction; the
-/// others have cases without rules, as in other runs.
+/// Cases that begin before anything is adopted, and such that are opened under the version that may be adopted by then.
+const EARLY_CASES: usize = 5;
+const LATER_CASES: usize = 2;
+/// When these begin.
+const LATER_MS: u64 = 11_000;
+
+/// What the clients of a seed submit, in which rules are run; and the proposal that nobody decides, if there is one.
+fn scripted(seed: u64, genesis: &Arc<Genesis>, members: &[Member], mode: &Mode, count: usize) -> Option<Scripted> {
+    let (mut sent, mut unwanted) = (Vec::new(), None);
+    let early = match (mode.rules, mode.votes) {
+        (false, _) => 0,
+        (true, false) => count.div_ceil(STEPS),
+        (true, true) => EARLY_CASES,
+    };
+    for number in 0..early {
+        sent.extend(script(seed, number, members, Wave::FIRST).ok()?);
+    }
+    if mode.votes {
+        let plan = plan(seed, genesis, members)?;
+        let wave = Wave { from_ms: LATER_MS, version: 2, decision: plan.decision };
+        for number in early..early + LATER_CASES {
+            sent.extend(script(seed, number, members, wave).ok()?);
+        }
+        sent.extend(plan.sent);
+        unwanted = Some(plan.unwanted);
+    }
+    Some(Scripted { sent, unwanted })
+}
+
+struct Scripted {
+    sent: Vec<Sent>,
+    unwanted: Option<ItemDigest>,
+}
+
+/// The clients of a seed, and some more that come when it rests. Where rules are run, most go through the cases of
+/// scripts, transaction by transaction; the others have cases without rules, as in other runs.
 pub(super) fn clients(
     seed: u64,
-    network: NetworkId,
+    genesis: &Arc<Genesis>,
     members: &[Member],
     mode: &Mode,
-    count: usize,
-) -> Option<Vec<Client>> {
-    let mut scripted = Vec::new();
-    for number in 0..if mode.rules { count.div_ceil(STEPS) } else { 0 } {
-        scripted.extend(script(seed, number, members).ok()?);
-    }
-    let mut scripted = scripted.into_iter();
+    late: usize,
+) -> Option<(Vec<Client>, Option<ItemDigest>)> {
+    let network = genesis.network;
+    let count = mode.clients() + late;
+    let Scripted { sent, unwanted } = scripted(seed, genesis, members, mode, count)?;
+    let mut sent = sent.into_iter();
     let of_number = |number: usize| {
-        let sent = if number.is_multiple_of(BULKY_EVERY) { None } else { scripted.next() };
-        match sent {
-            Some(sent) => Some(signed(number, network, members.get(sent.member)?, sent)),
+        let next = if number.is_multiple_of(BULKY_EVERY) { None } else { sent.next() };
+        match next {
+            Some(next) => Some(signed((number, LONG_MS), network, members.get(next.member)?, next)),
             None => client(number, network, members, mode.bulky),
         }
     };
-    (0..count).map(of_number).collect()
+    let clients: Vec<Client> = (0..count).map(of_number).collect::<Option<_>>()?;
+    // What is not sent while there is chaos would never be.
+    debug_assert!(!mode.votes || sent.next().is_none(), "more is proposed and voted than there are clients");
+    Some((clients, unwanted))
 }
 
 /// A client that comes to a network at rest in which rules are run: what it reports is of now.
-pub(super) fn late(number: usize, now_ms: u64, network: NetworkId, members: &[Member]) -> Option<Client> {
-    let sent = lone(number, now_ms, members).ok()?;
-    Some(signed(number, network, members.get(sent.member)?, sent))
+pub(super) fn late(number: usize, now_ms: u64, network: NetworkId, members: &[Member], version: u32) -> Option<Client> {
+    let sent = lone(number, now_ms, members, version).ok()?;
+    Some(signed((number, LONG_MS), network, members.get(sent.member)?, sent))
+}
+
+/// A client that votes for what has expired by now.
+pub(super) fn after_all(
+    number: usize,
+    now_ms: u64,
+    network: NetworkId,
+    members: &[Member],
+    proposal: ItemDigest,
+) -> Option<Client> {
+    let sent = too_late(0, proposal);
+    Some(signed((number, now_ms + 3_600_000), network, members.first()?, sent))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Member {
     pub(crate) service: SigningKey,
     /// A second person of it; registered where rules are run.
     pub(crate) person: SigningKey,
+    /// A person who votes; registered where there are changes by vote.
+    pub(crate) governance: SigningKey,
 }
 
 /// By number, what members may do in the process that hurries, where it is run. Two hold some roles.
@@ -67,13 +69,25 @@ pub(crate) fn members(count: usize, validators: usize) -> Vec<Member> {
         node: key(number, "node"),
         service: key(number, "service"),
         person: key(number, "person"),
+        governance: key(number, "governance"),
     };
     (0..count).map(member).collect()
 }
 
-/// The genesis of these members; `rules` makes it one of protocol version 2, with the process that hurries.
-pub(crate) fn genesis(members: &[Member], rules: bool) -> Arc<Genesis> {
-    let parse = |root: &str| match Genesis::parse(text(members, root, rules).as_bytes()) {
+/// What a network runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// Protocol version 1.
+    Plain,
+    /// Protocol version 2, with the process that hurries.
+    Rules,
+    /// The same, with members that vote.
+    Votes,
+}
+
+/// The genesis of these members.
+pub(crate) fn genesis(members: &[Member], runs: Runs) -> Arc<Genesis> {
+    let parse = |root: &str| match Genesis::parse(text(members, root, runs).as_bytes()) {
         Ok(genesis) => genesis,
         Err(error) => panic!("the simulation's genesis: {error}"),
     };
@@ -86,7 +100,8 @@ pub(crate) fn genesis(members: &[Member], rules: bool) -> Arc<Genesis> {
     Arc::new(parse(&root))
 }
 
-fn text(members: &[Member], root: &str, rules: bool) -> String {
+fn text(members: &[Member], root: &str, runs: Runs) -> String {
+    let rules = runs != Runs::Plain;
     let protocol = if rules { "protocol = 2\n" } else { "" };
     let mut text = format!("version = 1\n{protocol}name = \"sim\"\ntime_ms = {START_MS}\nstate_root = \"{root}\"\n");
     for (member, more) in members.iter().zip(ROLES) {
@@ -94,8 +109,9 @@ fn text(members: &[Member], root: &str, rules: bool) -> String {
         text += &format!("[[authority]]\nid = \"{id}\"\nlabel_de = \"{id}\"\nlabel_en = \"{id}\"\n");
         text += &format!("roles = [\"office\"{more}]\nhosted_by = \"{id}\"\n");
         let person = rules.then_some(("person", &member.person));
+        let voter = (runs == Runs::Votes).then_some(("governance", &member.governance));
         let keys = [("consensus", &member.consensus), ("node", &member.node), ("service", &member.service)];
-        for (purpose, key) in keys.into_iter().chain(person) {
+        for (purpose, key) in keys.into_iter().chain(person).chain(voter) {
             let public = blake3::Hash::from_bytes(key.verifying_key().to_bytes()).to_hex();
             text += &format!("[[authority.key]]\npurpose = \"{purpose}\"\npublic = \"{public}\"\n");
         }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::broken::Broken;
+use super::genesis::Runs;
 use super::liar::Lie;
 
 /// The odd one out among the validators.
@@ -38,6 +39,8 @@ pub(super) struct Mode {
     /// Whether rules are run: protocol version 2, with deadlines, locks, notices, tasks, and corrections of what made
     /// them.
     pub(super) rules: bool,
+    /// Whether processes and calendars change by vote meanwhile.
+    pub(super) votes: bool,
 }
 
 /// Lies of a list that goes round and round, from a place on.
@@ -57,7 +60,7 @@ fn lies(from: u64, count: u64) -> Vec<Lie> {
 impl Mode {
     fn well() -> Self {
         let (liars, odd) = (BTreeMap::new(), Odd::None);
-        Self { validators: 4, odd, liars, twin: false, bulky: false, hostile: false, rules: false }
+        Self { validators: 4, odd, liars, twin: false, bulky: false, hostile: false, rules: false, votes: false }
     }
     fn with_liar(lies: Vec<Lie>) -> Self {
         Self { liars: BTreeMap::from([(ODD, lies)]), ..Self::well() }
@@ -70,6 +73,7 @@ impl Mode {
         mode.bulky |= mode.liars.values().flatten().any(|lie| *lie == Lie::WithholdsParts);
         // Half of all runs, and in these the same kinds as in the others: protocol version 1 stays in use.
         mode.rules = (seed / 16) % 2 == 1;
+        mode.votes = matches!((seed / 16) % 8, 5 | 7);
         mode
     }
     fn drawn(seed: u64) -> Self {
@@ -96,10 +100,22 @@ impl Mode {
     pub(super) fn of_broken(broken: Broken) -> Self {
         match broken {
             Broken::GateOff => Self::with_liar(vec![Lie::ProposesAhead, Lie::ProposesLaterRound]),
-            _ => Self { rules: broken.is_of_rules(), ..Self::well() },
+            _ => Self { rules: broken.is_of_rules(), votes: broken.is_of_votes(), ..Self::well() },
         }
     }
 
+    /// Clients that submit while there is chaos.
+    pub(super) fn clients(&self) -> usize {
+        if self.votes { 96 } else { 40 }
+    }
+    /// What the network runs.
+    pub(super) fn runs(&self) -> Runs {
+        match (self.votes, self.rules) {
+            (true, _) => Runs::Votes,
+            (false, true) => Runs::Rules,
+            (false, false) => Runs::Plain,
+        }
+    }
     /// How many nodes there are.
     pub(super) fn nodes(&self) -> usize {
         self.validators + 1 + usize::from(self.twin)
@@ -138,6 +154,7 @@ impl Mode {
         }
         for (is, what) in [
             (self.rules, ", rules"),
+            (self.votes, ", votes"),
             (self.twin, ", twins"),
             (self.bulky, ", bodies in parts"),
             (self.hostile, ", a hostile transaction"),

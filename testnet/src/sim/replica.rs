@@ -70,7 +70,7 @@ impl Replica {
         if let Some(turns) = self.broken.and_then(Broken::turns) {
             ledger = ledger.with_turns(turns);
         }
-        if let Some(conduct) = self.broken.and_then(Broken::conduct) {
+        if let Some(conduct) = self.broken.and_then(|broken| broken.conduct(self.odd)) {
             ledger = ledger.with_conduct(conduct);
         }
         let slots = Box::new(self.slots.clone());

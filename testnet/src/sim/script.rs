@@ -20,7 +20,7 @@ const DAY_MS: u64 = 86_400_000;
 /// Roles of members, by number.
 const OFFICE: usize = 0;
 const FOREIGNERS: usize = 1;
-const COURT: usize = 2;
+pub(super) const COURT: usize = 2;
 const POLICE: usize = 3;
 
 /// A transaction of a script.
@@ -30,6 +30,8 @@ pub(super) struct Sent {
     pub(super) member: usize,
     /// Whether a second person of the same authority signs, too.
     pub(super) second: bool,
+    /// Whether a person who votes signs, instead of the case system.
+    pub(super) governs: bool,
     pub(super) items: Vec<Vec<u8>>,
     /// When, from the beginning of the simulation.
     pub(super) wait_ms: u64,
@@ -43,9 +45,26 @@ struct Reported {
     report: Report,
 }
 
+/// When cases begin, and under what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wave {
+    /// When, from the beginning, in milliseconds.
+    pub(super) from_ms: u64,
+    /// Version of the process.
+    pub(super) version: u32,
+    /// What a decision is called in it.
+    pub(super) decision: &'static str,
+}
+
+impl Wave {
+    /// Under the process as it is in the beginning.
+    pub(super) const FIRST: Self = Self { from_ms: 0, version: 1, decision: "decision_issued" };
+}
+
 /// A case while its script is written.
 struct Script<'m> {
     random: ChaCha8Rng,
+    wave: Wave,
     members: &'m [Member],
     case: CaseId,
     label: String,
@@ -56,17 +75,17 @@ struct Script<'m> {
     executed: Vec<Reported>,
 }
 
-fn half(text: &str) -> [u8; 16] {
+pub(super) fn half(text: &str) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(blake3::hash(text.as_bytes()).as_bytes().split_at(16).0);
     half
 }
 
 /// The transactions of a case of a seed.
-pub(super) fn script(seed: u64, number: usize, members: &[Member]) -> Result<Vec<Sent>, NameError> {
+pub(super) fn script(seed: u64, number: usize, members: &[Member], wave: Wave) -> Result<Vec<Sent>, NameError> {
     let random = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1_000).wrapping_add(number as u64));
-    let mut script = Script::new(random, members, format!("script {number}"));
-    let begin_ms = script.random.random_range(0..6_000);
+    let mut script = Script::new(random, members, format!("script {number}"), wave);
+    let begin_ms = wave.from_ms + script.random.random_range(0..6_000);
     let mut wait_ms = begin_ms;
     let mut sent = Vec::with_capacity(STEPS);
     for step in 0..STEPS {
@@ -88,19 +107,20 @@ pub(super) fn script(seed: u64, number: usize, members: &[Member]) -> Result<Vec
 
 /// A transaction to a network at rest: a case is opened and a motion filed in it now, so that there is something to
 /// wait for.
-pub(super) fn lone(number: usize, now_ms: u64, members: &[Member]) -> Result<Sent, NameError> {
-    let mut script = Script::new(ChaCha8Rng::seed_from_u64(0), members, format!("lone {number}"));
-    let open = fast::opens();
+pub(super) fn lone(number: usize, now_ms: u64, members: &[Member], version: u32) -> Result<Sent, NameError> {
+    let wave = Wave { version, ..Wave::FIRST };
+    let mut script = Script::new(ChaCha8Rng::seed_from_u64(0), members, format!("lone {number}"), wave);
+    let open = fast::opens_under(version);
     script.say(OFFICE, &open, None);
     script.report(OFFICE, fast::at("motion_filed", now_ms)?, None);
     Ok(script.sent)
 }
 
 impl<'m> Script<'m> {
-    fn new(random: ChaCha8Rng, members: &'m [Member], label: String) -> Self {
+    fn new(random: ChaCha8Rng, members: &'m [Member], label: String, wave: Wave) -> Self {
         let (case, motions) = (CaseId(half(&format!("{label} case"))), Vec::new());
         let (count, sent, scheduled, executed) = (0, Sent::default(), Vec::new(), Vec::new());
-        Self { random, members, case, label, count, sent, motions, scheduled, executed }
+        Self { random, wave, members, case, label, count, sent, motions, scheduled, executed }
     }
     fn chance(&mut self, of: u32) -> bool {
         self.random.random_range(0..of) == 0
@@ -129,7 +149,7 @@ impl<'m> Script<'m> {
         Reported { by, slot: fast::slot(authority, &item), report }
     }
     fn begins(&mut self) -> Result<(), NameError> {
-        self.say(OFFICE, &fast::opens(), None);
+        self.say(OFFICE, &fast::opens_under(self.wave.version), None);
         // Without an application the motion is a deviation, and stops removals all the same.
         if !self.chance(4) {
             self.report(OFFICE, fast::on("application_made", Self::today() - 1)?, None);
@@ -184,7 +204,8 @@ impl<'m> Script<'m> {
         match self.random.random_range(0..9) {
             0 | 1 => {
                 let outcome = if self.chance(3) { "granted" } else { "rejected" };
-                self.report(OFFICE, fast::decision(outcome, instant)?, None);
+                let decision = Report { status: Code::new(self.wave.decision)?, ..fast::decision(outcome, instant)? };
+                self.report(OFFICE, decision, None);
             }
             2 | 3 => self.changes(OFFICE)?,
             4 => self.files(OFFICE)?,

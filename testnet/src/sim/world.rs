@@ -2,9 +2,10 @@
 //! chaos, then healing, then everything must come to rest; and at rest a single
 //! transaction must be final at once.
 //!
-//! Read `start` (what there is), `faults` (what goes wrong), `perform` (what
+//! Read `start` (what there is), `away` (a month without anybody), `faults` (what goes wrong), `perform` (what
 //! nodes want done), `lies` (what liars make of it) and `rest` (the end).
 
+mod away;
 mod faults;
 mod lies;
 mod links;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use laufzettel_chain::genesis::Genesis;
+use laufzettel_chain::ids::ItemDigest;
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_node::consensus::{Action, Input, Peer, TimerKey};
 use rand::Rng;
@@ -32,8 +34,6 @@ use super::replica::{Replica, Running};
 use super::trace::Trace;
 use lies::Liars;
 
-/// Clients that submit while there is chaos.
-const CLIENTS: usize = 40;
 /// Clients that submit afterwards, one at a time, to a network at rest.
 const LATE_CLIENTS: usize = 3;
 /// How long the chaos lasts.
@@ -78,6 +78,10 @@ pub(super) struct World {
     replicas: Vec<Replica>,
     links: Links,
     clients: Vec<Client>,
+    /// The proposal that nobody decides, where there is one.
+    unwanted: Option<ItemDigest>,
+    /// When all nodes come back that were away for longer than a proposal is open; none before.
+    back_ms: Option<u64>,
     hostile: Arc<SignedTransaction>,
     mode: Mode,
     liars: Liars,
@@ -116,7 +120,7 @@ impl World {
         while self.violation.is_none() {
             let Some(Reverse((at_ms, number))) = self.queue.pop() else { break };
             self.now_ms = at_ms;
-            if at_ms > end_ms {
+            if at_ms > end_ms.max(self.back_ms.map_or(0, |back_ms| back_ms + REST_MS)) {
                 if self.too_many_unfit() {
                     return self.report(begin_ms, Outcome { stuck: true, ..Outcome::default() });
                 }

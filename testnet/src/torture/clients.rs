@@ -46,6 +46,8 @@ pub(super) struct Clients {
     authors: Vec<Author>,
     seed: u64,
     cases: u64,
+    /// Whether cases are led under the shipped asylum procedure.
+    pub(super) law: bool,
     started: Instant,
     next: AtomicU64,
     stop: AtomicBool,
@@ -72,7 +74,7 @@ enum Tried {
 impl Clients {
     pub(super) fn new(doors: Vec<Door>, authors: Vec<Author>, seed: u64, cases: u64) -> Self {
         let (started, next, stop) = (Instant::now(), AtomicU64::new(1), AtomicBool::new(false));
-        Self { doors, authors, seed, cases, started, next, stop, state: Mutex::default() }
+        Self { doors, authors, seed, cases, law: false, started, next, stop, state: Mutex::default() }
     }
     fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
@@ -223,7 +225,9 @@ impl Clients {
         let rules = (0..STORYTELLERS).map(|number| {
             let clients = self.clone();
             tokio::spawn(async move {
-                if let Err(fault) = Storyteller::new(&clients, clients.seed, number).tell().await
+                let storyteller = Storyteller::new(&clients, clients.seed, number);
+                let told = if clients.law { storyteller.tell_law().await } else { storyteller.tell().await };
+                if let Err(fault) = told
                     && !clients.is_stopped()
                 {
                     clients.state(|state| state.faults.push(format!("a client under rules: {fault}")));

@@ -23,13 +23,13 @@ pub(super) const FOREIGNERS: &str = "sn-dresden";
 pub(super) const POLICE: &str = "de-bpol";
 const DAY_MS: u64 = 86_400_000;
 /// Between two things that are said in a case.
-const THINK: Duration = Duration::from_millis(400);
+pub(super) const THINK: Duration = Duration::from_millis(400);
 
 /// One who leads case after case.
 pub(super) struct Storyteller<'c> {
-    clients: &'c Clients,
-    random: ChaCha8Rng,
-    connections: [Option<Client>; 4],
+    pub(super) clients: &'c Clients,
+    pub(super) random: ChaCha8Rng,
+    pub(super) connections: [Option<Client>; 4],
 }
 
 /// A case under way.
@@ -41,7 +41,7 @@ struct Case {
     announced: Option<Slot>,
 }
 
-fn today() -> Result<i32, Fault> {
+pub(super) fn today() -> Result<i32, Fault> {
     Ok(i32::try_from(clock::now_ms() / DAY_MS)?)
 }
 
@@ -64,11 +64,11 @@ impl<'c> Storyteller<'c> {
         }
         Ok(())
     }
-    fn chance(&mut self, of: u32) -> bool {
+    pub(super) fn chance(&mut self, of: u32) -> bool {
         self.random.random_range(0..of) == 0
     }
     /// An authority says something at its node; what names it, if it is a report that was recorded.
-    async fn say(&mut self, by: &str, case: CaseId, action: Action) -> Result<Option<Slot>, Fault> {
+    pub(super) async fn say(&mut self, by: &str, case: CaseId, action: Action) -> Result<Option<Slot>, Fault> {
         let (node, blinding) = (self.clients.node_of(by)?, random16()?);
         let slot = fast::slot(by, &Item::encode(blinding, case, &action));
         let connection = self.connections.get_mut(node).ok_or("no such node")?;

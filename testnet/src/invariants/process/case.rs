@@ -1,5 +1,6 @@
 //! One case of the model: the reports that stand, and what follows from them by the slow fold. Must never ask the ledger.
 
+use laufzettel_chain::ids::Height;
 use laufzettel_chain::item::{Action, Item};
 use laufzettel_contracts::effect::{
     Cause, Completion, DeadlineEffect, EffectDeviationKind, EffectId, Effects, History, LockEffect,
@@ -8,6 +9,7 @@ use laufzettel_contracts::{AuthorityId, Code, Due, Entry, Kind, Position, Slot, 
 
 use super::memory::Memory;
 use super::reference::Reference;
+use super::votes::Votes;
 use super::world::Setting;
 
 /// A case of language 2.
@@ -25,12 +27,66 @@ pub(super) struct Case {
     wakes_ms: Option<u64>,
     /// The instant from which it was last asked what will be due.
     pub(super) looked_ahead_ms: Option<u64>,
+    /// The version it stood under when it was written last.
+    version: u32,
+    /// Whether other calendars count since then, and whether something was still to come in it when they began to.
+    recounts: bool,
+    expects: bool,
+    /// How often it came to another version.
+    pub(super) moves: u64,
 }
 
 impl Case {
     pub(super) fn new(setting: Setting) -> Self {
-        let (entries, memory, effects) = (Vec::new(), Memory::default(), Effects::default());
-        Self { setting, entries, slots: 0, memory, effects, now: None, wakes_ms: None, looked_ahead_ms: None }
+        let version = setting.definition.version();
+        Self {
+            setting,
+            entries: Vec::new(),
+            slots: 0,
+            memory: Memory::default(),
+            effects: Effects::default(),
+            now: None,
+            wakes_ms: None,
+            looked_ahead_ms: None,
+            version,
+            recounts: false,
+            expects: false,
+            moves: 0,
+        }
+    }
+
+    /// Takes the version and the calendars that count for it in the block of a height, whether it is written there or not.
+    pub(super) fn come_to(&mut self, votes: &Votes<'_>, height: Height) {
+        let (mut version, id) = (self.setting.definition.version(), self.setting.definition.id().to_owned());
+        while let Some((to, names)) = votes.moved(&id, version, height) {
+            let Some(definition) = votes.definition(&id, to) else { break };
+            self.setting.definition = definition.clone();
+            for entry in &mut self.entries {
+                if let Some(name) = names.get(&entry.report.status) {
+                    entry.report.status = name.clone();
+                }
+            }
+            (version, self.now) = (to, None);
+        }
+        let counts = self.setting.calendars.version();
+        if let Some(calendars) = votes.calendars_at(height).filter(|one| one.version() != counts) {
+            let instants: Vec<u64> = self.instants().collect();
+            self.expects |= instants.into_iter().any(|ms| self.has_changed(ms));
+            (self.setting.calendars, self.recounts, self.now) = (calendars.clone(), true, None);
+        }
+    }
+    /// Whether it was not written since it came to another version or other calendars.
+    pub(super) fn waits(&self) -> bool {
+        self.recounts || self.version != self.setting.definition.version()
+    }
+    /// Whether it has to be written for that, if there is room. Where nothing is to come any more, the day on which
+    /// something would have ended is told anew when it is written for another reason.
+    pub(super) fn must_come(&self) -> bool {
+        self.version != self.setting.definition.version() || self.recounts && self.expects
+    }
+    /// The definition and version it was written under last.
+    pub(super) fn stands_under(&self) -> (&str, u32) {
+        (self.setting.definition.id(), self.version)
     }
 
     /// What follows as of an instant.
@@ -97,6 +153,9 @@ impl Case {
         self.effects = self.at(time_ms).clone();
         self.now = None;
         self.wakes_ms = self.instants().min();
+        let version = self.setting.definition.version();
+        self.moves += u64::from(self.version != version);
+        (self.version, self.recounts, self.expects) = (version, false, false);
         self.memory.take(&self.setting, &self.effects)
     }
 

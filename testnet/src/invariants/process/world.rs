@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use laufzettel_chain::genesis::Genesis;
-use laufzettel_chain::ids::CaseId;
+use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::state::effects::effect_id;
 use laufzettel_contracts::effect::{Cause, Directory, EffectId};
 use laufzettel_contracts::{Calendars, Code, Definition};
+
+use super::votes::Votes;
 
 /// A case's definition, and what it shares with all cases.
 pub(super) struct Setting {
@@ -17,12 +19,17 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Of a case under a definition; none where nothing follows from cases.
-    pub(super) fn new(genesis: &Genesis, case: CaseId, definition: &str, version: u32) -> Option<Self> {
-        let registry = &genesis.registry;
-        let definition = registry.definition(definition, version)?.clone();
-        let calendars = registry.calendars.clone()?;
-        let directory = registry.directory.clone();
+    /// Of a case opened under a definition in the block of a height; none where nothing follows from cases.
+    pub(super) fn new(
+        genesis: &Genesis,
+        votes: &Votes<'_>,
+        case: CaseId,
+        (id, version): (&str, u32),
+        height: Height,
+    ) -> Option<Self> {
+        let definition = votes.definition(id, version)?.clone();
+        let calendars = votes.calendars_at(height)?.clone();
+        let directory = genesis.registry.directory.clone();
         (definition.language() >= 2).then_some(Self { case, definition, calendars, directory })
     }
 

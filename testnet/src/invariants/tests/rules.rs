@@ -16,7 +16,7 @@ use laufzettel_contracts::effect::EffectId;
 use super::super::{Held, History, Inboxed, Verdict, Witness, check};
 use super::{case, certificate};
 use crate::fast::{self, Stop};
-use crate::sim::genesis::{Member, START_MS, genesis, members};
+use crate::sim::genesis::{Member, Runs, START_MS, genesis, members};
 
 /// Numbers of members that hold a role alone, or first.
 const OFFICE: usize = 0;
@@ -46,7 +46,7 @@ fn signed(network: laufzettel_chain::ids::NetworkId, member: &Member, items: Vec
 impl Network {
     fn new() -> Self {
         let members = members(4, 4);
-        let genesis = genesis(&members, true);
+        let genesis = genesis(&members, Runs::Rules);
         let stores = [Arc::new(MemStore::default()), Arc::new(MemStore::default())];
         let mut ledgers = stores.clone().map(|store| Ledger::open(store, genesis.clone(), true).unwrap());
         let motion = Action::Report(fast::at("motion_filed", START_MS).unwrap());
@@ -74,7 +74,7 @@ impl Network {
     fn check(&self) -> Verdict {
         let held = [("a", &self.stores[0]), ("b", &self.stores[1])];
         let held = held.map(|(node, store)| Held { node, read: store.as_ref() });
-        check(&genesis(&members(4, 4), true), &held, &self.history, Witness::default())
+        check(&genesis(&members(4, 4), Runs::Rules), &held, &self.history, Witness::default())
     }
     fn feed(&mut self, of: usize, height: u64, held: &[EffectId]) {
         let held: BTreeSet<(CaseId, EffectId)> = held.iter().map(|effect| (case(), *effect)).collect();

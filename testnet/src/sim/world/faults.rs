@@ -84,6 +84,14 @@ impl World {
         if !self.runs(node) {
             return;
         }
+        self.stop(node);
+        let long = self.random.random_range(0..8) == 0;
+        let wait_ms = if long { self.random.random_range(3_000..15_000) } else { self.random.random_range(50..3_000) };
+        self.at(wait_ms, Event::Restart { node });
+    }
+
+    /// Its power fails, and its links with it.
+    pub(super) fn stop(&mut self, node: usize) {
         self.crashes = self.crashes.saturating_add(1);
         self.trace.note(self.now_ms, node, "crash", &[]);
         if let Some(replica) = self.replicas.get_mut(node) {
@@ -94,9 +102,6 @@ impl World {
                 self.cut(node, other);
             }
         }
-        let long = self.random.random_range(0..8) == 0;
-        let wait_ms = if long { self.random.random_range(3_000..15_000) } else { self.random.random_range(50..3_000) };
-        self.at(wait_ms, Event::Restart { node });
     }
 
     pub(super) fn restart(&mut self, node: usize) {

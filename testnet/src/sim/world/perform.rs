@@ -3,7 +3,7 @@
 use laufzettel_node::consensus::action::Diagnostic;
 use laufzettel_node::consensus::{Action, Input, RefusalReason, Reply, TimerKey};
 
-use super::{CLIENTS, Event, HOSTILE_REQUEST, World};
+use super::{Event, HOSTILE_REQUEST, World};
 
 /// Every so many steps it is looked at how much a node holds in memory.
 const LOAD_EVERY: u64 = 64;
@@ -188,7 +188,7 @@ impl World {
                 return self.fail(violation);
             }
         }
-        if index >= CLIENTS && took_ms > self.lone_ms() {
+        if index >= self.mode.clients() && took_ms > self.lone_ms() {
             self.fail(format!("a transaction of an idle network took {took_ms} ms"));
         }
     }

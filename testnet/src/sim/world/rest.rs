@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::clients::{Client, late};
 use super::super::mode::Odd;
-use super::{CLIENTS, Event, IDLE_MS, World};
+use super::{Event, IDLE_MS, World};
 use crate::invariants::Verdict;
 
 /// A single transaction at rest is final within this time.
@@ -38,12 +38,21 @@ pub(crate) struct Followed {
     pub(crate) stopped: u64,
     /// Facts recorded despite a lock.
     pub(crate) despite: u64,
+    /// Texts adopted by vote.
+    pub(crate) adopted: u64,
+    /// Proposals that were voted down, overtaken by another, or open for too long.
+    pub(crate) rejected: u64,
+    pub(crate) superseded: u64,
+    pub(crate) expired: u64,
+    /// How often a case moved to another version of its process.
+    pub(crate) migrated: u64,
 }
 
 impl Followed {
     fn of(verdict: &Verdict) -> Self {
         let Verdict { effects, withdrawn, escalated, due, stopped, despite, .. } = *verdict;
-        Self { effects, withdrawn, escalated, due, stopped, despite }
+        let Verdict { adopted, rejected, superseded, expired, migrated, .. } = *verdict;
+        Self { effects, withdrawn, escalated, due, stopped, despite, adopted, rejected, superseded, expired, migrated }
     }
     /// Both together.
     pub(crate) fn and(self, other: Self) -> Self {
@@ -54,6 +63,11 @@ impl Followed {
             due: self.due + other.due,
             stopped: self.stopped + other.stopped,
             despite: self.despite + other.despite,
+            adopted: self.adopted + other.adopted,
+            rejected: self.rejected + other.rejected,
+            superseded: self.superseded + other.superseded,
+            expired: self.expired + other.expired,
+            migrated: self.migrated + other.migrated,
         }
     }
 }
@@ -86,24 +100,28 @@ impl World {
                 if health.silent { " silent" } else { "" }
             );
         }
-        let clients = self.clients.iter().enumerate().take(CLIENTS + self.late);
+        let clients = self.clients.iter().enumerate().take(self.mode.clients() + self.late);
         let open: Vec<usize> = clients.filter(|(_, client)| client.told.is_none()).map(|(index, _)| index).collect();
         text + &format!("clients without outcome {open:?}")
     }
 
     /// Whether everything rests; then the next late client is let in, and in the end true.
     pub(super) fn next_late(&mut self) -> bool {
-        let let_in = CLIENTS + self.late;
+        let let_in = self.mode.clients() + self.late;
         if self.clients.iter().take(let_in).any(|client| client.told.is_none()) || !self.rests() {
             return false;
         }
+        if let_in + usize::from(self.mode.votes) == self.clients.len() {
+            return (self.back_ms.is_some() || self.watch_idle()) && self.comes_back();
+        }
         if let_in == self.clients.len() {
-            return self.watch_idle();
+            return true;
         }
         self.late += 1;
         let wait_ms = self.random.random_range(1..2_000);
         if self.mode.rules {
-            let fresh = late(let_in, self.now_ms.saturating_add(wait_ms), self.genesis.network, &self.members);
+            let (at_ms, version) = (self.now_ms.saturating_add(wait_ms), self.version_of(let_in));
+            let fresh = late(let_in, at_ms, self.genesis.network, &self.members, version);
             if let (Some(client), Some(fresh)) = (self.clients.get_mut(let_in), fresh) {
                 *client = fresh;
             }

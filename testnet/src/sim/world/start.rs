@@ -17,7 +17,7 @@ use super::super::mode::{Mode, ODD, Odd};
 use super::super::replica::Replica;
 use super::super::trace::Trace;
 use super::lies::Liars;
-use super::{CHAOS_MS, CLIENTS, Event, LATE_CLIENTS, World};
+use super::{CHAOS_MS, Event, LATE_CLIENTS, World};
 
 impl World {
     /// The network of a seed.
@@ -25,9 +25,10 @@ impl World {
         let mode = broken.map_or_else(|| Mode::of(seed), Mode::of_broken);
         // One follows; a twin is no member of its own.
         let members = members(mode.validators + 1, mode.validators);
-        let genesis = genesis(&members, mode.rules);
+        let genesis = genesis(&members, mode.runs());
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let clients = clients(seed, genesis.network, &members, &mode, CLIENTS + LATE_CLIENTS).unwrap_or_default();
+        let late = if mode.votes { LATE_CLIENTS + 1 } else { LATE_CLIENTS };
+        let (clients, unwanted) = clients(seed, &genesis, &members, &mode, late).unwrap_or_default();
         let small = PoolLimits { count_max: 300, bytes_max: 2 * 1024 * 1024 };
         let pool = if mode.floods_pools() { small } else { PoolLimits::default() };
         let mut replicas = Vec::new();
@@ -67,6 +68,8 @@ impl World {
             replicas,
             links: Links::default(),
             clients,
+            unwanted,
+            back_ms: None,
             liars: Liars::new(&mode),
             mode,
             late: 0,
@@ -87,7 +90,7 @@ impl World {
         for node in 0..self.nodes() {
             self.at(0, Event::Restart { node });
         }
-        for client in 0..CLIENTS {
+        for client in 0..self.mode.clients() {
             let at_any_time_ms = self.random.random_range(0..CHAOS_MS);
             let planned_ms = self.clients.get(client).map(|client| client.wait_ms).filter(|wait_ms| *wait_ms > 0);
             self.at(planned_ms.unwrap_or(at_any_time_ms), Event::Submit { client });
