@@ -190,5 +190,5 @@ fn nothing(as_of_ms: u64) -> (Effects, History) {
 /// The store failed.
 pub(super) fn holders(read: &dyn Read, registry: &Registry, id: &CaseId, as_of_ms: u64) -> Result<Holders, StoreError> {
     let case = query::effects(read, registry, id, as_of_ms)?;
-    Ok(case.map(|case| case.effects.participants).unwrap_or_default())
+    Ok(case.map(|case| Holders::clone(&case.effects.participants)).unwrap_or_default())
 }
