@@ -105,12 +105,31 @@ pub struct Executed {
     pub governed: bool,
 }
 
+/// Where an execution finds cases that need not be read.
+enum Kept<'a> {
+    None,
+    /// What it changes it clones before: the block may not be decided.
+    Shared(&'a CaseCache),
+    /// It takes what it needs: the block is decided, and what it changed comes back with it.
+    Own(&'a mut CaseCache),
+}
+
+impl Kept<'_> {
+    fn case(&mut self, id: &CaseId) -> Option<Arc<OpenCase>> {
+        match self {
+            Self::None => None,
+            Self::Shared(cache) => cache.get(id),
+            Self::Own(cache) => cache.take(id),
+        }
+    }
+}
+
 /// Executes transactions one by one on top of a state.
 pub struct Execution<'a> {
     read: &'a dyn Read,
     registry: &'a Registry,
     place: Place,
-    cache: Option<&'a CaseCache>,
+    kept: Kept<'a>,
     turns: Turns,
     /// No due row stands before this one.
     due_from: DueRow,
@@ -136,7 +155,7 @@ impl<'a> Execution<'a> {
             read,
             registry,
             place,
-            cache: None,
+            kept: Kept::None,
             turns: Turns::PROTOCOL,
             due_from: DUE_LEAST,
             conduct: Conduct::PROTOCOL,
@@ -153,7 +172,12 @@ impl<'a> Execution<'a> {
     /// Takes cases from a cache of the same state, where it has them.
     #[must_use]
     pub fn with_cache(self, cache: &'a CaseCache) -> Self {
-        Self { cache: Some(cache), ..self }
+        Self { kept: Kept::Shared(cache), ..self }
+    }
+    /// Takes cases out of a cache of the same state: cheaper, and lost to it if the block is not committed.
+    #[must_use]
+    pub(crate) fn with_own_cache(self, cache: &'a mut CaseCache) -> Self {
+        Self { kept: Kept::Own(cache), ..self }
     }
     /// Takes other rules of turns than the protocol's.
     #[must_use]
@@ -169,6 +193,11 @@ impl<'a> Execution<'a> {
     #[must_use]
     pub fn with_conduct(self, conduct: Conduct) -> Self {
         Self { conduct, ..self }
+    }
+    /// Height of the block.
+    #[must_use]
+    pub fn height(&self) -> Height {
+        self.place.height
     }
     /// Work done so far, in units of [`limits::BLOCK_WORK_MAX`].
     #[must_use]
@@ -213,18 +242,18 @@ impl<'a> Execution<'a> {
         let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
         let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
         let named: Vec<CaseId> = named.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, cache, height) = (self.read, self.registry, self.cache, self.comes_at());
-        // What is cached will most likely change, so it is cloned here and not one by one.
-        let load = |id: &CaseId| match cache.and_then(|cache| cache.get(id)) {
-            Some(case) => Ok(Some(OpenCase::clone(&case))),
-            None => OpenCase::load(read, registry, id),
-        };
-        let loaded = named.par_iter().with_min_len(Closed::ALONE).map(|id| {
-            let case = load(id)?;
+        let (read, registry, height) = (self.read, self.registry, self.comes_at());
+        let kept: Vec<_> = named.into_iter().map(|id| (id, self.kept.case(&id))).collect();
+        let loaded = kept.into_par_iter().with_min_len(Closed::ALONE).map(|(id, kept)| {
+            let case = match kept {
+                Some(case) => Some(case),
+                None => OpenCase::load(read, registry, &id)?.map(Arc::new),
+            };
             Ok(case.map(|mut case| {
                 let standing = standing_of(&case);
-                case.come_to(registry, *id, height);
-                (*id, standing, Arc::new(case))
+                // It will most likely change, so what the cache has, too, is cloned here and not one by one.
+                Arc::make_mut(&mut case).come_to(registry, id, height);
+                (id, standing, case)
             }))
         });
         for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
@@ -235,7 +264,7 @@ impl<'a> Execution<'a> {
     }
     fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
         if !self.cases.contains_key(id) {
-            let case = match self.cache.and_then(|cache| cache.get(id)) {
+            let case = match self.kept.case(id) {
                 Some(case) => case,
                 None => match OpenCase::load(self.read, self.registry, id)? {
                     Some(case) => Arc::new(case),

@@ -14,26 +14,25 @@ use crate::execute::{Conduct, Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
-use crate::index::inbox::{DueRow, first_due_of};
+use crate::index::inbox::DueRow;
 use crate::limits;
 use crate::registry::{Parameters, Registry};
 use crate::state::cache::CaseCache;
 use crate::state::order::{ProposerOrder, Turns};
-use crate::storage::{Batch, Durability, Store, StoreError};
+use crate::storage::{Read, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::tree;
 use crate::validators::ValidatorSet;
 
+mod commit;
 mod open;
 pub(crate) mod prune;
 pub(crate) mod stored;
 mod whole;
 
+pub use commit::Ahead;
 pub use open::{OpenError, genesis_header, genesis_state};
 pub(crate) use open::{epoch_bytes, genesis_values, put_identity, put_unfinished};
 pub use stored::stored_tip;
-
-use self::prune::Pruned;
 
 /// Transactions that one core checks alone: fewer are not worth the way to another.
 const CHECKED_ALONE: usize = 16;
@@ -171,9 +170,8 @@ impl Ledger {
         self.prune_below = self.prune_below.max(height.min(self.tip.header.height));
     }
     fn execution(&self, place: Place) -> Execution<'_> {
-        let execution = Execution::new(self.store.as_ref(), &self.tip.registry, place);
-        let execution = execution.with_cache(&self.cases).with_turns(self.turns).with_conduct(self.conduct);
-        execution.with_due_from(self.due_from)
+        let execution = Execution::new(self.store.as_ref(), &self.tip.registry, place).with_cache(&self.cases);
+        execution.with_turns(self.turns).with_conduct(self.conduct).with_due_from(self.due_from)
     }
     /// Where the chain stands.
     #[must_use]
@@ -203,8 +201,11 @@ impl Ledger {
     /// Judges transactions for the next height at this time.
     #[must_use]
     pub fn judge(&self, time_ms: u64) -> Judge<'_> {
+        self.judge_on(self.store.as_ref(), time_ms)
+    }
+    fn judge_on<'a>(&'a self, read: &'a dyn Read, time_ms: u64) -> Judge<'a> {
         Judge {
-            read: self.store.as_ref(),
+            read,
             registry: &self.tip.registry,
             network: self.genesis.network,
             incarnation: self.tip.header.incarnation,
@@ -290,129 +291,98 @@ impl Ledger {
     /// # Errors
     /// The block is invalid, or the store failed.
     pub fn validate(&self, block: &Block) -> Result<Executed, ValidateError> {
-        self.judge_block(block, true)
+        let place = self.judge_header(block)?;
+        let transactions = self.check_body(self.store.as_ref(), place, &block.body, true)?;
+        let executed = execute(self.execution(place), &block.body, &transactions, &self.order)?;
+        self.compared(block, place, executed)
     }
     /// As [`Ledger::validate`] for a block that a certificate decided: its transactions' signatures are not verified
-    /// once more, all else is.
+    /// once more, all else is. The cases in it leave memory until it is committed.
     ///
     /// # Errors
     /// The block is invalid, or the store failed.
-    pub fn validate_decided(&self, block: &Block) -> Result<Executed, ValidateError> {
-        self.judge_block(block, false)
+    pub fn validate_decided(&mut self, block: &Block) -> Result<Executed, ValidateError> {
+        let store = self.store.clone();
+        self.validate_decided_on(store.as_ref(), block)
     }
-    fn judge_block(&self, block: &Block, verify: bool) -> Result<Executed, ValidateError> {
+    fn validate_decided_on(&mut self, read: &dyn Read, block: &Block) -> Result<Executed, ValidateError> {
+        let place = self.judge_header(block)?;
+        let transactions = self.check_body(read, place, &block.body, false)?;
+        let execution = Execution::new(read, &self.tip.registry, place).with_own_cache(&mut self.cases);
+        let execution = execution.with_turns(self.turns).with_conduct(self.conduct).with_due_from(self.due_from);
+        let executed = execute(execution, &block.body, &transactions, &self.order)?;
+        self.compared(block, place, executed)
+    }
+    /// All that needs no look into the body.
+    fn judge_header(&self, block: &Block) -> Result<Place, InvalidBlock> {
         let header = &block.header;
         let round = usize::try_from(header.round).unwrap_or(usize::MAX);
         let turn = round.checked_rem(self.tip.order.len()).and_then(|turn| self.tip.order.get(turn));
         if turn != Some(&header.proposer) {
-            return Err(InvalidBlock::Header("proposer").into());
+            return Err(InvalidBlock::Header("proposer"));
         }
         if header.time_ms <= self.tip.header.time_ms {
-            return Err(InvalidBlock::Header("time").into());
+            return Err(InvalidBlock::Header("time"));
+        }
+        if header.height != self.tip.next_height() {
+            return Err(InvalidBlock::Header("height"));
         }
         if block.body.transactions.len() > limits::BODY_TRANSACTIONS_MAX {
-            return Err(InvalidBlock::Limit("20,000 transactions").into());
+            return Err(InvalidBlock::Limit("20,000 transactions"));
         }
         if block.body.encoded_len() > limits::BODY_BYTES_MAX {
-            return Err(InvalidBlock::Limit("4 MiB").into());
+            return Err(InvalidBlock::Limit("4 MiB"));
         }
         let due = self.tip.next_due_ms.is_some_and(|due_ms| due_ms <= header.time_ms);
         let early = !due && header.time_ms < self.tip.header.time_ms.saturating_add(limits::HEARTBEAT_MS);
         if block.body.transactions.is_empty() && header.round == 0 && early {
-            return Err(InvalidBlock::EmptyTooEarly.into());
+            return Err(InvalidBlock::EmptyTooEarly);
         }
-        let place = self.place(header.height, header.time_ms, header.round, header.proposer);
-        let executed = self.execute(place, &block.body, verify)?;
-        let expected = self.header(place, &block.body, &executed);
-        if let Some(field) = differing_field(header, &expected) {
-            return Err(InvalidBlock::Header(field).into());
-        }
-        Ok(executed)
+        Ok(self.place(header.height, header.time_ms, header.round, header.proposer))
     }
-    fn execute(&self, place: Place, body: &Body, verify: bool) -> Result<Executed, ValidateError> {
-        let judge = self.judge(place.time_ms);
-        if place.height != judge.height {
-            return Err(InvalidBlock::Header("height").into());
-        }
+    fn check_body(
+        &self,
+        read: &dyn Read,
+        place: Place,
+        body: &Body,
+        verify: bool,
+    ) -> Result<Vec<Arc<Transaction>>, ValidateError> {
+        let judge = self.judge_on(read, place.time_ms);
         let checked = body.transactions.par_iter().enumerate().with_min_len(CHECKED_ALONE);
         let checked: Vec<_> = checked.map(|(index, signed)| check_at(&judge, index, signed, verify)).collect();
-        let transactions = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut execution = self.execution(place);
-        execution.preload(&transactions)?;
-        let mut seen: BTreeSet<(String, TransactionId)> = BTreeSet::new();
-        for (index, (signed, transaction)) in body.transactions.iter().zip(&transactions).enumerate() {
-            let payload = &transaction.payload;
-            if !seen.insert((payload.authority.clone(), payload.id)) {
-                let refusal = Refusal::IdTaken { id: payload.id, height: place.height };
-                return Err(InvalidBlock::Transaction { index, refusal }.into());
-            }
-            execution.run(signed, transaction)?;
-            if execution.work() > limits::BLOCK_WORK_MAX {
-                return Err(InvalidBlock::Limit("the work budget").into());
-            }
-        }
-        Ok(execution.finish(&self.order)?)
+        checked.into_iter().collect()
     }
-    /// Makes a decided block durable, in one synced batch with the given
-    /// writes, and moves the tip. Durable first, visible second.
-    ///
-    /// # Errors
-    /// The store failed; the process must end.
-    pub fn commit(
-        &mut self,
-        block: &Block,
-        executed: Executed,
-        certificate: &Certificate,
-        with: Batch,
-    ) -> Result<Arc<Tip>, StoreError> {
-        let height = block.header.height;
-        let mut batch = executed.batch;
-        stored::put_block(&mut batch, block, certificate, &executed.outcomes)?;
-        if !self.archive {
-            tree::prune(self.store.as_ref(), height.saturating_sub(limits::TREE_VERSIONS_KEPT), &mut batch)?;
-            Pruned::step(self.store.as_ref(), self.prune_below, block.body.transactions.len(), &mut batch)?;
+    /// What a block does, if its header says the same.
+    fn compared(&self, block: &Block, place: Place, executed: Executed) -> Result<Executed, ValidateError> {
+        let expected = self.header(place, &block.body, &executed);
+        match differing_field(&block.header, &expected) {
+            Some(field) => Err(InvalidBlock::Header(field).into()),
+            None => Ok(executed),
         }
-        stored::put_tip(&mut batch, &block.header, Some(certificate), &executed.order);
-        batch.append(with);
-        let due_from = first_due_of(&batch).map_or(self.due_from, |first| first.min(self.due_from));
-        let (store, cases, changed) = (self.store.as_ref(), &mut self.cases, executed.cases);
-        let write = || store.write(batch, Durability::Synced);
-        // Nobody sees the cases before the block is durable, so they are put in their places meanwhile.
-        let written = if changed.len() > CHECKED_ALONE {
-            rayon::join(write, || cases.put_all(changed)).0
-        } else {
-            write().inspect(|()| cases.put_all(changed))
-        };
-        if let Err(error) = written {
-            cases.clear();
-            return Err(error);
-        }
-        let registry = if executed.governed {
-            self.tip.registry.following(self.store.as_ref())?
-        } else {
-            self.tip.registry.clone()
-        };
-        if registry.calendars_since != self.tip.registry.calendars_since {
-            // What is kept was counted by the ones before.
-            self.cases.clear();
-        }
-        let next_due = stored::next_due(self.store.as_ref(), &registry, &due_from)?;
-        self.due_from = next_due.unwrap_or(due_from);
-        let next_due_ms = stored::due_at(&registry, next_due, height.saturating_add(1));
-        self.tip = Arc::new(Tip {
-            header: block.header.clone(),
-            id: block.id(),
-            certificate: Some(certificate.clone()),
-            validators: registry.validators.clone(),
-            order: executed.order.next(&registry.validators),
-            parameters: registry.parameters,
-            next_due_ms,
-            registry,
-        });
-        self.order = executed.order;
-        self.verified.forget(block.body.transactions.iter().map(|signed| signed.payload_digest()));
-        Ok(self.tip.clone())
     }
+}
+
+/// Runs checked transactions one by one and ends the block.
+fn execute(
+    mut execution: Execution<'_>,
+    body: &Body,
+    transactions: &[Arc<Transaction>],
+    order: &ProposerOrder,
+) -> Result<Executed, ValidateError> {
+    execution.preload(transactions)?;
+    let mut seen: BTreeSet<(&str, TransactionId)> = BTreeSet::new();
+    for (index, (signed, transaction)) in body.transactions.iter().zip(transactions).enumerate() {
+        let payload = &transaction.payload;
+        if !seen.insert((&payload.authority, payload.id)) {
+            let refusal = Refusal::IdTaken { id: payload.id, height: execution.height() };
+            return Err(InvalidBlock::Transaction { index, refusal }.into());
+        }
+        execution.run(signed, transaction)?;
+        if execution.work() > limits::BLOCK_WORK_MAX {
+            return Err(InvalidBlock::Limit("the work budget").into());
+        }
+    }
+    Ok(execution.finish(order)?)
 }
 
 fn check_at(

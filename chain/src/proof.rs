@@ -14,6 +14,8 @@ use crate::state::fields::{self, FIELDS, FieldTree};
 use crate::storage::{Read, StoreError};
 use crate::tree::{self, StateKey};
 
+pub mod process;
+
 /// The deviations field is the largest: each standing report may have six kinds
 /// of them, of at most 85 bytes each.
 const FIELD_BYTES_MAX: usize = 4 * 1024 * 1024;

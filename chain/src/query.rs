@@ -1,9 +1,10 @@
 //! What a node answers from its store: blocks, outcomes, cases, events. Each
 //! function takes a snapshot, so that one answer is of one height.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, Report};
+use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Entry, Position, Report};
 
 use crate::block::{Block, Body};
 use crate::certificate::Certificate;
@@ -27,7 +28,7 @@ use crate::transaction::{Payload, SignedTransaction};
 mod draft;
 mod effects;
 mod known;
-pub use draft::{Draft, Folded, Tried};
+pub use draft::{Draft, Folded, Later, Order, OrderError, Since, Tried};
 pub use effects::{CaseEffects, Inbox, InboxRow, effects, inbox};
 pub use known::{KnownCase, height_at, known_at};
 
@@ -269,10 +270,12 @@ pub fn definition_text(read: &dyn Read, id: &str, version: u32) -> Result<Option
     text.map(|text| String::from_utf8(text).map_err(|error| damaged(Family::Registry, error))).transpose()
 }
 
-/// The text of a proposal.
+/// The text of a proposal, and how it moves cases: new status by old one.
 ///
 /// # Errors
 /// The store failed, or does not have it.
-pub fn proposal_text(read: &dyn Read, proposal: &Proposal) -> Result<String, StoreError> {
-    adopted::text_at(read, &proposal.place)
+pub fn proposal_text(read: &dyn Read, proposal: &Proposal) -> Result<(String, BTreeMap<Code, Code>), StoreError> {
+    adopted::change_at(read, &proposal.place).and_then(|change| {
+        Ok((String::from_utf8(change.text).map_err(|error| damaged(Family::Items, error))?, change.moves))
+    })
 }

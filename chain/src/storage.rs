@@ -3,6 +3,7 @@
 //! over memory, RocksDB and the fault-injecting store of the simulator.
 
 pub mod faulty;
+pub(crate) mod layered;
 pub mod mem;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
@@ -153,7 +154,7 @@ pub trait Store: Read + Send + Sync + 'static {
     ///
     /// # Errors
     /// The store failed; the process must end.
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
     /// A view that later writes do not change.
     fn snapshot(&self) -> Box<dyn Read + Send + '_>;
 }

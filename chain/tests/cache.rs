@@ -12,7 +12,7 @@ mod fixture;
 use std::sync::Arc;
 
 use fixture::steps::{Blocks, blocks, play};
-use fixture::{BAMF, MINUTE_MS, at_ms, build, case, commit, genesis, item, ledger, opens, transaction};
+use fixture::{BAMF, MINUTE_MS, at_ms, build, case, catch_up, commit, genesis, item, ledger, opens, transaction};
 use laufzettel_chain::block::Block;
 use laufzettel_chain::item::Action;
 use laufzettel_chain::query;
@@ -58,6 +58,12 @@ proptest! {
             }
         }
         for (_, other) in &ledgers {
+            prop_assert_eq!(&*other.rows(), &*store.rows());
+        }
+        for bound in bounds {
+            let (mut ledger, other) = ledger();
+            ledger.cache_cases(bound);
+            catch_up(&mut ledger, &blocks);
             prop_assert_eq!(&*other.rows(), &*store.rows());
         }
     }

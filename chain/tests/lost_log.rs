@@ -26,7 +26,7 @@ fn fill(path: &Path) {
         let mut batch = Batch::default();
         batch.put(Family::Cases, number.to_be_bytes().to_vec(), vec![0x5a; LARGE]);
         batch.put(Family::Meta, COUNT.to_vec(), number.to_be_bytes().to_vec());
-        store.write(batch, Durability::Synced).expect("the disk works");
+        store.write(&batch, Durability::Synced).expect("the disk works");
     }
 }
 
@@ -64,5 +64,5 @@ fn a_database_that_is_only_read_takes_no_writes() {
     let store = RocksStore::open_read_only(folder.path()).expect("opens");
     let mut batch = Batch::default();
     batch.put(Family::Meta, COUNT.to_vec(), vec![1]);
-    assert!(store.write(batch, Durability::Synced).is_err());
+    assert!(store.write(&batch, Durability::Synced).is_err());
 }

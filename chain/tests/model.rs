@@ -100,7 +100,7 @@ fn play(store: &dyn Store, steps: &[Step]) {
     for step in steps {
         if let Step::Write(writes, synced) = step {
             let durability = if *synced { Durability::Synced } else { Durability::Buffered };
-            store.write(Batch { writes: writes.clone() }, durability).expect("works");
+            store.write(&Batch { writes: writes.clone() }, durability).expect("works");
             for (family, key, value) in writes.clone() {
                 match value {
                     Some(value) => drop(map.insert((family, key), value)),

@@ -22,6 +22,7 @@ use laufzettel_chain::ledger::PROTOCOL_VERSION_MAX;
 use laufzettel_chain::light::LightClient;
 use laufzettel_chain::proof::{CaseProof, FieldProof, prove};
 use laufzettel_chain::receipt::{Code as ReceiptCode, Receipt};
+use laufzettel_chain::state::governance::Register;
 use laufzettel_chain::state::order::ProposerOrder;
 use laufzettel_chain::transaction::{Payload, Signature, SignedTransaction};
 use laufzettel_chain::validators::{Validator, ValidatorSet};
@@ -289,6 +290,7 @@ fn all_total(bytes: &[u8]) {
     total::<SignedTransaction>(bytes);
     total::<Block>(bytes);
     total::<CaseProof>(bytes);
+    total::<Register>(bytes);
     if let Ok(payload) = Payload::decode(bytes) {
         assert_eq!(payload.encode(), bytes);
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use fixture::{BAMF, MINUTE_MS, at_ms, build, case, certificate, genesis, item, open, opens, transaction};
 use laufzettel_chain::index;
 use laufzettel_chain::item::Action;
-use laufzettel_chain::ledger::Ledger;
+use laufzettel_chain::ledger::{Ahead, Ledger};
 use laufzettel_chain::storage::faulty::{CrashPoint, FaultyStore};
 use laufzettel_chain::storage::mem::Rows;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read as _, Store as _, StoreError};
@@ -31,7 +31,7 @@ fn candidates(height: u64) -> Vec<Arc<SignedTransaction>> {
 fn log(height: u64, durability: Durability, store: &FaultyStore) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     batch.put(Family::Consensus, height.to_be_bytes().to_vec(), vec![1]);
-    store.write(batch, durability)
+    store.write(&batch, durability)
 }
 
 /// Commits the next height; the log entry of the height goes with the same batch.
@@ -116,6 +116,26 @@ fn a_failed_commit_moves_nothing_in_the_running_process() {
     assert_eq!((ledger.tip(), store.rows()), (tip, rows));
     assert_eq!(open(Arc::new(FaultyStore::with_rows(store.after_power_loss(0)))).tip().header.height, 2);
     log(9, Durability::Synced, &store).expect_err("a machine that is off writes nothing");
+}
+
+#[test]
+fn a_block_whose_write_fails_is_followed_by_none() {
+    for point in [CrashPoint::Before, CrashPoint::After] {
+        let store = Arc::new(FaultyStore::default());
+        let mut ledger = open(store.clone());
+        commit_next(&mut ledger).expect("works");
+        let built = build(&ledger, ledger.tip().header.time_ms + MINUTE_MS, &candidates(2));
+        let executed = ledger.validate_decided(&built.block).expect("valid");
+        let (tip, rows) = (ledger.tip(), store.rows());
+        store.plan(Some(point(store.writes() + 1)));
+        let certificate = certificate(&built.block.header);
+        let ahead = |mut ahead: Ahead<'_>| ahead.validate_decided(&built.block).expect_err("it stands already");
+        let failed = ledger.commit_meanwhile((&built.block, executed, &certificate), Batch::default(), ahead);
+        failed.expect_err("it crashes");
+        assert_eq!((ledger.tip(), store.rows()), (tip, rows));
+        // What was taken out of memory is read again.
+        assert_eq!(ledger.validate_decided(&built.block).expect("valid").batch, built.executed.batch);
+    }
 }
 
 #[test]

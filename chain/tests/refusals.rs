@@ -426,7 +426,7 @@ fn a_store_is_opened_with_its_own_genesis_file_only() {
     let with_format = |format: u8| {
         let mut batch = Batch::default();
         batch.put(Family::Meta, b"format".to_vec(), vec![1, 0, 0, 0, format]);
-        store.write(batch, Durability::Synced).expect("memory");
+        store.write(&batch, Durability::Synced).expect("memory");
         Ledger::open(store.clone(), right.clone(), false)
     };
     assert!(with_format(1).is_ok());

@@ -60,8 +60,8 @@ proptest! {
                 Step::Delete(case, place) => batch.delete(Family::Reports, key(case, *place)),
                 Step::ToFiles => disk.compact().expect("compacts"),
             }
-            memory.write(batch.clone(), Durability::Synced).expect("writes");
-            disk.write(batch, Durability::Synced).expect("writes");
+            memory.write(&batch, Durability::Synced).expect("writes");
+            disk.write(&batch, Durability::Synced).expect("writes");
         }
         for case in &asked {
             let next = prefix_end(case);

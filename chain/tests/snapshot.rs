@@ -376,7 +376,7 @@ fn there_is_no_snapshot_of_genesis_and_none_that_nobody_takes() {
     // A store that lost a row makes none either.
     let mut batch = Batch::default();
     batch.delete(Family::Blocks, 1u64.to_be_bytes().to_vec());
-    store.write(batch, Durability::Synced).expect("memory");
+    store.write(&batch, Durability::Synced).expect("memory");
     assert!(matches!(create(store.as_ref(), &genesis(), &mut sink), Err(SnapshotError::Store(_))));
 }
 

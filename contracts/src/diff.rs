@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::definition::{Attribute, Definition, Lock, Rule, Trigger};
+use crate::definition::{Attribute, Definition, Lock, Rule, Status, Trigger};
 use crate::effect::Directory;
 use crate::name::{AuthorityId, Code};
 
@@ -79,26 +79,51 @@ pub enum MappingFault {
 /// # Errors
 /// The first fault, in the order of the old version's statuses.
 pub fn check_mapping(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Result<(), MappingFault> {
-    if new.language() < old.language() {
-        return Err(MappingFault::OlderLanguage);
-    }
-    let on_ledger = |definition: &Definition, code: &Code| {
-        definition.status(code.as_str()).filter(|status| status.ledger_as.is_none()).cloned()
-    };
-    for from in old.statuses().iter().filter(|status| status.ledger_as.is_none()) {
-        let to = mapping.get(&from.code).ok_or_else(|| MappingFault::Missing(from.code.clone()))?;
-        let to = on_ledger(new, to).ok_or_else(|| MappingFault::NotNew(from.code.clone()))?;
-        let alike = |attribute: &Attribute| {
-            let same = to.attribute(&attribute.code);
-            same.is_none_or(|same| std::mem::discriminant(&same.holds) == std::mem::discriminant(&attribute.holds))
-        };
-        if to.precision != from.precision || !from.attributes.iter().all(alike) {
-            return Err(MappingFault::Unlike(from.code.clone()));
-        }
-    }
-    match mapping.keys().find(|code| on_ledger(old, code).is_none()) {
-        Some(code) => Err(MappingFault::NotOld(code.clone())),
+    match mapping_faults(old, new, mapping).into_iter().next() {
+        Some(fault) => Err(fault),
         None => Ok(()),
+    }
+}
+
+/// All that is wrong with a mapping: an older language alone, else by the old version's statuses, one fault each at the
+/// most, then what is no status of it. Empty for a mapping that [`check_mapping`] takes.
+#[must_use]
+pub fn mapping_faults(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Vec<MappingFault> {
+    if new.language() < old.language() {
+        return vec![MappingFault::OlderLanguage];
+    }
+    let may_stand = |definition: &Definition, code: &Code| on_ledger(definition, code).is_some();
+    let from = old.statuses().iter().filter(|status| status.ledger_as.is_none());
+    let mut faults: Vec<MappingFault> = from.filter_map(|from| fault_of(from, new, mapping)).collect();
+    let others = mapping.keys().filter(|code| !may_stand(old, code));
+    faults.extend(others.map(|code| MappingFault::NotOld(code.clone())));
+    faults
+}
+
+/// A status that may stand on the ledger.
+fn on_ledger<'d>(definition: &'d Definition, code: &Code) -> Option<&'d Status> {
+    definition.status(code.as_str()).filter(|status| status.ledger_as.is_none())
+}
+
+fn fault_of(from: &Status, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Option<MappingFault> {
+    let Some(to) = mapping.get(&from.code) else { return Some(MappingFault::Missing(from.code.clone())) };
+    let Some(to) = on_ledger(new, to) else { return Some(MappingFault::NotNew(from.code.clone())) };
+    let alike = |attribute: &Attribute| {
+        let same = to.attribute(&attribute.code);
+        same.is_none_or(|same| std::mem::discriminant(&same.holds) == std::mem::discriminant(&attribute.holds))
+    };
+    let is_alike = to.precision == from.precision && from.attributes.iter().all(alike);
+    (!is_alike).then(|| MappingFault::Unlike(from.code.clone()))
+}
+
+impl MappingFault {
+    /// The status of the old version it is about; none if it is about the versions as a whole.
+    #[must_use]
+    pub fn status(&self) -> Option<&Code> {
+        match self {
+            Self::OlderLanguage => None,
+            Self::Missing(code) | Self::NotOld(code) | Self::NotNew(code) | Self::Unlike(code) => Some(code),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ mod processes;
 mod submission;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(in crate::api) mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

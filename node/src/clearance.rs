@@ -1,5 +1,6 @@
 //! What the answer of a clearance check proves to whoever has the genesis file: that the ledger gave it, in which block,
-//! and that the nodes of all that may raise a lock signed that they know that block. Must never trust the node that
+//! to this question, under which process the case stands, also where that was adopted by vote, and that the nodes of all
+//! that may raise a lock by it signed that they know that block. Must never trust the node that
 //! answered, nor read a clock: how old a beat was at the answer is that node's word alone.
 
 use laufzettel_chain::certificate::Certificate;
@@ -7,13 +8,19 @@ use laufzettel_chain::codec::decode;
 use laufzettel_chain::crypto::Hash;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::header::Header;
+use laufzettel_chain::ids::{CaseId, ItemDigest};
+use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::ledger::PROTOCOL_VERSION_MAX;
 use laufzettel_chain::light::{LightClient, LightError};
+use laufzettel_chain::proof::process::{ProcessProofError, ProvenProcess};
 use laufzettel_chain::receipt::{ANSWER_LOCKED, ANSWER_NO_LOCK, Receipt, ReceiptProof};
 use laufzettel_chain::registry::Purpose;
 use laufzettel_chain::vote::{Beat, Signed};
-use laufzettel_contracts::{Code, Definition};
+use laufzettel_contracts::Code;
 use laufzettel_proto::v1;
 use thiserror::Error;
+
+use crate::api::convert;
 
 /// What may set a lock may have waited for so long when the beat was signed.
 const PENDING_MAX_MS: u64 = 2_000;
@@ -30,6 +37,23 @@ pub enum ClearanceError {
     /// The receipt is not of that block, or not of this check.
     #[error("the receipt is not in the block, or is of another check")]
     Receipt,
+    /// What was checked is something else.
+    #[error("the check on the ledger is of another case or another act")]
+    Question,
+    /// The process of the case is not proven.
+    #[error("the process of the case is not proven: {0}")]
+    Process(#[from] ProcessProofError),
+    /// The process is proven at a height below the receipt's.
+    #[error("the process of the case is proven at height {found}, below height {wanted} of the receipt")]
+    OldProcess {
+        /// Height of the proof of the process.
+        found: u64,
+        /// Height of the receipt.
+        wanted: u64,
+    },
+    /// The process does not know the act.
+    #[error("the process that the case stands under has no status {0}")]
+    Status(String),
     /// The receipt says something else.
     #[error("the receipt's answer is {answer}, the verdict is {verdict}")]
     Verdict {
@@ -53,18 +77,22 @@ pub struct Proven {
     pub height: u64,
     /// Its time, milliseconds UTC.
     pub time_ms: u64,
+    /// Id and version of the definition that the case stands under.
+    pub process: (String, u32),
+    /// Whether that was adopted by vote.
+    pub voted: bool,
     /// Authorities whose signed beats were checked.
     pub beats: Vec<String>,
 }
 
-/// Checks an answer to a check of an announcement (of a restricted status: of its class) in a case of this process.
-/// Nothing is proven, and `None` given, by an answer that says of itself that it is not current.
+/// Checks an answer to a check of the announcement of an act, by its status code, in a case. Nothing is proven, and `None`
+/// given, by an answer that says of itself that it is not current.
 ///
 /// # Errors
 /// It does not hold.
 pub fn verify(
     genesis: &Genesis,
-    (definition, announcement): (&Definition, &Code),
+    (case, status): (&CaseId, &str),
     answer: &v1::CheckClearanceResponse,
 ) -> Result<Option<Proven>, ClearanceError> {
     if answer.verdict() == v1::ClearanceVerdict::NotCurrent {
@@ -75,8 +103,20 @@ pub fn verify(
     let header: Header = decode(&head.header).map_err(|_| ClearanceError::Malformed("the header"))?;
     let certificate: Certificate =
         decode(&head.certificate).map_err(|_| ClearanceError::Malformed("the certificate"))?;
-    LightClient::new(genesis).verify(&header, &certificate)?;
+    let light = LightClient::new(genesis);
+    light.verify(&header, &certificate)?;
+    let process = answer.process.as_ref().ok_or(ClearanceError::Malformed("the proof of the process"))?;
+    let process =
+        convert::process_proof_from(process).map_err(|_| ClearanceError::Malformed("the proof of the process"))?;
+    let ProvenProcess { height, definition, voted } = process.verify(&light, genesis, case)?;
+    if height < header.height {
+        return Err(ClearanceError::OldProcess { found: height, wanted: header.height });
+    }
+    let known = definition.status(status).ok_or_else(|| ClearanceError::Status(status.to_owned()))?;
+    // Only the class of a restricted status stands on the ledger.
+    let announcement = known.ledger_as.as_ref().unwrap_or(&known.code);
     let receipt = receipt(proof, answer, &header.receipts_root)?;
+    asked(&answer.item, &receipt.item, (case, announcement))?;
     let wanted = match answer.verdict() {
         v1::ClearanceVerdict::Locked => ANSWER_LOCKED,
         _ => ANSWER_NO_LOCK,
@@ -95,7 +135,20 @@ pub fn verify(
             }
         }
     }
-    Ok(Some(Proven { height: header.height, time_ms: header.time_ms, beats }))
+    let process = (definition.id().to_owned(), definition.version());
+    Ok(Some(Proven { height: header.height, time_ms: header.time_ms, process, voted, beats }))
+}
+
+/// That the item of the receipt asks about this announcement in this case.
+fn asked(bytes: &[u8], digest: &ItemDigest, (case, announcement): (&CaseId, &Code)) -> Result<(), ClearanceError> {
+    if ItemDigest::of(bytes) != *digest {
+        return Err(ClearanceError::Question);
+    }
+    let item = Item::decode_in(bytes, PROTOCOL_VERSION_MAX).map_err(|_| ClearanceError::Malformed("the check"))?;
+    match item.action {
+        Action::ClearanceCheck { status } if item.case == Some(*case) && status == *announcement => Ok(()),
+        _ => Err(ClearanceError::Question),
+    }
 }
 
 fn receipt(

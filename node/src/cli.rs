@@ -17,6 +17,7 @@ mod gov;
 mod inbox;
 mod init;
 mod keys;
+mod mapping;
 mod output;
 mod process;
 mod snapshot;
@@ -138,7 +139,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<(), Fault> {
         Command::Watch(command) => block_on(command.run(&target, output)),
         Command::Verify(command) => command.run(home, output),
         Command::Process(command) => block_on(command.run(home, &target, output)),
-        Command::Gov(command) => block_on(command.run(&target, output)),
+        Command::Gov(command) => block_on(command.run(home, &target, output)),
     }
 }
 

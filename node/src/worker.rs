@@ -13,7 +13,7 @@ use laufzettel_chain::codec::{decode, encode};
 use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
 use laufzettel_chain::item::{Action as ItemAction, Item};
-use laufzettel_chain::ledger::{Ledger, ValidateError};
+use laufzettel_chain::ledger::{Ahead, Ledger, ValidateError};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
@@ -62,6 +62,9 @@ pub struct Worker {
     ledger: Ledger,
     /// Blocks that were executed, and what they do. The body that was executed is the one that is committed.
     overlays: BTreeMap<BlockId, (Arc<Block>, Executed)>,
+    /// The block after the tip, if it was executed while the tip was being written. No answer to anyone who asks whether
+    /// a block is valid: its signatures were not verified.
+    ahead: Option<(Arc<Block>, Executed)>,
     log: BTreeMap<u64, Height>,
     log_end: u64,
     pending: BTreeMap<BlockId, Height>,
@@ -96,7 +99,7 @@ impl Worker {
             log_end,
             slots: slots_found,
         };
-        Ok((Self { ledger, overlays: BTreeMap::new(), log, log_end, pending, slots }, recovered))
+        Ok((Self { ledger, overlays: BTreeMap::new(), ahead: None, log, log_end, pending, slots }, recovered))
     }
     /// The ledger.
     #[must_use]
@@ -129,7 +132,7 @@ impl Worker {
                 self.persist(&log, &blocks, watermark.as_ref())?;
                 Input::Persisted { ticket }
             }
-            Action::Commit { ticket, block, certificate } => self.commit(ticket, &block, &certificate)?,
+            Action::Commit { ticket, block, certificate, next } => self.commit(ticket, &block, &certificate, next)?,
             Action::ReadBlocks { ticket, from, max_bytes, max_count } => {
                 answer_sync(self.ledger.store().as_ref(), ticket, from, max_bytes, max_count)?
             }
@@ -181,17 +184,17 @@ impl Worker {
         self.overlays.insert(block.id(), (block, executed));
     }
     fn validate(&mut self, block: &Arc<Block>) -> Result<Result<(), BlockFault>, StoreError> {
-        self.judge(block, Ledger::validate)
+        self.judge(block, |ledger, block| ledger.validate(block))
     }
     fn judge(
         &mut self,
         block: &Arc<Block>,
-        how: fn(&Ledger, &Block) -> Result<Executed, ValidateError>,
+        how: fn(&mut Ledger, &Block) -> Result<Executed, ValidateError>,
     ) -> Result<Result<(), BlockFault>, StoreError> {
         if self.overlays.contains_key(&block.id()) {
             return Ok(Ok(()));
         }
-        match catch_unwind(AssertUnwindSafe(|| how(&self.ledger, block))) {
+        match catch_unwind(AssertUnwindSafe(|| how(&mut self.ledger, block))) {
             Ok(Ok(executed)) => {
                 self.keep_overlay(block.clone(), executed);
                 Ok(Ok(()))
@@ -222,7 +225,7 @@ impl Worker {
             self.pending.insert(block.id(), block.header.height);
         }
         if !batch.writes.is_empty() {
-            self.ledger.store().write(batch, Durability::Synced)?;
+            self.ledger.store().write(&batch, Durability::Synced)?;
         }
         if let Some(watermark) = watermark {
             let (slot, bytes) = watermark.slot();
@@ -230,8 +233,17 @@ impl Worker {
         }
         Ok(())
     }
-    fn commit(&mut self, ticket: Ticket, block: &Arc<Block>, certificate: &Certificate) -> Result<Input, WorkerError> {
+    fn commit(
+        &mut self,
+        ticket: Ticket,
+        block: &Arc<Block>,
+        certificate: &Certificate,
+        next: Option<Arc<Block>>,
+    ) -> Result<Input, WorkerError> {
         let (id, height) = (block.id(), block.header.height);
+        if let Some((block, executed)) = self.ahead.take().filter(|(block, _)| block.id() == id) {
+            self.keep_overlay(block, executed);
+        }
         // A block that was synced is executed only here; its certificate was verified before.
         if let Err(fault) = self.judge(block, Ledger::validate_decided)? {
             return Ok(Input::CommitFailed { ticket, height, fault });
@@ -249,12 +261,27 @@ impl Worker {
             with.delete(Family::Pending, pending.0.to_vec());
         }
         with.put(Family::Meta, LOG_END.to_vec(), self.log_end.to_be_bytes().to_vec());
-        let tip = self.ledger.commit(&block, executed, certificate, with)?;
+        let tip = match next.filter(|next| next.header.previous == id) {
+            Some(next) => {
+                let execute = |ahead: Ahead<'_>| execute_ahead(ahead, next);
+                let (tip, ahead) = self.ledger.commit_meanwhile((&block, executed, certificate), with, execute)?;
+                self.ahead = ahead;
+                tip
+            }
+            None => self.ledger.commit(&block, executed, certificate, with)?,
+        };
         self.overlays.clear();
         self.log.retain(|_, of| *of > height);
         self.pending.retain(|_, of| *of > height);
         Ok(Input::Committed { ticket, tip: Box::new(tip.as_ref().clone()), finals, clearance })
     }
+}
+
+/// Executes the next block while the one below it is being written. Its certificate is verified before its own commit,
+/// and what is wrong with it is found there; until then nobody is told anything of it.
+fn execute_ahead(mut ahead: Ahead<'_>, block: Arc<Block>) -> Option<(Arc<Block>, Executed)> {
+    let executed = catch_unwind(AssertUnwindSafe(|| ahead.validate_decided(&block)));
+    Some((block, executed.ok()?.ok()?))
 }
 
 /// Whether the body is the one the header names: the root covers payloads and signatures, a payload covers its items.

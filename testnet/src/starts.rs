@@ -195,7 +195,7 @@ fn data_folders() -> Vec<Case> {
             let store = RocksStore::open(&home.join("data/db")).unwrap();
             let mut batch = Batch::default();
             batch.put(Family::Meta, key.to_vec(), value.to_vec());
-            store.write(batch, Durability::Synced).unwrap();
+            store.write(&batch, Durability::Synced).unwrap();
         })
     };
     let damage = |name: &'static str| -> Spoil {

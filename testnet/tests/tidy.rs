@@ -242,7 +242,14 @@ fn libraries_stay_behind_their_doors() {
     only_in("RocksDB stops at chain/src/storage/rocks.rs", &["rocksdb::"], |source| {
         source.path == "chain/src/storage/rocks.rs"
     });
-    let parallel = ["execute.rs", "execute/closed.rs", "ledger.rs", "tree/update.rs", "snapshot/import/cases.rs"];
+    let parallel = [
+        "execute.rs",
+        "execute/closed.rs",
+        "ledger.rs",
+        "ledger/commit.rs",
+        "tree/update.rs",
+        "snapshot/import/cases.rs",
+    ];
     only_in("work is spread over cores in chain's execution, tree and import", &["rayon"], |source| {
         source.path.strip_prefix("chain/src/").is_some_and(|file| parallel.contains(&file))
     });

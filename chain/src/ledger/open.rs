@@ -211,7 +211,7 @@ impl Ledger {
         }
         put_tip(&mut batch, &genesis_header(genesis, root), None, &ProposerOrder::default());
         put_identity(&mut batch, genesis);
-        store.write(batch, Durability::Synced)?;
+        store.write(&batch, Durability::Synced)?;
         Ok(())
     }
 }

@@ -35,7 +35,11 @@ pub(crate) fn text_at(read: &dyn Read, place: &Position) -> Result<String, Store
     String::from_utf8(change_at(read, place)?.text).map_err(damaged)
 }
 
-fn change_at(read: &dyn Read, place: &Position) -> Result<Change, StoreError> {
+/// What a proposal says, from the item at its place.
+///
+/// # Errors
+/// The store failed, or does not have the item.
+pub(crate) fn change_at(read: &dyn Read, place: &Position) -> Result<Change, StoreError> {
     let row = item_row(place.height, place.transaction, usize::from(place.item));
     let bytes = read.get(Family::Items, &row)?;
     let bytes = bytes.ok_or_else(|| damaged(format!("the proposal of height {} is gone", place.height)))?;

@@ -181,7 +181,7 @@ impl Import {
         }
         let mut batch = Batch::default();
         put_unfinished(&mut batch, manifest.header.height);
-        store.write(batch, Durability::Synced)?;
+        store.write(&batch, Durability::Synced)?;
         let progress =
             Progress { values: Values::default(), chain: Chain::new(&genesis, &manifest), cases: Cases::default() };
         Ok(Self { store, genesis, manifest, next: 0, progress, registry: None })
@@ -224,7 +224,7 @@ impl Import {
             Fault::False(what) => ImportError::Content { index, kind, what },
             Fault::Store(error) => ImportError::Store(error),
         })?;
-        self.store.write(batch, Durability::Buffered)?;
+        self.store.write(&batch, Durability::Buffered)?;
         self.progress = progress;
         self.next = self.next.saturating_add(1);
         Ok(())
@@ -287,7 +287,7 @@ impl Import {
         }
         let mut batch = Batch::default();
         let (order, values) = self.put_values(&mut batch)?;
-        self.store.write(batch, Durability::Buffered)?;
+        self.store.write(&batch, Durability::Buffered)?;
         let all = values.saturating_add(self.progress.cases.count());
         let height = self.height();
         let root = build::build(self.store.as_ref(), height, &mut |done| progress(done, all))?;
@@ -301,7 +301,7 @@ impl Import {
         stored::put_tip(&mut batch, header, Some(&self.manifest.certificate), &order);
         Pruned::all_below(height.saturating_add(1)).put(&mut batch);
         put_identity(&mut batch, &self.genesis);
-        self.store.write(batch, Durability::Synced)?;
+        self.store.write(&batch, Durability::Synced)?;
         Ok(stored_tip(self.store.as_ref(), &self.genesis.registry)?.0)
     }
     /// State values that are no case's; the proposer order, and how many there are.

@@ -46,6 +46,13 @@ impl CaseCache {
     pub fn get(&self, id: &CaseId) -> Option<Arc<OpenCase>> {
         self.cases.get(id).map(|(_, case)| case.clone())
     }
+    /// Takes a case out of the cache, for whoever puts it back as the next block leaves it.
+    pub(crate) fn take(&mut self, id: &CaseId) -> Option<Arc<OpenCase>> {
+        let (put, case) = self.cases.remove(id)?;
+        self.order.remove(&put);
+        self.weight = self.weight.saturating_sub(weight(&case));
+        Some(case)
+    }
     /// Weight of all that is kept, in reports.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -53,14 +60,14 @@ impl CaseCache {
     }
     /// Keeps a case as a committed block closed it, in place of what was kept of it.
     pub fn put(&mut self, id: CaseId, case: Arc<OpenCase>) {
-        self.remove(&id);
+        self.take(&id);
         self.puts = self.puts.saturating_add(1);
         self.weight = self.weight.saturating_add(weight(&case));
         self.order.insert(self.puts, id);
         self.cases.insert(id, (self.puts, case));
         while self.weight > self.weight_max {
             let Some(oldest) = self.order.first_key_value().map(|(_, id)| *id) else { break };
-            self.remove(&oldest);
+            self.take(&oldest);
         }
     }
     /// Keeps cases as a committed block closed them.
@@ -72,11 +79,5 @@ impl CaseCache {
     /// Forgets all of them.
     pub fn clear(&mut self) {
         *self = Self::new(self.weight_max);
-    }
-    fn remove(&mut self, id: &CaseId) {
-        if let Some((put, case)) = self.cases.remove(id) {
-            self.order.remove(&put);
-            self.weight = self.weight.saturating_sub(weight(&case));
-        }
     }
 }

@@ -63,7 +63,7 @@ impl FaultyStore {
         let disk = self.disk();
         let mut rows = disk.durable.clone();
         for batch in disk.unsynced.iter().take(unsynced_kept) {
-            apply(&mut rows, batch.clone());
+            apply(&mut rows, batch);
         }
         rows
     }
@@ -92,7 +92,7 @@ impl Read for FaultyStore {
 }
 
 impl Store for FaultyStore {
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         let mut disk = self.disk();
         let failed = || StoreError::Failed("the simulated machine is off".to_owned());
         if disk.crashed {
@@ -107,7 +107,7 @@ impl Store for FaultyStore {
         if durability == Durability::Synced {
             let unsynced = std::mem::take(&mut disk.unsynced);
             for earlier in unsynced {
-                apply(&mut disk.durable, earlier);
+                apply(&mut disk.durable, &earlier);
             }
         }
         if disk.plan == Some(CrashPoint::After(disk.writes)) {

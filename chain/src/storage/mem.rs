@@ -38,11 +38,11 @@ impl MemStore {
 pub struct MemSnapshot(Arc<Rows>);
 
 /// Applies a batch to rows.
-pub fn apply(rows: &mut Rows, batch: Batch) {
-    for (family, key, value) in batch.writes {
+pub fn apply(rows: &mut Rows, batch: &Batch) {
+    for (family, key, value) in &batch.writes {
         match value {
-            Some(value) => rows.insert((family, key), value),
-            None => rows.remove(&(family, key)),
+            Some(value) => rows.insert((*family, key.clone()), value.clone()),
+            None => rows.remove(&(*family, key.clone())),
         };
     }
 }
@@ -80,7 +80,7 @@ impl Read for MemStore {
 }
 
 impl Store for MemStore {
-    fn write(&self, batch: Batch, _durability: Durability) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, _durability: Durability) -> Result<(), StoreError> {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         apply(Arc::make_mut(&mut rows), batch);
         Ok(())

@@ -199,17 +199,17 @@ impl Read for RocksSnapshot<'_> {
 }
 
 impl Store for RocksStore {
-    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         // Grown bit by bit, a large batch is copied again and again.
         let size = |(_, key, value): &(Family, Vec<u8>, Option<Vec<u8>>)| {
             key.len().saturating_add(value.as_ref().map_or(0, Vec::len)).saturating_add(WRITE_OVERHEAD_BYTES)
         };
         let bytes = batch.writes.iter().map(size).fold(WRITE_OVERHEAD_BYTES, usize::saturating_add);
         let mut writes = WriteBatch::with_capacity_bytes(bytes);
-        for (family, key, value) in batch.writes {
+        for (family, key, value) in &batch.writes {
             match value {
-                Some(value) => writes.put_cf(self.family(family)?, key, value),
-                None => writes.delete_cf(self.family(family)?, key),
+                Some(value) => writes.put_cf(self.family(*family)?, key, value),
+                None => writes.delete_cf(self.family(*family)?, key),
             }
         }
         let mut options = WriteOptions::default();

@@ -152,12 +152,12 @@ pub(crate) fn build(store: &dyn Store, version: Height, after: &mut dyn FnMut(u6
             builder.add(*position, TreeHasher::hash(&value), &mut batch)?;
             done = done.saturating_add(1);
         }
-        store.write(batch, Durability::Buffered)?;
+        store.write(&batch, Durability::Buffered)?;
         after(done);
     }
     let mut batch = Batch::default();
     let root = builder.finish(&mut batch)?;
-    store.write(batch, Durability::Buffered)?;
+    store.write(&batch, Durability::Buffered)?;
     Ok(root)
 }
 

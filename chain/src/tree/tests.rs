@@ -50,7 +50,7 @@ fn play(heights: &Heights, own: bool) -> (MemStore, Vec<Hash>) {
             let updated = put_each(&store, height, &changes).expect("memory");
             (updated.root, finish(height, updated, changes).expect("memory"))
         };
-        store.write(batch, Durability::Synced).expect("memory");
+        store.write(&batch, Durability::Synced).expect("memory");
         roots.push(root);
     }
     (store, roots)
@@ -84,7 +84,7 @@ fn keys_that_part_late_hang_deep() {
     let store = MemStore::default();
     let start = vec![Change { key: StateKey::Epoch, value: Some(vec![1]), previous: None }];
     let (_, batch) = put(&store, 0, start).expect("memory");
-    store.write(batch, Durability::Synced).expect("memory");
+    store.write(&batch, Durability::Synced).expect("memory");
     let updated = update::put(&store, 1, &leaves).expect("memory").expect("a tree");
     let stored = StoredTree(&store);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);
@@ -92,6 +92,6 @@ fn keys_that_part_late_hang_deep() {
     let deepest = updated.nodes.writes.iter().map(|(_, row, _)| row.len()).max();
     assert_eq!(deepest, Some(row_of_node(1, &[0; 32], 64).len()));
     assert!(tree.get_root_hash(1).is_err(), "nothing is written yet");
-    store.write(updated.nodes, Durability::Synced).expect("memory");
+    store.write(&updated.nodes, Durability::Synced).expect("memory");
     assert_eq!(tree.get_root_hash(1).expect("written").0, updated.root);
 }

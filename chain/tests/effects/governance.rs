@@ -69,16 +69,16 @@ impl Scene {
         assert_eq!(receipt.revision, 0);
         (receipt.item, receipt.code)
     }
-    fn propose(&mut self, by: usize, change: Change) -> (ItemDigest, Code) {
+    pub(crate) fn propose(&mut self, by: usize, change: Change) -> (ItemDigest, Code) {
         self.govern_with(by, "governance", &Action::Propose(Box::new(change)))
     }
-    fn vote(&mut self, by: usize, proposal: ItemDigest, yes: bool) -> Code {
+    pub(crate) fn vote(&mut self, by: usize, proposal: ItemDigest, yes: bool) -> Code {
         self.govern_with(by, "governance", &Action::Vote { proposal, yes }).1
     }
     fn proposal(&self, item: &ItemDigest) -> Proposal {
         governance::proposal(self.store.as_ref(), item).expect("memory").expect("there")
     }
-    fn opens(&mut self, number: u8, version: u32) -> Code {
+    pub(crate) fn opens(&mut self, number: u8, version: u32) -> Code {
         let open = Action::OpenCase { definition: "stop".to_owned(), version };
         let item = self.item(case(number), &open, None);
         self.send(OFFICE, vec![item])[0].code
@@ -320,14 +320,8 @@ pub(crate) fn text_of(version: u32) -> String {
     if version == 1 { STOP.to_owned() } else { String::from_utf8(renaming(version).text).expect("a text") }
 }
 
-/// The text of the calendars that count after these changes.
-pub(crate) fn counting_text(voted: &[Voted]) -> String {
-    let place = (2..).zip(voted).find(|(_, change)| **change == Voted::Calendars);
-    place.map_or_else(|| CALENDARS_DE.to_owned(), |(version, _)| calendars(version))
-}
-
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
-fn renaming(version: u32) -> Change {
+pub(crate) fn renaming(version: u32) -> Change {
     renaming_from(STOP, version)
 }
 

@@ -13,7 +13,7 @@ use laufzettel_contracts::effect::EffectId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fixture::{HOUR_MS, at_ms, case, code, commit, on_day, opens, slot_of};
+use crate::fixture::{HOUR_MS, at_ms, case, catch_up, code, commit, on_day, opens, slot_of};
 use crate::joined::{compared, join};
 use crate::world::{COURT, FOREIGNERS, OFFICE, POLICE, Scene, genesis, open, with_outcome};
 
@@ -150,6 +150,12 @@ proptest! {
                 commit(&mut ledger, block, executed);
             }
             prop_assert_eq!(&*store.rows(), &*scene.store.rows());
+            let store = Arc::new(MemStore::default());
+            let mut ledger = open(store.clone());
+            ledger.cache_cases(bound);
+            catch_up(&mut ledger, &scene.blocks);
+            prop_assert_eq!(&*store.rows(), &*scene.store.rows());
+            prop_assert_eq!(ledger.tip().next_due_ms, scene.ledger.tip().next_due_ms);
         }
         let kept = scene.store.scan(Family::Index, &[], &[0xff; 64], usize::MAX).expect("memory");
         prop_assert_eq!(index::rebuild(scene.store.as_ref(), scene.ledger.registry()).expect("memory"), kept);

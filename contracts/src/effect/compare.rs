@@ -297,7 +297,9 @@ fn what(effects: &Effects, kind: &EffectDeviationKind) -> String {
 fn unknown(now: &Side<'_>, draft: &Side<'_>, difference: &mut Difference) {
     for entry in draft.case.entries() {
         let code = &entry.report.status;
-        let Some(known) = now.definition.status(code.as_str()) else { continue };
+        // The draft may read it under another name.
+        let read_now = now.case.entry(&entry.slot).map_or(code, |entry| &entry.report.status);
+        let Some(known) = now.definition.status(read_now.as_str()) else { continue };
         let Some(status) = draft.definition.status(code.as_str()) else {
             count(difference.unknown_statuses.entry(code.clone()).or_default());
             continue;

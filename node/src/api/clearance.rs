@@ -12,6 +12,7 @@ use std::time::Duration;
 use laufzettel_chain::codec::encode;
 use laufzettel_chain::ids::{BlockId, CaseId, Height};
 use laufzettel_chain::ledger::Tip;
+use laufzettel_chain::proof::process::ProcessProof;
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::{ANSWER_LOCKED, Receipt, ReceiptProof};
 use laufzettel_chain::state::case::CaseRow;
@@ -42,6 +43,8 @@ const ANSWER_AGE_MAX_MS: u64 = 15_000;
 /// Who asks what.
 struct Question {
     case: CaseId,
+    /// Id and version of the definition that the case stands under.
+    process: (String, u32),
     /// As it stands on the ledger.
     announcement: Code,
     sources: Vec<Source>,
@@ -63,6 +66,7 @@ pub(super) async fn check(
     };
     let action = v1::item::Action::ClearanceCheck(v1::ClearanceCheck { status: question.announcement.to_string() });
     let signed = author::sign(backend, caller, submissions.source_system(), &order, vec![action])?;
+    let item = signed.items.first().cloned().flatten().unwrap_or_default();
     let id = convert::transaction_id(&request.transaction_id)?;
     let patience = Instant::now().checked_add(BLOCK_PATIENCE).map_or(until, |end| end.min(until));
     submissions.submit_own(signed, v1::WaitPolicy::Accepted, patience).await?;
@@ -77,17 +81,18 @@ pub(super) async fn check(
             await_beats(backend, &question, &found.id, until).await;
         }
     }
-    answer(backend, &question, (outcome, block))
+    answer(backend, &question, (outcome, block), item)
 }
 
 /// Reads what is asked, and who may raise a lock against it.
 fn question(backend: &Backend, request: &v1::CheckClearanceRequest) -> Result<Question, Failure> {
     let case = convert::case_id(&request.case_id)?;
     let asked = Code::new(&request.status).map_err(|error| Failure::field("status", error.to_string()))?;
-    let ((announcement, sources), _) = backend.read(|read, tip| {
+    let (question, _) = backend.read(|read, tip| {
         let registry = &tip.registry;
-        let row = CaseRow::load(read, &case)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
-        let definition = row.definition(registry, &case)?;
+        let process = process_of(read, tip, &case)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+        let definition = registry.definition(&process.0, process.1);
+        let definition = definition.ok_or_else(|| Failure::new(Reason::DefinitionNotFound))?;
         let status = definition.status(asked.as_str()).ok_or_else(|| Failure::new(Reason::StatusUnknown))?;
         // Only the class of a restricted status stands on the ledger.
         let announcement = status.ledger_as.clone().unwrap_or_else(|| status.code.clone());
@@ -95,9 +100,17 @@ fn question(backend: &Backend, request: &v1::CheckClearanceRequest) -> Result<Qu
         let holders = followed.map(|followed| followed.case.effects.participants).unwrap_or_default();
         let lock_sources = definition.lock_sources(&announcement);
         let sources = sources::find(registry, &lock_sources.roles, &holders, backend.authority());
-        Ok((announcement, sources))
+        Ok(Question { case, process, announcement, sources })
     })?;
-    Ok(Question { case, announcement, sources })
+    Ok(question)
+}
+
+/// Id and version of the definition that the next block finds a case under.
+fn process_of(read: &dyn Read, tip: &Tip, case: &CaseId) -> Result<Option<(String, u32)>, Failure> {
+    let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
+    let next = tip.header.height.saturating_add(1);
+    let version = tip.registry.version_at(&row.definition, row.version, next);
+    Ok(Some((row.definition, version)))
 }
 
 /// The block with the answer.
@@ -194,6 +207,7 @@ fn answer(
     backend: &Backend,
     question: &Question,
     (outcome, block): (Outcome, Option<Found>),
+    item: Vec<u8>,
 ) -> Result<v1::CheckClearanceResponse, Failure> {
     let now_ms = backend.now_ms();
     let state = backend.state().borrow().clone();
@@ -204,11 +218,13 @@ fn answer(
     let sources: Vec<v1::ClearanceSource> =
         question.sources.iter().map(|source| show(source, &at, &state, told.get(&source.node))).collect();
     let current = sources.iter().all(|source| source.state() == v1::SourceState::Current);
-    let (locks, position): (Vec<v1::Lock>, _) = backend.read(|read, tip| {
+    let ((locks, process, same), position): ((Vec<v1::Lock>, _, _), _) = backend.read(|read, tip| {
         let followed = effects::follow(read, &tip.registry, &question.case, tip.header.time_ms)?;
         let locks = followed.map(|followed| followed.standing_locks()).unwrap_or_default();
         let announcement = question.announcement.to_string();
-        Ok(locks.into_iter().filter(|lock| lock.statuses.contains(&announcement)).collect())
+        let locks = locks.into_iter().filter(|lock| lock.statuses.contains(&announcement)).collect();
+        let same = process_of(read, tip, &question.case)?.as_ref() == Some(&question.process);
+        Ok((locks, process(backend, read, tip, &question.case)?, same))
     })?;
     // A lock that came after the block counts too, and a repeat of an old check must not give an old answer.
     let repeated =
@@ -216,19 +232,30 @@ fn answer(
     let verdict = match &block {
         Some(found) if found.receipt.answer == ANSWER_LOCKED => v1::ClearanceVerdict::Locked,
         _ if !locks.is_empty() => v1::ClearanceVerdict::Locked,
-        Some(_) if current && !repeated => v1::ClearanceVerdict::NoLockKnown,
+        // Others may raise a lock under the process that the case has come to meanwhile.
+        Some(_) if current && !repeated && same => v1::ClearanceVerdict::NoLockKnown,
         _ => v1::ClearanceVerdict::NotCurrent,
     };
     Ok(v1::CheckClearanceResponse {
         verdict: verdict.into(),
         explanation: Some(explain(verdict, block.is_some(), (&sources, backend.authority()))),
         outcome: Some(convert::outcome(outcome)),
+        process: block.as_ref().and(process),
+        item: if block.is_some() { item } else { Vec::new() },
         proof: block.map(|found| found.proof),
         locks,
         sources,
         answered_ms: now_ms,
         position: Some(position),
     })
+}
+
+/// Proof of the process that the case stands under, at the newest block.
+fn process(backend: &Backend, read: &dyn Read, tip: &Tip, case: &CaseId) -> Result<Option<v1::ProcessProof>, Failure> {
+    let Some(certificate) = tip.certificate.clone() else { return Ok(None) };
+    let process = ProcessProof::at_tip(read, &tip.registry, (tip.header.clone(), certificate), case)?;
+    let validators = &backend.genesis().registry.validators;
+    Ok(process.map(|process| convert::process_proof(&process, validators)))
 }
 
 fn show(source: &Source, block: &(Height, BlockId), state: &NodeState, told: Option<&Told>) -> v1::ClearanceSource {

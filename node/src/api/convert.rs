@@ -21,6 +21,9 @@ use super::CALL_TIME_MAX;
 use super::backend::{Outcome, Progress};
 use super::reasons::Reason;
 use super::status::Failure;
+pub use process::{process_proof, process_proof_from};
+
+mod process;
 
 /// The form of proofs.
 pub const PROOF_FORMAT: &str = "laufzettel-case/1";

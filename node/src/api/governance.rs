@@ -9,7 +9,7 @@ use laufzettel_chain::query;
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::governance::{self, Proposal, Standing};
 use laufzettel_contracts::diff::{self, Gain, GainKind};
-use laufzettel_contracts::{AuthorityId, Calendars, Definition, Finding, Labels, Language};
+use laufzettel_contracts::{AuthorityId, Calendars, Code, Definition, Finding, Labels, Language};
 use laufzettel_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -65,7 +65,10 @@ impl v1::governance_service_server::GovernanceService for Governance {
                 let (Some(found), None) = (fitting.next(), fitting.next()) else {
                     return Err(Failure::new(Reason::ProposalNotFound));
                 };
-                let text = query::proposal_text(read, &found)?;
+                let (text, moves) = query::proposal_text(read, &found)?;
+                let pair =
+                    |(from, to): (&Code, &Code)| v1::StatusMapping { from: from.to_string(), to: to.to_string() };
+                let moves = moves.iter().map(pair).collect();
                 let gains = match found.kind {
                     ProposalKind::Calendars => Vec::new(),
                     ProposalKind::Definition => match Definition::check(&text) {
@@ -74,7 +77,7 @@ impl v1::governance_service_server::GovernanceService for Governance {
                     },
                 };
                 let proposal = Some(message(&tip.registry, &found));
-                Ok(v1::GetProposalResponse { proposal, text, gains, authority, position: None })
+                Ok(v1::GetProposalResponse { proposal, text, gains, authority, position: None, moves })
             })
             .await?;
         answer.position = Some(position);

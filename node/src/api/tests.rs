@@ -70,7 +70,7 @@ fn genesis() -> Arc<Genesis> {
 }
 
 /// Two authorities of these roles, the first of which has the node, and a process.
-fn genesis_of([first, second]: [&str; 2], definition: &str) -> Arc<Genesis> {
+pub(in crate::api) fn genesis_of([first, second]: [&str; 2], definition: &str) -> Arc<Genesis> {
     let cards = vec![card("de-bamf", first, 10, "de-bamf"), card("sn-zab", second, 20, "sn-zab")];
     let definition = definition.to_owned();
     let mut made =
@@ -109,10 +109,13 @@ async fn decide(mut ledger: Ledger, mut submits: mpsc::Receiver<Submit>, tip: wa
     }
 }
 
-struct Node {
+/// A node in memory.
+pub(in crate::api) struct Node {
     api: Api,
     stop: CancellationToken,
-    genesis: Arc<Genesis>,
+    pub(in crate::api) genesis: Arc<Genesis>,
+    pub(in crate::api) backend: Arc<Backend>,
+    pub(in crate::api) store: Arc<dyn Store>,
     root: CertificateFiles,
     folder: tempfile::TempDir,
 }
@@ -122,7 +125,8 @@ impl Node {
         Self::of(genesis()).await
     }
 
-    async fn of(genesis: Arc<Genesis>) -> Self {
+    /// A node of a network.
+    pub(in crate::api) async fn of(genesis: Arc<Genesis>) -> Self {
         Self::in_state(genesis, NodeState { sync: Sync::InSync, ..NodeState::default() }).await
     }
 
@@ -134,7 +138,7 @@ impl Node {
         let (submit, submits) = mpsc::channel(16);
         let backend = Backend::new(BackendParts {
             authority: "de-bamf".into(),
-            store,
+            store: store.clone(),
             genesis: genesis.clone(),
             verified: ledger.verified().clone(),
             tip,
@@ -164,12 +168,13 @@ impl Node {
             source_system: "test".into(),
         };
         let stop = CancellationToken::new();
-        let api = Api::start(&config, Arc::new(backend), Arc::default(), stop.clone()).await.unwrap();
-        Self { api, stop, genesis, root, folder }
+        let backend = Arc::new(backend);
+        let api = Api::start(&config, backend.clone(), Arc::default(), stop.clone()).await.unwrap();
+        Self { api, stop, genesis, backend, store, root, folder }
     }
 
     /// A connection with a certificate of this authority.
-    async fn connect(&self, authority: &str) -> Channel {
+    pub(in crate::api) async fn connect(&self, authority: &str) -> Channel {
         let profile = self.folder.path().join(authority);
         std::fs::create_dir_all(&profile).unwrap();
         std::fs::write(profile.join("ca.pem"), &self.root.certificate).unwrap();
@@ -181,7 +186,8 @@ impl Node {
     }
 }
 
-fn report(id: u8, case: u8) -> v1::ReportStatusRequest {
+/// A report that the node signs.
+pub(in crate::api) fn report(id: u8, case: u8) -> v1::ReportStatusRequest {
     let today = i32::try_from(now_ms() / 86_400_000).unwrap() - 1;
     v1::ReportStatusRequest {
         transaction_id: vec![id; 16],

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 
 use super::client::Target;
 use super::fault::Fault;
+use super::mapping::Mapping;
 use super::output::Output;
+use super::process::simulate;
 use super::submit;
 use super::words::{hex, random_id, uuid};
 use crate::client::Author;
@@ -63,12 +65,14 @@ pub(super) enum Gov {
         /// Only show what it would bring to whom, and who would have to agree.
         #[arg(long)]
         dry_run: bool,
-        /// Move the open cases of the newest version to this one; statuses keep their names where --map says nothing else.
-        #[arg(long)]
-        move_cases: bool,
-        /// With --move-cases: how reports of a status are read from then on.
-        #[arg(long = "map", value_name = "OLD=NEW", requires = "move_cases")]
-        map: Vec<String>,
+        #[command(flatten)]
+        mapping: Mapping,
+        /// First have the node on this machine try it on its cases, and show what it would change there.
+        #[arg(long = "try")]
+        tried: bool,
+        /// With --try: the node's configuration [default: HOME/config.toml].
+        #[arg(long, requires = "tried")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         signing: Signing,
     },
@@ -95,18 +99,36 @@ pub(super) enum Gov {
         /// Print the proposed text and nothing else.
         #[arg(long)]
         text: bool,
+        /// Print how it moves cases and nothing else: OLD=NEW a line, as --mapping takes it.
+        #[arg(long, conflicts_with = "text")]
+        mapping: bool,
+        /// Have the node on this machine try it on its cases, in force from now on, and show what it would change there.
+        #[arg(long = "try", conflicts_with_all = ["text", "mapping"])]
+        tried: bool,
+        /// With --try: the node's configuration [default: HOME/config.toml].
+        #[arg(long, requires = "tried")]
+        config: Option<PathBuf>,
     },
 }
 
 impl Gov {
-    pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
+    pub(super) async fn run(&self, home: &Path, target: &Target, output: &Output) -> Result<(), Fault> {
         match self {
-            Self::Propose { file, calendars, effective, dry_run, move_cases, map, signing } => {
+            Self::Propose { file, calendars, effective, dry_run, mapping, tried, config, signing } => {
                 let text = read(file, *calendars)?;
                 let kind = if *calendars { ProposalKind::Calendars } else { ProposalKind::Definition };
+                let named = mapping.named()?;
+                if *tried {
+                    let moves = mapping.moves().then_some(named.iter().map(simulate::pair).collect());
+                    // Before the mapping is judged: what it cannot carry over is shown with the cases it concerns.
+                    try_out(&simulate::config_of(config.as_deref(), home), (*calendars, &text), moves, output).await?;
+                }
                 let prepared = prepare(target, kind, &text).await?;
-                let moves =
-                    if *move_cases { moves::mapping(target, &prepared, &text, map).await? } else { BTreeMap::new() };
+                let moves = if mapping.moves() {
+                    moves::mapping(target, &prepared, &text, named).await?
+                } else {
+                    BTreeMap::new()
+                };
                 if *dry_run {
                     shown::prepared(&prepared, output);
                     return Ok(());
@@ -140,10 +162,19 @@ impl Gov {
                 shown::list(&answer.proposals, output);
                 Ok(())
             }
-            Self::Show { proposal, text } => {
+            Self::Show { proposal, text, mapping, tried, config } => {
                 let answer = get(target, &prefix(proposal)?, 0).await?;
+                let found = answer.proposal.clone().unwrap_or_default();
                 if *text {
                     output.text(&answer.text);
+                } else if *mapping {
+                    let lines = answer.moves.iter().map(|pair| format!("{}={}", pair.from, pair.to));
+                    output.text(&lines.collect::<Vec<_>>().join("\n"));
+                } else if *tried {
+                    let calendars = found.kind() == v1::ProposalKind::Calendars;
+                    let moves = found.moves_cases.then_some(answer.moves);
+                    let config = simulate::config_of(config.as_deref(), home);
+                    try_out(&config, (calendars, &answer.text), moves, output).await?;
                 } else {
                     shown::proposal(&answer, output);
                 }
@@ -151,6 +182,28 @@ impl Gov {
             }
         }
     }
+}
+
+/// Has the node on this machine try a text on its cases, as if always and in force from now on.
+async fn try_out(
+    config: &Path,
+    (calendars, text): (bool, &str),
+    moves: Option<Vec<v1::StatusMapping>>,
+    output: &Output,
+) -> Result<(), Fault> {
+    let (definition, calendars) = if calendars { ("", text) } else { (text, "") };
+    let request = v1::SimulateProcessRequest {
+        definition: definition.to_owned(),
+        calendars: calendars.to_owned(),
+        move_cases: moves.is_some(),
+        moves: moves.unwrap_or_default(),
+        from_now: true,
+        ..v1::SimulateProcessRequest::default()
+    };
+    let result = simulate::ask(config, request, output).await?;
+    simulate::print(&result, output);
+    output.say("");
+    Ok(())
 }
 
 /// Reads a text and shows what the checker finds, before anybody is asked.

@@ -1,6 +1,6 @@
 //! `laufzettel process`: shows the definitions in force, checks and tries texts, and derives them from logs.
 
-mod simulate;
+pub(super) mod simulate;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -310,6 +310,8 @@ pub enum Action {
         block: Arc<Block>,
         /// Its proof.
         certificate: Certificate,
+        /// The block that most likely follows: the ledger may execute it while this one is being written.
+        next: Option<Arc<Block>>,
     },
     /// Read decided blocks for a peer.
     ReadBlocks {

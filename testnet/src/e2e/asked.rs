@@ -97,6 +97,13 @@ fn drafts(cluster: &Cluster, folder: &std::path::Path) {
     assert_eq!(same["cost_now"]["work"], same["cost_draft"]["work"]);
     let (code, out) = simulate("same.toml", PROCESS, &[]);
     assert!(code == Some(0) && out.contains("the draft changes no case"), "{out}");
+    // In force from now on, without a mapping, it is about no case that there is; a height ahead is no height.
+    let (code, out) = simulate("same.toml", PROCESS, &["--from", "now"]);
+    let told =
+        ["As if the draft had always been in force:", "In force from height", "moved: none: no mapping was given"];
+    assert!(code == Some(0) && told.iter().all(|told| out.contains(told)), "{out}");
+    assert_eq!(simulate("same.toml", PROCESS, &["--height", "1000000"]).0, Some(1));
+    assert_eq!(simulate("same.toml", PROCESS, &["--from", "some day"]).0, Some(2));
     // Of a version that no case has.
     let (_, out) = simulate("same.toml", PROCESS, &["--version", "7", "--output", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["cases"], 0);

@@ -119,7 +119,7 @@ impl Network {
     fn spoil(&self, family: Family, value: Option<Vec<u8>>) {
         let (key, _) = self.stores[1].scan(family, &[], &[0xff; 64], 1).unwrap().remove(0);
         let batch = Batch { writes: vec![(family, key, value)] };
-        self.stores[1].write(batch, Durability::Synced).unwrap();
+        self.stores[1].write(&batch, Durability::Synced).unwrap();
     }
 }
 
@@ -227,7 +227,7 @@ fn two_votes_at_one_place_are_caught_wherever_they_lie() {
     let record = LogRecord { position: 1, height: 7, entry };
     let mut batch = Batch::default();
     batch.put(Family::Consensus, vec![0; 8], encode(&record));
-    network.stores[0].write(batch, Durability::Synced).unwrap();
+    network.stores[0].write(&batch, Durability::Synced).unwrap();
     let verdict = network.check();
     assert!(verdict.double_signatures == 1 && verdict.violations == 1, "{verdict:?}");
     assert!(network.check_with(Witness::except([vote.address])).is_sound(), "of a liar nothing is expected");
@@ -244,7 +244,7 @@ fn two_votes_at_one_place_are_caught_wherever_they_lie() {
         let store = MemStore::default();
         let mut batch = Batch::default();
         batch.put(Family::Consensus, vec![0; 8], proposal(BlockId(value)));
-        store.write(batch, Durability::Synced).unwrap();
+        store.write(&batch, Durability::Synced).unwrap();
         witness.log_of(&Held { node: "c", read: &store }).unwrap();
     }
     assert_eq!(Network::new().check_with(witness).double_signatures, 1);

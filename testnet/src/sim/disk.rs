@@ -86,13 +86,14 @@ impl Read for SimStore {
 }
 
 impl Store for SimStore {
-    fn write(&self, mut batch: Batch, mut durability: Durability) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, mut durability: Durability) -> Result<(), StoreError> {
+        let mut batch = batch.clone();
         match self.broken {
             Some(Broken::AnswersBeforeSync) => durability = Durability::Buffered,
             Some(Broken::ForgetsLog) => batch.writes.retain(|(family, _, _)| *family != Family::Consensus),
             _ => {}
         }
-        let result = self.faulty.write(batch.clone(), durability);
+        let result = self.faulty.write(&batch, durability);
         if result.is_ok() && durability == Durability::Synced {
             self.note(&batch);
         }

@@ -53,6 +53,7 @@ pub(super) async fn enforcer(world: &World, (motion, case): (&Motion, &[u8]), bo
 /// One answer to a check at another node.
 struct Asked {
     node: &'static str,
+    case: Vec<u8>,
     /// After the cut.
     answered: Duration,
     answer: v1::CheckClearanceResponse,
@@ -116,7 +117,7 @@ async fn ask(
     let mut answers = Vec::new();
     while !over.load(Ordering::Relaxed) {
         let answer = world.clearance(node, case).await?;
-        answers.push(Asked { node, answered: cut.elapsed(), answer });
+        answers.push(Asked { node, case: case.to_vec(), answered: cut.elapsed(), answer });
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Ok(answers)
@@ -133,7 +134,7 @@ fn judge(world: &World, answers: &[Asked], reporter: &str, book: &mut Book) {
             .any(|source| source.authority == reporter && source.state() != v1::SourceState::Current);
         let held = if no_lock {
             // The beats must bear it, also as long as they count.
-            asked.answered <= BEAT && matches!(world.proven(&asked.answer), Ok(Some(_)))
+            asked.answered <= BEAT && matches!(world.proven(&asked.case, &asked.answer), Ok(Some(_)))
         } else {
             asked.answer.verdict() == v1::ClearanceVerdict::NotCurrent && names_it
         };

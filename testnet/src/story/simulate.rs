@@ -1,7 +1,9 @@
 //! `testnet story simulate`: a draft of the asylum procedure is tried on the cases of a running network, while blocks go
 //! on. What it must find is counted twice without it: from the list of what was reported, and by the inboxes of a second
-//! network that runs the draft and got the same reports.
+//! network that runs the draft and got the same reports. Then it is tried on an earlier height, in force from one on, and
+//! over a mapping, and the network adopts it: what was told is held against what has become of the cases (`further`).
 
+mod further;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -59,6 +61,8 @@ pub(crate) struct Report {
     /// The longest way of a report to final while the draft was tried.
     final_ms_max: u64,
     simulation_ms: u64,
+    /// The same of an earlier height, for which most cases are made anew.
+    earlier_ms: u64,
     held: Vec<Held>,
     simulation: Value,
 }
@@ -77,10 +81,10 @@ impl std::fmt::Display for Report {
                 false => writeln!(f, "FAILED {what}: expected {expected}, found {found}")?,
             }
         }
-        let Self { cases, height, blocks_meanwhile, final_ms_max, simulation_ms, .. } = self;
+        let Self { cases, height, blocks_meanwhile, final_ms_max, simulation_ms, earlier_ms, .. } = self;
         write!(
             f,
-            "{cases} cases at height {height} in {simulation_ms} ms; meanwhile {blocks_meanwhile} blocks, a report final \
+            "{cases} cases at height {height} in {simulation_ms} ms, at an earlier one in {earlier_ms} ms; meanwhile {blocks_meanwhile} blocks, a report final \
              after {final_ms_max} ms at most"
         )
     }
@@ -91,8 +95,9 @@ fn network(folder: &Path, name: &str, definition: String) -> Result<Cluster, Fau
     Cluster::make(&folder.join(name), name, members, vec![definition])
 }
 
-/// Reports all of a plan, each authority at its own node.
-async fn report_all(cluster: &Cluster, waves: &[Wave], seed: u64) -> Result<(), Fault> {
+/// Reports all of a plan, each authority at its own node; the height of each wave.
+async fn report_all(cluster: &Cluster, waves: &[Wave], seed: u64) -> Result<Vec<u64>, Fault> {
+    let mut heights = Vec::new();
     for (number, Wave { authority, actions }) in (0..).zip(waves) {
         let (author, mut client) = (cluster.author(authority)?, cluster.connect(authority, authority).await?);
         let id = TransactionId(blinding(seed, &TransactionId([0xd1; 16]), number));
@@ -103,8 +108,9 @@ async fn report_all(cluster: &Cluster, waves: &[Wave], seed: u64) -> Result<(), 
         if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
             return Err(format!("a report of {authority} was refused: {}", refused.reason).into());
         }
+        heights.push(outcome.height);
     }
-    Ok(())
+    Ok(heights)
 }
 
 /// Tasks and deadlines in an authority's inbox.
@@ -131,13 +137,14 @@ async fn inboxes(cluster: &Cluster) -> Result<BTreeMap<&'static str, [i64; 2]>, 
 }
 
 /// The command of the operator.
-async fn simulate(config: PathBuf, draft: PathBuf) -> Result<Value, Fault> {
+async fn simulate(config: PathBuf, draft: PathBuf, more: &[&str]) -> Result<Value, Fault> {
     let output = Command::new(program()?)
         .args(["process", "simulate"])
         .arg(&draft)
         .arg("--config")
         .arg(&config)
         .args(["--output", "json"])
+        .args(more)
         .output()
         .await?;
     if !output.status.success() {
@@ -156,7 +163,7 @@ async fn calendars(cluster: &Cluster, plan: &Plan, folder: &Path) -> Result<Opti
     let Some(v1::when::At::Day(day)) = appeal.due_day.and_then(|when| when.at) else { return Err("no due day".into()) };
     let file = folder.join("calendars.toml");
     std::fs::write(&file, plan::calendars(day)?)?;
-    let found = simulate(cluster.net.node_folder(OPERATOR).join("config.toml"), file).await?;
+    let found = simulate(cluster.net.node_folder(OPERATOR).join("config.toml"), file, &[]).await?;
     let effects = get(&found, &["effects"]).as_array().cloned().unwrap_or_default();
     let moved = effects.iter().find(|one| get(one, &["code"]) == "appeal_2w");
     let moved = moved.map_or(Value::Null, |one| get(one, &["counts", "moved"]).clone());
@@ -197,7 +204,8 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     tell("a network with the definition in force ...");
     let mut cluster = network(folder.path(), "in-force", laufzettel_contracts::ASYL_DE_2.to_owned())?;
     cluster.start().await?;
-    report_all(&cluster, &plan.waves(2)?, wish.seed).await?;
+    let waves = plan.waves(2)?;
+    let heights = report_all(&cluster, &waves, wish.seed).await?;
     let now = inboxes(&cluster).await?;
     tell("the draft is tried, while reports go on ...");
     let mut at = cluster.connect(OPERATOR, OPERATOR).await?;
@@ -206,7 +214,7 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     let config = cluster.net.node_folder(OPERATOR).join("config.toml");
     let began = Instant::now();
     let tried = async {
-        let tried = simulate(config, file.clone()).await;
+        let tried = simulate(config, file.clone(), &[]).await;
         let took = began.elapsed();
         let _ = stop.send(true);
         tried.map(|found| (found, took))
@@ -216,6 +224,8 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     let after = height(&mut at).await?;
     tell("other calendars are tried ...");
     let other_calendars = calendars(&cluster, &plan, folder.path()).await?;
+    tell("the draft is tried on earlier heights, and over a mapping; then it is adopted ...");
+    let (further, earlier) = further::all(&cluster, &plan, (&waves, &heights), &file).await?;
     cluster.stop()?;
     tell("a network with the draft in force, and the same reports ...");
     let mut other = network(folder.path(), "drafted", draft)?;
@@ -224,8 +234,9 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
     let drafted = inboxes(&other).await?;
     other.stop()?;
     let mut held = expected(&plan, &simulation, extra);
-    held.extend(compared(&simulation, &now, &drafted));
+    held.extend(compared(&simulation, &now, &drafted, ""));
     held.extend(other_calendars);
+    held.extend(further);
     held.push(check("a report meanwhile is final in time", Value::Bool(true), (longest <= FINAL_MAX).into()));
     let position = number(get(&simulation, &["height"]));
     held.push(check("it is of a height from when it was asked", Value::Bool(true), (position >= before).into()));
@@ -235,6 +246,7 @@ pub(crate) async fn run(wish: &Wish) -> Result<Report, Fault> {
         blocks_meanwhile: after.saturating_sub(before),
         final_ms_max: u64::try_from(longest.as_millis())?,
         simulation_ms: u64::try_from(took.as_millis())?,
+        earlier_ms: u64::try_from(earlier.as_millis())?,
         held,
         simulation,
     })
@@ -259,18 +271,25 @@ fn of<'s>(simulation: &'s Value, authority: &str) -> &'s Value {
     all.iter().find(|one| get(one, &["authority"]) == authority).unwrap_or(&Value::Null)
 }
 
-/// The report against the count of what was reported.
-fn expected(plan: &Plan, simulation: &Value, extra: u64) -> Vec<Held> {
+/// What changes, against the count of what was reported.
+fn changes(plan: &Plan, found: &Value, how: &str) -> Vec<Held> {
     let mut held = Vec::new();
     for (authority, entry) in plan.authorities() {
         let name = if authority.is_empty() { "nobody" } else { authority };
-        held.push(check(format!("what changes for {name}"), entry, of(simulation, authority).clone()));
+        held.push(check(format!("what changes for {name}{how}"), entry, of(found, authority).clone()));
     }
-    let others = get(simulation, &["authorities"]).as_array().map_or(0, Vec::len);
-    held.push(check("authorities for which something changes", plan.authorities().len().into(), others.into()));
+    let others = get(found, &["authorities"]).as_array().map_or(0, Vec::len);
+    let what = format!("authorities for which something changes{how}");
+    held.push(check(what, plan.authorities().len().into(), others.into()));
     for (field, value) in plan.whole() {
-        held.push(check(field, value, get(simulation, &[field]).clone()));
+        held.push(check(format!("{field}{how}"), value, get(found, &[field]).clone()));
     }
+    held
+}
+
+/// The report against the count of what was reported.
+fn expected(plan: &Plan, simulation: &Value, extra: u64) -> Vec<Held> {
+    let mut held = changes(plan, simulation, "");
     // Reports that came before the snapshot are in it: cases in which the draft changes nothing.
     let more = number(&simulation["cases"]).saturating_sub(plan.cases());
     held.push(check(
@@ -290,6 +309,7 @@ fn compared(
     simulation: &Value,
     now: &BTreeMap<&'static str, [i64; 2]>,
     drafted: &BTreeMap<&'static str, [i64; 2]>,
+    how: &str,
 ) -> Vec<Held> {
     let mut held = Vec::new();
     for (authority, before) in now {
@@ -299,7 +319,7 @@ fn compared(
         };
         let told = [before[0] + net("task"), before[1] + net("deadline")];
         let found = drafted.get(authority).copied().unwrap_or_default();
-        let what = format!("tasks and deadlines in the inbox of {authority} where the draft is in force");
+        let what = format!("tasks and deadlines in the inbox of {authority} where the draft is in force{how}");
         held.push(check(what, serde_json::json!(told), serde_json::json!(found)));
     }
     held

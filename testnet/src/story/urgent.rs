@@ -159,7 +159,7 @@ async fn no_lock_known(name: &'static str, world: &World, case: &[u8], book: &mu
     let begun = Instant::now();
     let answer = world.clearance(FOREIGNERS, case).await?;
     let at = At::new(FOREIGNERS, answer.outcome.as_ref().map_or(0, |outcome| outcome.height), begun.elapsed());
-    let proven = world.proven(&answer);
+    let proven = world.proven(case, &answer);
     let held = answer.verdict() == v1::ClearanceVerdict::NoLockKnown && matches!(proven, Ok(Some(_)));
     let told = match proven {
         Ok(_) => format!("{name}: {}", verdict_text(&answer)),
@@ -269,7 +269,7 @@ async fn locked(world: &World, case: &[u8], book: &mut Book) -> Result<(), Fault
     for node in [FOREIGNERS, POLICE] {
         let begun = Instant::now();
         let answer = world.clearance(node, case).await?;
-        let proven = world.proven(&answer);
+        let proven = world.proven(case, &answer);
         let held = answer.verdict() == v1::ClearanceVerdict::Locked && matches!(proven, Ok(Some(_)));
         let told = match proven {
             Ok(height) => format!("{}, certified at height {}", verdict_text(&answer), height.unwrap_or(0)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use laufzettel_contracts::Code;
+use laufzettel_chain::ids::CaseId;
 use laufzettel_node::client::{Client, random16};
 use laufzettel_node::localnet::{FOUR_AUTHORITIES, Member};
 use laufzettel_proto::v1;
@@ -150,11 +150,9 @@ impl World {
         Ok(self.client(node)?.cases.check_clearance(request).await?.into_inner())
     }
     /// What an answer proves to whoever has the genesis file.
-    pub(super) fn proven(&self, answer: &v1::CheckClearanceResponse) -> Result<Option<u64>, Fault> {
-        let genesis = &self.cluster.genesis;
-        let definition = genesis.registry.definition("asyl-de", 2).ok_or("no process")?;
-        let announced = Code::new(ANNOUNCED)?;
-        let proven = laufzettel_node::clearance::verify(genesis, (definition, &announced), answer)?;
+    pub(super) fn proven(&self, case: &[u8], answer: &v1::CheckClearanceResponse) -> Result<Option<u64>, Fault> {
+        let case = CaseId::from_slice(case).ok_or("no case id")?;
+        let proven = laufzettel_node::clearance::verify(&self.cluster.genesis, (&case, "removal_scheduled"), answer)?;
         Ok(proven.map(|proven| proven.height))
     }
     /// Waits until all nodes have the height that one has.

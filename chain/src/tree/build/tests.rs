@@ -19,12 +19,12 @@ fn compare(values: &[(StateKey, Vec<u8>)]) {
     let change =
         |(key, value): &(StateKey, Vec<u8>)| Change { key: key.clone(), value: Some(value.clone()), previous: None };
     let (root, batch) = put(&by_jmt, VERSION, values.iter().map(change).collect()).expect("memory");
-    by_jmt.write(batch, Durability::Synced).expect("memory");
+    by_jmt.write(&batch, Durability::Synced).expect("memory");
     let mut batch = crate::storage::Batch::default();
     for (key, value) in values {
         put_value(&mut batch, key, VERSION, value.clone()).expect("written");
     }
-    built.write(batch, Durability::Synced).expect("memory");
+    built.write(&batch, Durability::Synced).expect("memory");
     let mut told = 0;
     assert_eq!(build(built.as_ref(), VERSION, &mut |done| told = done).expect("memory"), root);
     assert_eq!(told, values.len() as u64);

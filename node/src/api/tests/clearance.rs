@@ -1,15 +1,12 @@
 //! Clearance checks through the API: no lock is known only where the sources' beats say so, a lock is told and proven, and
 //! what the answer proves falls with any part of it.
 
-use laufzettel_chain::ids::BlockId;
+use laufzettel_chain::ids::{BlockId, CaseId};
 use laufzettel_chain::vote::{Beat, Signed};
-use laufzettel_contracts::Code as StatusCode;
 
 use super::*;
 use crate::api::backend::HeardBeat;
 use crate::clearance::{ClearanceError, verify};
-
-const ANNOUNCED: &str = "enforcement_announcement";
 
 fn asylum() -> Arc<Genesis> {
     genesis_of(["asylum_office", "foreigners_authority"], laufzettel_contracts::ASYL_DE_2)
@@ -55,9 +52,9 @@ async fn check(channel: &Channel, id: u8, status: &str) -> Result<v1::CheckClear
 }
 
 fn proves(genesis: &Genesis, answer: &v1::CheckClearanceResponse) -> Result<Option<u64>, ClearanceError> {
-    let definition = genesis.registry.definition("asyl-de", 2).unwrap();
-    let announced = StatusCode::new(ANNOUNCED).unwrap();
-    Ok(verify(genesis, (definition, &announced), answer)?.map(|proven| proven.height))
+    let proven = verify(genesis, (&CaseId([7; 16]), "removal_scheduled"), answer)?;
+    assert!(proven.iter().all(|proven| proven.process == ("asyl-de".to_owned(), 2) && !proven.voted));
+    Ok(proven.map(|proven| proven.height))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,6 +85,10 @@ async fn silence_old_beats_and_what_waits_are_no_clearance() {
     }
 }
 
+fn process_of(answer: &mut v1::CheckClearanceResponse) -> &mut v1::Proof {
+    answer.process.as_mut().unwrap().case.as_mut().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     let (node, channel) = node_with_case(|genesis| heard(genesis, 0, 0)).await;
@@ -95,14 +96,24 @@ async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     assert_eq!(answer.verdict(), v1::ClearanceVerdict::NoLockKnown, "{answer:?}");
     let height = answer.outcome.as_ref().unwrap().height;
     assert_eq!(proves(&node.genesis, &answer), Ok(Some(height)));
+    // It answers this question and no other.
+    let other = verify(&node.genesis, (&CaseId([7; 16]), "removal_executed"), &answer);
+    assert_eq!(other, Err(ClearanceError::Question));
+    assert!(verify(&node.genesis, (&CaseId([8; 16]), "removal_scheduled"), &answer).is_err());
     type Change = fn(&mut v1::CheckClearanceResponse);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 13] = [
         ("another verdict", |answer| answer.set_verdict(v1::ClearanceVerdict::Locked)),
         ("no beat", |answer| answer.sources.clear()),
         ("a forged beat", |answer| *answer.sources[0].beat.last_mut().unwrap() ^= 1),
         ("another receipt", |answer| *answer.proof.as_mut().unwrap().receipt.last_mut().unwrap() = 1),
         ("another place", |answer| answer.proof.as_mut().unwrap().index += 1),
         ("another check", |answer| answer.outcome.as_mut().unwrap().receipts[0].item_digest[0] ^= 1),
+        ("no item", |answer| answer.item.clear()),
+        ("an item that was changed", |answer| *answer.item.last_mut().unwrap() ^= 1),
+        ("no process", |answer| answer.process = None),
+        ("a list that was changed", |answer| answer.process.as_mut().unwrap().register = vec![0; 17]),
+        ("another identity", |answer| process_of(answer).fields[0].value[20] ^= 1),
+        ("another case", |answer| process_of(answer).case_id[0] ^= 1),
         ("another header", |answer| answer.proof.as_mut().unwrap().head.as_mut().unwrap().header[45] ^= 1),
     ];
     for (what, change) in changes {
@@ -118,6 +129,9 @@ async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     assert_eq!(locked.verdict(), v1::ClearanceVerdict::Locked);
     assert_eq!(locked.locks[0].code, "interim_relief_stop");
     assert!(proves(&node.genesis, &locked).unwrap().is_some());
+    // Under which process the case stood before the check says nothing of the check.
+    let old = v1::CheckClearanceResponse { process: answer.process.clone(), ..locked.clone() };
+    assert!(matches!(proves(&node.genesis, &old), Err(ClearanceError::OldProcess { .. })));
     let mut denied = locked.clone();
     denied.set_verdict(v1::ClearanceVerdict::NoLockKnown);
     assert!(proves(&node.genesis, &denied).is_err(), "a lock is not talked away");

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use laufzettel_contracts::Code;
+use laufzettel_chain::ids::CaseId;
 use laufzettel_proto::v1;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ impl Clearance {
         let answer = target.cases().await?.check_clearance(request).await;
         let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
         let proven = match &self.genesis {
-            Some(path) => Some(self.verify(target, (path, &case.0), &answer).await?),
+            Some(path) => Some(self.verify((path, &case), &answer)?),
             None => None,
         };
         let outcome = answer.outcome.clone().unwrap_or_default();
@@ -72,30 +72,21 @@ impl Clearance {
         }
     }
 
-    async fn verify(
-        &self,
-        target: &Target,
-        (path, case): (&PathBuf, &[u8]),
-        answer: &v1::CheckClearanceResponse,
-    ) -> Result<String, Fault> {
+    fn verify(&self, (path, case): (&PathBuf, &CaseId), answer: &v1::CheckClearanceResponse) -> Result<String, Fault> {
         let genesis = genesis::load(path).map_err(Fault::failed)?;
-        let request = v1::GetCaseRequest { case_id: case.to_vec(), ..v1::GetCaseRequest::default() };
-        let view = target.cases().await?.get_case(request).await.map_err(|status| Fault::refused(&status))?;
-        let view = view.into_inner().view.unwrap_or_default();
-        let definition = genesis.registry.definition(&view.definition, view.definition_version);
-        let definition = definition.ok_or_else(|| {
-            Fault::unverified(
-                "the case's process was adopted after genesis, so the genesis file does not say who may raise a lock; the \
-                 node's answer itself stands",
-            )
-        })?;
-        let status = definition.status(&self.status).ok_or_else(|| Fault::usage("the process has no such status"))?;
-        let announcement: &Code = status.ledger_as.as_ref().unwrap_or(&status.code);
-        let proven = clearance::verify(&genesis, (definition, announcement), answer).map_err(Fault::unverified)?;
+        let proven = clearance::verify(&genesis, (case, &self.status), answer).map_err(Fault::unverified)?;
         Ok(match proven {
             None => "nothing is proven by an answer that is not current".to_owned(),
-            Some(proven) if proven.beats.is_empty() => format!("holds at height {}", proven.height),
-            Some(proven) => format!("holds at height {}, with beats of {}", proven.height, proven.beats.join(", ")),
+            Some(proven) => {
+                let (id, version) = &proven.process;
+                let origin = if proven.voted { "adopted by vote" } else { "of the genesis file" };
+                let beats = if proven.beats.is_empty() {
+                    String::new()
+                } else {
+                    format!(", with beats of {}", proven.beats.join(", "))
+                };
+                format!("holds at height {} under {id}@{version}, {origin}{beats}", proven.height)
+            }
         })
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn mapping(
     target: &Target,
     prepared: &v1::PrepareProposalResponse,
     text: &str,
-    named: &[String],
+    named: BTreeMap<Code, Code>,
 ) -> Result<BTreeMap<Code, Code>, Fault> {
     if prepared.base_version == 0 {
         return Err(Fault::usage(format!("{} is new: there are no cases to move", prepared.id)));
@@ -30,16 +30,11 @@ pub(super) async fn mapping(
 }
 
 /// A mapping of all statuses that may stand on the ledger.
-fn complete(old: &Definition, new: &Definition, named: &[String]) -> Result<BTreeMap<Code, Code>, Fault> {
+fn complete(old: &Definition, new: &Definition, named: BTreeMap<Code, Code>) -> Result<BTreeMap<Code, Code>, Fault> {
     let on_ledger = old.statuses().iter().filter(|status| status.ledger_as.is_none());
     let mut mapping: BTreeMap<Code, Code> =
         on_ledger.map(|status| (status.code.clone(), status.code.clone())).collect();
-    for pair in named {
-        let codes = pair.split_once('=').and_then(|(from, to)| Some((Code::new(from).ok()?, Code::new(to).ok()?)));
-        let (from, to) =
-            codes.ok_or_else(|| Fault::usage(format!("--map {pair:?}: expected OLD=NEW, two status codes")))?;
-        mapping.insert(from, to);
-    }
+    mapping.extend(named);
     check_mapping(old, new, &mapping).map_err(|fault| Fault::usage(sentence(&fault, &mapping)))?;
     Ok(mapping)
 }
@@ -76,12 +71,13 @@ mod tests {
     fn what_keeps_its_name_need_not_be_named_and_what_is_missing_is_told() {
         let check = |text: &str| Definition::check(text).unwrap().definition;
         let (first, second) = (check(ASYL_DE), check(ASYL_DE_2));
-        let whole = complete(&second, &second, &[]).unwrap();
+        let whole = complete(&second, &second, BTreeMap::new()).unwrap();
         assert!(whole.iter().all(|(from, to)| from == to) && whole.len() > 40);
         // Version 2 in the place of version 1 would be in an older language.
-        assert!(complete(&second, &first, &[]).unwrap_err().message().contains("older language"));
-        let wrong = complete(&second, &second, &["decision_issued=no_such_status".to_owned()]).unwrap_err();
+        assert!(complete(&second, &first, BTreeMap::new()).unwrap_err().message().contains("older language"));
+        let code = |text: &str| Code::new(text).unwrap();
+        let wrong = BTreeMap::from([(code("decision_issued"), code("no_such_status"))]);
+        let wrong = complete(&second, &second, wrong).unwrap_err();
         assert!(wrong.message().contains("--map decision_issued=NEW"), "{}", wrong.message());
-        assert!(complete(&second, &second, &["decision_issued".to_owned()]).unwrap_err().message().contains("OLD=NEW"));
     }
 }

@@ -133,6 +133,9 @@ pub(super) fn proposal(answer: &v1::GetProposalResponse, output: &Output) {
     ];
     if proposal.state() == v1::ProposalState::Open {
         rows.push(("open until", instant_text(proposal.expires_ms)));
+        let digits: String = hex(&proposal.proposal_id).chars().take(8).collect();
+        let command = format!("`laufzettel gov show {digits} --try` on the node's machine");
+        rows.push(("before a vote", format!("{command} says what it would change in the node's cases")));
     }
     let missing = missing(&proposal);
     if !missing.is_empty() {

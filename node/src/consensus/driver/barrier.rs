@@ -195,7 +195,8 @@ impl Driver {
         let ticket = self.ticket();
         self.flight = Flight::Commit { ticket };
         self.flight_since_ms = self.now_ms;
-        self.actions.push(Action::Commit { ticket, block, certificate });
+        let next = self.sync.following(&block);
+        self.actions.push(Action::Commit { ticket, block, certificate, next });
     }
 
     pub(super) fn on_committed(&mut self, done: Ticket, tip: Tip, finals: &[FinalOutcome]) {

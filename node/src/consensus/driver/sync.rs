@@ -4,7 +4,9 @@
 //! committed. Heights of peers are hearsay; certificates are not.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use laufzettel_chain::block::Block;
 use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::ids::Height;
 use laufzettel_chain::vote::{Signed, Vote, VoteType};
@@ -41,6 +43,11 @@ pub(super) struct Sync {
 }
 
 impl Sync {
+    /// The block that waits to be committed after this one, if what came is in order; nothing of it is proven yet.
+    pub(super) fn following(&self, block: &Block) -> Option<Arc<Block>> {
+        let (_, entry) = self.entries.front()?;
+        (entry.block.header.height == block.header.height.saturating_add(1)).then(|| entry.block.clone())
+    }
     /// This node's clock was set back: nothing noted may lie ahead of it.
     pub(super) fn clock_back(&mut self, now_ms: u64) {
         self.pruned_since_ms = self.pruned_since_ms.map(|at_ms| at_ms.min(now_ms));

@@ -85,7 +85,7 @@ impl Network {
         let (key, _) = self.stores[1].scan(Family::Index, prefix, &[0xff; 64], 1).unwrap().remove(0);
         assert!(key.starts_with(prefix));
         let batch = Batch { writes: vec![(Family::Index, key, None)] };
-        self.stores[1].write(batch, Durability::Synced).unwrap();
+        self.stores[1].write(&batch, Durability::Synced).unwrap();
     }
 }
 

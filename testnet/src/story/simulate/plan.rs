@@ -21,6 +21,7 @@ const OFFICE: &str = "de-bamf";
 const FOREIGNERS: &str = "sn-dresden";
 /// The status that the draft calls otherwise.
 const RENAMED: &str = "reception_no_show";
+const RENAMED_TO: &str = "reception_not_arrived";
 /// What folding a case of one report costs: it and the act, each twice since the effects are folded, too.
 pub(super) const EXTRA_WORK: u64 = 4;
 
@@ -44,7 +45,7 @@ pub(super) fn draft() -> Result<String, Fault> {
              { task = \"check_service_record\", for = \"court\" },\n]\nbasis = \"(D)\"\n\n[[rule]]\nname = \"served_1w\"",
         ),
     ];
-    let mut text = ASYL_DE_2.replace(RENAMED, "reception_not_arrived");
+    let mut text = ASYL_DE_2.replace(RENAMED, RENAMED_TO);
     for (from, to) in parts {
         if text.matches(from).count() != 1 {
             return Err(format!(
@@ -132,10 +133,27 @@ pub(super) struct Wave {
     pub(super) actions: Vec<(CaseId, Action)>,
 }
 
-/// All cases.
+impl Wave {
+    /// The cases that it opens.
+    pub(super) fn opens(&self) -> impl Iterator<Item = CaseId> {
+        let opens = |(id, action): &(CaseId, Action)| matches!(action, Action::OpenCase { .. }).then_some(*id);
+        self.actions.iter().filter_map(opens)
+    }
+    /// Whether the reception reports it.
+    pub(super) fn is_early(&self) -> bool {
+        self.authority == RECEPTION
+    }
+}
+
+/// All cases, or some of them.
+#[derive(Clone)]
 pub(super) struct Plan {
     cases: Vec<(CaseId, Course)>,
     today: i32,
+    /// Only what the reception reports has been reported.
+    early: bool,
+    /// Reports of what the draft calls otherwise are read under its name.
+    mapped: bool,
 }
 
 fn report(status: &str, day: i32, outcome: &str) -> Result<Action, Fault> {
@@ -155,7 +173,20 @@ impl Plan {
         let course =
             |id: &CaseId| COURSES.iter().cycle().nth(usize::from(id.0[15])).copied().unwrap_or(Course::Admitted);
         let cases = (0..cases).map(case).map(|id| (id, course(&id))).collect();
-        Self { cases, today }
+        Self { cases, today, early: false, mapped: false }
+    }
+    /// Only these cases.
+    pub(super) fn only(&self, holds: impl Fn(&CaseId) -> bool) -> Self {
+        let cases = self.cases.iter().filter(|(id, _)| holds(id)).copied().collect();
+        Self { cases, ..self.clone() }
+    }
+    /// Before anybody but the reception has reported.
+    pub(super) fn early(&self) -> Self {
+        Self { early: true, ..self.clone() }
+    }
+    /// With what the draft calls otherwise mapped to its name there.
+    pub(super) fn mapped(&self) -> Self {
+        Self { mapped: true, ..self.clone() }
     }
 
     /// The reports under a version of the definition, those of the reception first: it opens the cases. What the draft
@@ -180,8 +211,15 @@ impl Plan {
         Ok(waves)
     }
 
+    /// Cases of these courses in which the draft changes something.
     fn count(&self, courses: &[Course]) -> u64 {
-        self.cases.iter().filter(|(_, course)| courses.contains(course)).count() as u64
+        let changes = |course: Course| match course {
+            Course::Admitted => false,
+            Course::NoShow => !self.mapped,
+            Course::Rejected | Course::RejectedLongAgo | Course::Recognised => !self.early,
+        };
+        let of = self.cases.iter().filter(|(_, course)| courses.contains(course) && changes(*course));
+        of.count() as u64
     }
 
     /// A case whose time for appeal runs, and how many there are like it.
@@ -196,7 +234,11 @@ impl Plan {
 
     /// Reports and one act a case, each twice.
     pub(super) fn work(&self) -> u64 {
-        self.cases.iter().map(|(_, course)| 2 * (course.reports().len() as u64 + 1)).sum()
+        let reports = |course: Course| {
+            let reports = course.reports().iter().filter(|(by, ..)| !self.early || *by == RECEPTION);
+            reports.count() as u64
+        };
+        self.cases.iter().map(|(_, course)| 2 * (reports(*course) + 1)).sum()
     }
 
     /// What must change for whom, as `process simulate` prints it.
@@ -218,6 +260,12 @@ impl Plan {
         .collect()
     }
 
+    /// What cannot be carried over without a mapping.
+    pub(super) fn unmapped(&self) -> Value {
+        let no_show = self.count(&[Course::NoShow]);
+        json!([{ "status": RENAMED, "fault": "NOT_NEW", "reports": no_show, "cases": no_show }])
+    }
+
     fn appeal(&self) -> Value {
         let (moved, revived) =
             (self.count(&[Course::Rejected, Course::RejectedLongAgo]), self.count(&[Course::RejectedLongAgo]));
@@ -235,16 +283,20 @@ impl Plan {
             effect("task", "check_service_record", &json!({ "added": 2 * served, "waits_more": 2 * served })),
             effect("deadline", "appeal_2w", &self.appeal()),
         ];
-        let departures = json!([
-            { "name": "OUT_OF_ORDER", "more": 0, "less": no_show },
-            { "name": "STATUS_UNKNOWN", "more": no_show, "less": 0 },
-        ]);
-        let unknown = json!([{ "status": RENAMED, "outcome": "", "reports": no_show, "cases": no_show }]);
+        let effects = effects.into_iter().filter(|effect| !is_nothing(&effect["counts"])).collect::<Vec<_>>();
+        let (mut departures, mut unknown) = (json!([]), json!([]));
+        if no_show > 0 {
+            departures = json!([
+                { "name": "OUT_OF_ORDER", "more": 0, "less": no_show },
+                { "name": "STATUS_UNKNOWN", "more": no_show, "less": 0 },
+            ]);
+            unknown = json!([{ "status": RENAMED, "outcome": "", "reports": no_show, "cases": no_show }]);
+        }
         vec![
             ("changed", (served + no_show).into()),
             ("newly_deviating", no_show.into()),
             ("healed", 0.into()),
-            ("effects", effects.to_vec().into()),
+            ("effects", effects.into()),
             ("departures", departures),
             ("unknown", unknown),
         ]
@@ -258,8 +310,18 @@ fn counted(said: &Value) -> Value {
     names.iter().map(of).collect::<serde_json::Map<String, Value>>().into()
 }
 
+fn is_nothing(counts: &Value) -> bool {
+    counts.as_object().is_none_or(|counts| counts.values().all(|count| *count == 0))
+}
+
+/// The mapping of the draft, as a file says it.
+pub(super) fn mapping() -> String {
+    format!("# The story's draft calls it otherwise.\n{RENAMED}={RENAMED_TO}\n")
+}
+
 fn entry(authority: &'static str, effects: &[(&str, &Value)], (more, less): (u64, u64)) -> (&'static str, Value) {
     let effects = effects.iter().map(|(kind, counts)| ((*kind).to_owned(), counted(counts)));
+    let effects = effects.filter(|(_, counts)| !is_nothing(counts));
     let effects: Value = effects.collect::<serde_json::Map<String, Value>>().into();
     (authority, json!({ "authority": authority, "effects": effects, "departures_more": more, "departures_less": less }))
 }
