@@ -200,14 +200,6 @@ pub fn case(read: &dyn Read, registry: &Registry, id: &CaseId) -> Result<Option<
     Ok(Some(Case { id: *id, definition, row, fold }))
 }
 
-/// How many accepted items a case has, and the version of its definition: it never has both twice.
-///
-/// # Errors
-/// The store failed.
-pub fn case_revision(read: &dyn Read, id: &CaseId) -> Result<Option<(u64, u32)>, StoreError> {
-    Ok(CaseRow::load(read, id)?.map(|row| (row.revision, row.version)))
-}
-
 /// Accepted items of a case from a revision on, in ledger order.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub use legal::{
 };
 pub use name::{AuthorityId, Code, NameError};
 pub use report::{Entry, Position, Report, Sealed, Slot, Value};
-pub use view::{Reader, View, view};
+pub use view::{Holders, Reader, Sight, View, Whole, view, view_held};
 pub use when::When;
 
 /// The text of the shipped definition: the German asylum procedure, profile `flora-1`.

@@ -16,16 +16,24 @@
 //! - the **holder** of a role: who holds the role itself, and who sees a report of the case that this role sees, too.
 //!
 //! A track whose last report the reader does not see is not shown at all: an earlier status would pass for the current.
+//! [`Sight`] answers for one report, [`Whole`] says of what the reader misses nothing.
+
+mod sight;
+mod whole;
+
+pub use sight::{Holders, Sight};
+pub use whole::Whole;
 
 use crate::definition::{Definition, Status};
 use crate::effect::{
     Addressee, Cause, DeadlineEffect, EffectDeviation, EffectDeviationKind, EffectId, EffectKind, Effects, History,
-    LockEffect, MarkerEffect, NoticeEffect, Participant, Past, TaskEffect,
+    LockEffect, MarkerEffect, NoticeEffect, Past, TaskEffect,
 };
 use crate::fold::CaseFold;
 use crate::fold::state::{Deviation, TrackState};
 use crate::name::{AuthorityId, Code};
-use crate::report::{Entry, Slot};
+use crate::report::{Entry, Report, Slot};
+use sight::listed;
 use std::collections::BTreeSet;
 
 /// Who reads.
@@ -36,6 +44,21 @@ pub struct Reader<'r> {
     /// The authority; none asks what is seen by the roles, whoever holds them in the case. Where it is known who holds
     /// a role in the case, another authority sees nothing by that role but what was addressed to itself.
     pub authority: Option<&'r AuthorityId>,
+}
+
+impl Reader<'_> {
+    /// Whether a report is the reader's own, or sealed to it. That hangs on nothing else.
+    pub fn is_of(&self, author: &AuthorityId, report: &Report) -> bool {
+        let sealed = || report.sealed.as_ref().map(|sealed| &sealed.recipients);
+        self.authority
+            .is_some_and(|reader| reader == author || sealed().is_some_and(|recipients| recipients.contains(reader)))
+    }
+
+    /// Whether the reader has a role that a status names, be it another authority's in a case. If not, it sees of that
+    /// status what is its own, and no more in any case.
+    pub fn may_see(&self, status: &Status) -> bool {
+        listed(status).any(|role| self.roles.contains(role))
+    }
 }
 
 /// What a reader sees. All lists keep the order of what they are taken from.
@@ -69,6 +92,19 @@ pub struct View<'v> {
     pub participants: Vec<(&'v Code, &'v AuthorityId)>,
 }
 
+impl View<'_> {
+    /// Whether the reader sees nothing of the case. Who holds a role says nothing about a case.
+    pub fn is_empty(&self) -> bool {
+        self.reports.is_empty()
+            && self.deadlines.is_empty()
+            && self.tasks.is_empty()
+            && self.notices.is_empty()
+            && self.locks.is_empty()
+            && self.markers.is_empty()
+            && self.withdrawn.is_empty()
+    }
+}
+
 /// Picks what a reader sees of a case. `effects` are those of the case as of the instant asked about, `history` what is
 /// kept of them; both are empty for a definition in language 1.
 pub fn view<'v>(
@@ -78,7 +114,19 @@ pub fn view<'v>(
     history: &'v History,
     reader: &Reader<'_>,
 ) -> View<'v> {
-    let eye = Eye { def, effects, reader };
+    view_held(def, case, (effects, history), &effects.participants, reader)
+}
+
+/// The same of a case as it was, for who reads it today: `holders` are those of today, so that who took a case over sees
+/// what was before, and who gave it away does not go on reading by asking about the past.
+pub fn view_held<'v>(
+    def: &'v Definition,
+    case: &'v CaseFold,
+    (effects, history): (&'v Effects, &'v History),
+    holders: &Holders,
+    reader: &Reader<'_>,
+) -> View<'v> {
+    let eye = Eye { def, effects, sight: Sight::new(def, holders, reader) };
     let reports: Vec<&Entry> = case.entries().iter().filter(|entry| eye.sees_report(entry)).collect();
     let slots: BTreeSet<Slot> = reports.iter().map(|entry| entry.slot).collect();
     let state = case.state();
@@ -128,57 +176,30 @@ pub fn view<'v>(
 struct Eye<'e, 'v> {
     def: &'v Definition,
     effects: &'v Effects,
-    reader: &'e Reader<'e>,
+    sight: Sight<'e>,
 }
 
 impl<'v> Eye<'_, 'v> {
-    /// Whether the reader reads in a role, and is the one who holds it in the case if that is known.
-    fn holds(&self, role: &Code) -> bool {
-        let holder = self.effects.participants.get(role).map(Participant::authority);
-        self.reader.roles.contains(role) && self.may_be(holder)
-    }
-
-    /// Whether the reader may be the authority that is known.
-    fn may_be(&self, known: Option<&AuthorityId>) -> bool {
-        match (known, self.reader.authority) {
-            (Some(known), Some(reader)) => known == reader,
-            (None, _) | (_, None) => true,
-        }
-    }
-
     fn is_meant(&self, addressee: &Addressee) -> bool {
-        self.reader.roles.contains(&addressee.role) && self.may_be(addressee.authority.as_ref())
+        self.sight.is_meant(addressee)
     }
 
     fn sees_report(&self, entry: &Entry) -> bool {
-        let status = self.def.status(entry.report.status.as_str());
-        let listed = status.is_some_and(|status| listed(status).any(|role| self.holds(role)));
-        listed
-            || self.reader.authority.is_some_and(|reader| {
-                let sealed = entry.report.sealed.as_ref();
-                *reader == entry.author || sealed.is_some_and(|sealed| sealed.recipients.contains(reader))
-            })
+        self.sight.report(&entry.author, &entry.report)
     }
 
     fn watches(&self, deadline: &DeadlineEffect) -> bool {
         let rule = self.def.rules().deadline(deadline.deadline.as_str());
-        rule.is_some_and(|rule| rule.watched_by.iter().any(|role| self.holds(role)))
+        rule.is_some_and(|rule| self.sight.holds_any(&rule.watched_by))
     }
 
     fn is_in_audience(&self, marker: &Code) -> bool {
         let rule = self.def.rules().marker(marker.as_str());
-        rule.is_some_and(|rule| rule.audience.iter().any(|role| self.holds(role)))
+        rule.is_some_and(|rule| self.sight.holds_any(&rule.audience))
     }
 
-    /// Whether the reader may report what a lock stops or alarms, or what releases it. That it is not the one who holds
-    /// the role in the case does not keep it from acting, and so not from knowing.
     fn is_stopped(&self, lock: &LockEffect) -> bool {
-        let rules = self.def.rules();
-        let stopped = rules.lock(lock.lock.as_str()).into_iter().flat_map(|rule| rule.stops.iter().chain(&rule.alarms));
-        let releases = rules.rules.iter().filter(|rule| rule.unlock.contains(&lock.lock));
-        let releasing = releases.filter_map(|rule| rule.on.status());
-        let mut statuses = stopped.chain(releasing).filter_map(|code| self.def.status(code.as_str()));
-        statuses.any(|status| status.reported_by.iter().any(|role| self.reader.roles.contains(role)))
+        self.def.rules().lock(lock.lock.as_str()).is_some_and(|lock| self.sight.is_stopped(lock))
     }
 
     /// Whether it was shown to the reader, and would be: who is no longer in a marker's audience is not told of it.
@@ -192,12 +213,7 @@ impl<'v> Eye<'_, 'v> {
         let shared: BTreeSet<&Code> =
             statuses.into_iter().filter_map(|code| self.def.status(code.as_str())).flat_map(listed).collect();
         let all = self.effects.participants.iter();
-        let seen = all.filter(|(role, _)| self.reader.roles.contains(role) || shared.contains(role));
+        let seen = all.filter(|(role, _)| self.sight.has(role) || shared.contains(role));
         seen.map(|(role, holder)| (role, holder.authority())).collect()
     }
-}
-
-/// The roles that a status names.
-fn listed(status: &Status) -> impl Iterator<Item = &Code> {
-    status.reported_by.iter().chain(&status.recipients)
 }

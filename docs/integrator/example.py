@@ -8,6 +8,7 @@ Run it again with the same database: it goes on where it was. docs/INTEGRATION.m
 import argparse
 import datetime
 import sqlite3
+import tomllib
 from pathlib import Path
 
 from laufzettel_client import feed, ids, proof, signing
@@ -26,7 +27,15 @@ create table if not exists cursors (name text primary key, cursor text not null)
 """
 
 
-def open_file(database: sqlite3.Connection, outbox: Outbox, authority: str, file_number: str) -> bytes:
+def newest_version(genesis: bytes, process: str) -> int:
+    """The newest version of a process in the genesis file. One adopted later is in ListDefinitions."""
+    texts = [tomllib.loads(entry["text"]) for entry in tomllib.loads(genesis.decode())["definition"]]
+    return max(text["process"]["version"] for text in texts if text["process"]["id"] == process)
+
+
+def open_file(
+    database: sqlite3.Connection, outbox: Outbox, authority: str, file_number: str, process: tuple[str, int]
+) -> bytes:
     """The case system's own change, and what is reported of it, in one database transaction."""
     known = database.execute("select case_id from files where file_number = ?", (file_number,)).fetchone()
     if known:
@@ -38,7 +47,7 @@ def open_file(database: sqlite3.Connection, outbox: Outbox, authority: str, file
         database.execute(
             "insert into files (file_number, case_id, slot) values (?, ?, ?)", (file_number, case_id, slot)
         )
-        outbox.put(case_id, [signing.open_case(case_id, "asyl-de", 1), made])
+        outbox.put(case_id, [signing.open_case(case_id, *process), made])
     return case_id
 
 
@@ -86,7 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--database", default=":memory:", help="the case system's database")
     given = parser.parse_args(arguments)
 
-    trusted = proof.Trusted.from_genesis(given.genesis.read_bytes())
+    genesis = given.genesis.read_bytes()
+    trusted = proof.Trusted.from_genesis(genesis)
     profile = Profile(given.profile)
     authority = profile.authority
     with profile.connect() as node:
@@ -98,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
         outbox = Outbox(database, signer)
         outbox.create()
 
-        case_id = open_file(database, outbox, authority, "AZ 1/26")
+        case_id = open_file(database, outbox, authority, "AZ 1/26", ("asyl-de", newest_version(genesis, "asyl-de")))
         print(f"case           {ids.print_case(case_id)}")
         print(f"sent           {outbox.deliver(node).final} transaction(s), final")
         print(f"followed       {read_on(database, profile, case_id)} event(s) of ours")

@@ -18,11 +18,13 @@ mod cases;
 mod clearance;
 mod connections;
 mod effects;
+mod events;
 mod feed;
 mod governance;
 mod ledger;
 mod paging;
 mod processes;
+mod subject;
 mod submission;
 mod tasks;
 #[cfg(test)]

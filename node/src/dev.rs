@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use laufzettel_contracts::ASYL_DE;
+use laufzettel_contracts::ASYL_DE_2;
 use rustix::process::{Pid, Signal, kill_process};
 use thiserror::Error;
 
 use crate::endpoints::Endpoints;
+use crate::genesis;
 use crate::localnet::{FOUR_AUTHORITIES, LocalNet, LocalNetError, Template};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -89,7 +90,7 @@ fn open_or_make(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<LocalNet, L
         return Ok(LocalNet { folder: folder.to_path_buf(), nodes, members });
     }
     tell(&format!("Making keys, certificates, genesis and configurations in {} ...", folder.display()));
-    LocalNet::make(folder, "dev", members, vec![ASYL_DE.to_owned()])
+    LocalNet::make(folder, "dev", members, vec![ASYL_DE_2.to_owned()])
 }
 
 fn supervise(
@@ -125,10 +126,17 @@ fn hint(net: &LocalNet, program: &Path, tell: &mut dyn FnMut(&str)) {
     let connection = format!("--profile {}", net.profile("sn-lds").display());
     tell("\nWhat to try, in another terminal:");
     tell(&format!("  {program} status {connection}"));
-    tell(&format!("  {program} submit --status application_made --open asyl-de@1 {connection}"));
+    tell(&format!("  {program} submit --status application_made --open {} {connection}", process_of(net)));
     tell(&format!("  {program} case list {connection}"));
     tell(&format!("  {program} watch {connection}"));
     tell("\nkill -9 any of the processes above: it is started again and goes on. Ctrl-C stops all.");
+}
+
+/// The newest process of the network, which an earlier version may have made with an earlier one.
+fn process_of(net: &LocalNet) -> String {
+    let made = genesis::load(&net.folder.join("genesis.toml")).ok();
+    let newest = made.and_then(|made| made.registry.newest("asyl-de").map(|found| found.version()));
+    format!("asyl-de@{}", newest.unwrap_or(2))
 }
 
 fn stop_all(nodes: BTreeMap<String, Supervised>) -> Result<(), DevError> {

@@ -2,6 +2,8 @@
 //! the order of stopping. Nothing is decided here.
 
 mod alarms;
+mod health;
+mod kept;
 mod supervisor;
 
 use std::collections::BTreeMap;
@@ -10,18 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use laufzettel_chain::ids::Height;
-use laufzettel_chain::state::evidence::{self, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::backend::{Backend, BackendParts, NodeState, PeerState, PoolRefusal, Submit, Sync};
+use crate::api::backend::{Backend, BackendParts, NodeState, PoolRefusal, Submit};
 use crate::api::local::{self, LocalError, LocalParts};
 use crate::api::{Api, ApiError};
 use crate::clock;
-use crate::consensus::watermark::SigningState;
-use crate::consensus::{Health, RefusalReason, Reply};
+use crate::consensus::{RefusalReason, Reply};
 use crate::disk::{self, Usage};
 use crate::endpoints::Endpoints;
 use crate::join::{self, JoinError};
@@ -30,11 +30,15 @@ use crate::metrics::server::{MetricsError, MetricsServer};
 use crate::node::{Lock, Node, StartError};
 use crate::runtime::Handle;
 use crate::setup::Setup;
-use alarms::{Alarms, beats};
+use alarms::Alarms;
+use health::{node_state, twice_signed};
+use kept::Kept;
 use supervisor::Supervisor;
 
 /// Calls on their way to the driver at once.
 const SUBMITS_WAITING_MAX: usize = 4_096;
+/// Below the data folder, where urgent reports are kept until they are final.
+const KEPT_FOLDER: &str = "urgent";
 /// How often the driver is asked how it is.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
 /// When a client of a busy node should try again.
@@ -60,6 +64,14 @@ pub enum ServiceError {
     /// Metrics cannot be read.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The urgent reports of an earlier run.
+    #[error("cannot read which urgent reports are not final in {path}: {source}; mend the folder, do not delete it")]
+    Kept {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The endpoints file.
     #[error("cannot write endpoints.json into {path}: {source}")]
     Endpoints {
@@ -110,7 +122,7 @@ struct Services {
     api: Api,
     local: JoinHandle<()>,
     metrics: Option<MetricsServer>,
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
 }
 
 impl Services {
@@ -119,6 +131,9 @@ impl Services {
         let config = &setup.config;
         let started_ms = clock::now_ms();
         let handle = node.runtime.handle().clone();
+        let folder = config.node.data.join(KEPT_FOLDER);
+        let kept = Kept::open(folder.clone()).map_err(|source| ServiceError::Kept { path: folder, source })?;
+        let kept = Arc::new(kept);
         let (submit, submits) = mpsc::channel(SUBMITS_WAITING_MAX);
         let (state, state_seen) = watch::channel(NodeState::default());
         let service_keys: BTreeMap<_, _> =
@@ -134,11 +149,15 @@ impl Services {
             service_keys,
             now_ms: clock::now_ms,
         }));
+        for ((authority, id), entry) in kept.all() {
+            backend.recall(authority, id, (entry.digest, entry.valid_until_ms));
+        }
         let usage = Arc::new(Usage::default());
         let snapshots = handle.snapshots().clone();
         let tasks = [
-            tokio::spawn(pass_submits(handle.clone(), submits)),
-            tokio::spawn(watch_health(handle, state)),
+            tokio::spawn(kept.clone().tend(handle.clone())),
+            tokio::spawn(pass_submits(handle.clone(), kept.clone(), submits)),
+            tokio::spawn(watch_health(handle, kept, state)),
             tokio::spawn(sample_disk(usage.clone(), config.node.data.clone())),
         ];
         let network = node.network.clone();
@@ -242,14 +261,34 @@ async fn sample_disk(usage: Arc<Usage>, data: std::path::PathBuf) {
     }
 }
 
-async fn pass_submits(handle: Handle, mut submits: mpsc::Receiver<Submit>) {
+async fn pass_submits(handle: Handle, kept: Arc<Kept>, mut submits: mpsc::Receiver<Submit>) {
     while let Some(submit) = submits.recv().await {
-        let handle = handle.clone();
+        let (handle, kept) = (handle.clone(), kept.clone());
         tokio::spawn(async move {
-            let answer = pass(&handle, submit.signed).await;
+            let mut answer = pass(&handle, submit.signed.clone()).await;
+            if answer.is_ok() && !keep(&handle, kept, submit.signed).await {
+                answer = Err(PoolRefusal::Full { retry_after: RETRY_AFTER });
+            }
             // A client that went away needs no answer.
             let _ = submit.answer.send(answer);
         });
+    }
+}
+
+/// Whether a transaction is kept, or need not be. One that cannot be is in the mempool all the same; its client is told to
+/// try again, and gets its outcome.
+async fn keep(handle: &Handle, kept: Arc<Kept>, signed: Arc<laufzettel_chain::transaction::SignedTransaction>) -> bool {
+    let registry = handle.tips().borrow().registry.clone();
+    if !Kept::concerns(&registry) {
+        return true;
+    }
+    match tokio::task::spawn_blocking(move || kept.keep(&registry, &signed)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "an urgent report cannot be kept over a restart and is not taken");
+            false
+        }
+        Err(_) => false,
     }
 }
 
@@ -277,7 +316,7 @@ async fn pass(
     }
 }
 
-async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
+async fn watch_health(handle: Handle, kept: Arc<Kept>, state: watch::Sender<NodeState>) {
     let halted = handle.halted();
     let mut signed_twice = (None, Vec::new());
     let (mut supervisor, mut alarms) = (Supervisor::new(), Alarms::default());
@@ -290,7 +329,7 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
             }
             let mut next = node_state(&health, reason);
             next.warnings.extend(signed_twice.1.iter().cloned());
-            alarms.watch(&health, &handle, &mut next);
+            alarms.watch(&health, &handle, kept.late(clock::now_ms()), &mut next);
             state.send_if_modified(|current| {
                 let changed = *current != next;
                 *current = next;
@@ -298,122 +337,5 @@ async fn watch_health(handle: Handle, state: watch::Sender<NodeState>) {
             });
         }
         tokio::time::sleep(HEALTH_INTERVAL).await;
-    }
-}
-
-/// A line for each authority that was proven to have signed twice. It is not suspended: that is for people to decide.
-fn twice_signed(handle: &Handle) -> Vec<String> {
-    match evidence::all(handle.store().as_ref(), &handle.genesis().registry) {
-        Ok(found) => {
-            found.iter().filter_map(|(authority, _, records)| signed_twice(authority, records.all())).collect()
-        }
-        Err(error) => vec![format!("cannot read which authorities signed twice: {error}")],
-    }
-}
-
-fn signed_twice(authority: &str, records: &[Record]) -> Option<String> {
-    let last = records.last()?;
-    let others = match records.len() {
-        1 => String::new(),
-        count => format!(", the last of {count} heights"),
-    };
-    Some(format!(
-        "authority {authority} signed twice at height {}{others}: its validator lies or runs twice with one key; the \
-         proof is on the ledger, and nobody is suspended by it",
-        last.height
-    ))
-}
-
-/// Why this validator does not sign, and what to do about it.
-fn signing_warning(health: &Health) -> Option<String> {
-    match health.signing {
-        SigningState::Silent(reason) => Some(format!(
-            "nothing is signed: the file `watermark` in the data folder {reason}; stop the node and run `laufzettel keys \
-             watermark reset`, and never restore one from a backup"
-        )),
-        SigningState::New => Some(
-            "nothing is signed yet: this validator is new, or lost its data, and waits to hear from others with more than \
-             two thirds of the votes"
-                .to_owned(),
-        ),
-        SigningState::Above(height) if health.height < height => Some(format!(
-            "nothing is signed up to block {height}: the watermark was reset, lies ahead of the log, or the data folder was \
-             empty; this passes"
-        )),
-        SigningState::Above(_) | SigningState::Ready | SigningState::Observer => None,
-    }
-}
-
-fn node_state(health: &Health, halted: Option<String>) -> NodeState {
-    let peers = health.peers.iter().map(|peer| PeerState {
-        authority: peer.peer.0.clone(),
-        validator: peer.validator,
-        connected: peer.connected,
-        height: peer.height,
-        beat_age_ms: peer.beat_age_ms,
-        since_ms: peer.since_ms,
-        clock_ahead_ms: peer.clock_ahead_ms,
-        faults: peer.garbage,
-    });
-    let mut warnings = Vec::new();
-    if let Some(reason) = &halted {
-        warnings.push(format!("the node stopped deciding: {reason}"));
-    }
-    warnings.extend(signing_warning(health));
-    if let Some(height) = health.key_elsewhere {
-        warnings.push(format!(
-            "another node signed with this node's consensus key at height {height}; stop one of the two, and never start it \
-             again"
-        ));
-    }
-    for missing in &health.missing {
-        warnings.push(format!("no connection to validator {}", missing.0));
-    }
-    if health.failures_left == 0 {
-        warnings.push("one more failure stops writing".to_owned());
-    }
-    let highest = health.peers.iter().filter(|peer| peer.connected).map(|peer| peer.height).max().unwrap_or(0);
-    let sync = if halted.is_some() {
-        Sync::Stopped
-    } else if highest > health.height.saturating_add(2) {
-        Sync::CatchingUp
-    } else if !health.quorum {
-        Sync::NoQuorum
-    } else {
-        Sync::InSync
-    };
-    NodeState {
-        sync,
-        round: health.round.unwrap_or(0),
-        mempool_transactions: health.pending as u64,
-        mempool_bytes: health.pending_bytes as u64,
-        signing: Some(health.signing),
-        flight_ms: health.flight_ms,
-        quorum_margin: u32::try_from(health.failures_left).unwrap_or(u32::MAX),
-        peers: peers.collect(),
-        warnings,
-        at_ms: health.at_ms,
-        beats: beats(health),
-        oldest_pending_lock_ms: health.oldest_pending_lock_ms,
-        alarms: Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use laufzettel_chain::evidence::Kind;
-    use laufzettel_chain::ids::ItemDigest;
-
-    use super::*;
-
-    #[test]
-    fn whoever_signed_twice_is_named_with_the_last_height() {
-        let record =
-            |height| Record { height, round: 0, kind: Kind::Prevote, item: ItemDigest([1; 32]), recorded: height };
-        assert_eq!(signed_twice("sn-lds", &[]), None);
-        let one = signed_twice("sn-lds", &[record(7)]).unwrap();
-        assert!(one.starts_with("authority sn-lds signed twice at height 7: "), "{one}");
-        let two = signed_twice("sn-lds", &[record(7), record(9)]).unwrap();
-        assert!(two.starts_with("authority sn-lds signed twice at height 9, the last of 2 heights: "), "{two}");
     }
 }

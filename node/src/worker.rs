@@ -16,6 +16,7 @@ use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::ledger::{Ahead, Ledger, ValidateError};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Code;
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
 use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
 use laufzettel_contracts::Definition;
@@ -406,7 +407,7 @@ fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
         payload_digest: transaction.digest,
         valid_until_ms: transaction.payload.valid_until_ms,
         urgent: is_urgent(judge, transaction),
-        lock_capable: is_lock_capable(judge, transaction),
+        lock_capable: is_lock_capable(judge.registry, transaction),
         evidence: is_evidence(transaction),
     }
 }
@@ -427,13 +428,13 @@ fn refused_evidence(
 
 /// Whether a status that a transaction reports is, in one of the definitions, as asked.
 fn reports_one(
-    judge: &Judge<'_>,
+    registry: &Registry,
     transaction: &Transaction,
     asked: impl Fn(&Definition, &laufzettel_contracts::Code) -> bool,
 ) -> bool {
     transaction.items.iter().flatten().any(|item| match &item.action {
         ItemAction::Report(report) | ItemAction::Correct { report, .. } => {
-            judge.registry.definitions.values().any(|definition| asked(definition, &report.status))
+            registry.definitions.values().any(|definition| asked(definition, &report.status))
         }
         ItemAction::OpenCase { .. }
         | ItemAction::Retract { .. }
@@ -447,18 +448,18 @@ fn reports_one(
 }
 
 fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
-    reports_one(judge, transaction, |definition, status| {
+    reports_one(judge.registry, transaction, |definition, status| {
         definition.status(status.as_str()).is_some_and(|status| status.urgent)
     })
 }
 
 /// Whether it may set a lock or bring one back: what is pending of such, beats tell. Of what a correction or retraction
 /// takes away only the slot is named, so each may.
-fn is_lock_capable(judge: &Judge<'_>, transaction: &Transaction) -> bool {
+pub(crate) fn is_lock_capable(registry: &Registry, transaction: &Transaction) -> bool {
     let takes_away = |item: &Item| matches!(item.action, ItemAction::Correct { .. } | ItemAction::Retract { .. });
     let has_locks = |definition: &Arc<Definition>| !definition.rules().locks.is_empty();
-    reports_one(judge, transaction, |definition, status| definition.rules().may_lock(status))
-        || transaction.items.iter().flatten().any(takes_away) && judge.registry.definitions.values().any(has_locks)
+    reports_one(registry, transaction, |definition, status| definition.rules().may_lock(status))
+        || transaction.items.iter().flatten().any(takes_away) && registry.definitions.values().any(has_locks)
 }
 
 fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {

@@ -6,6 +6,7 @@
 mod asked;
 mod foreign;
 mod inbox;
+mod kept;
 mod operation;
 mod voting;
 

@@ -40,7 +40,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(1_800);
 const JOINED: &str = "joined from a snapshot height=";
 /// The fifth node, without a vote.
 const OBSERVER: Template =
-    Template { id: "sn-observer", label_de: "Beobachter", label_en: "Observer", roles: &["benefits_office"] };
+    Template { id: "sn-observer", label_de: "Beobachter", label_en: "Observer", roles: &["reception"] };
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -236,7 +236,7 @@ async fn same_header(cluster: &Cluster, a: &mut Client, b: &mut Client, height: 
 
 /// Fetches a case's proof and has the program verify it, which reads the file and the genesis file and nothing else.
 async fn verifies(cluster: &Cluster, client: &mut Client, case: Vec<u8>) -> Result<bool, Fault> {
-    let request = v1::GetProofRequest { case_id: case, fields: vec![0, 10, 16], read_at: None };
+    let request = v1::GetProofRequest { case_id: case, fields: Vec::new(), read_at: None };
     let proof = client.cases.get_proof(request).await?.into_inner().proof.ok_or("an answer without a proof")?;
     let file = cluster.net.folder.join("case.proof");
     std::fs::write(&file, prost::Message::encode_to_vec(&proof))?;

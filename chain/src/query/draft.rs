@@ -33,6 +33,8 @@ pub struct Draft {
     definition: Option<Arc<Definition>>,
     /// The calendars; none = those of the network.
     calendars: Option<Arc<Calendars>>,
+    /// The same, after those that count until then.
+    counting: Option<Arc<Calendars>>,
     /// By version of the definition in force, where its effects stand among those of the draft.
     places: BTreeMap<u32, Places>,
     /// From when on it is in force; none = it is tried as if always alone.
@@ -40,16 +42,27 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A draft for a network, tried as if it had always been in force.
+    /// A draft for a network, tried as if it had always been in force. Its calendars count from an instant on, as adopted
+    /// ones do: what was over by then stays over.
     #[must_use]
-    pub fn new(registry: &Registry, definition: Option<Definition>, calendars: Option<Calendars>) -> Self {
+    pub fn new(
+        registry: &Registry,
+        definition: Option<Definition>,
+        calendars: Option<Calendars>,
+        since_ms: u64,
+    ) -> Self {
+        let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
+        let counting = calendars.as_ref().map(|draft| match &registry.calendars {
+            Some(in_force) => draft.clone().after(in_force.clone(), since_ms),
+            None => draft.clone(),
+        });
         let places = definition.iter().flat_map(|draft| {
             let versions = registry.definitions.iter().filter(|((id, _), _)| id == draft.id());
             versions.map(|((_, version), in_force)| (*version, Places::of(in_force, draft)))
         });
         let places = places.collect();
         let (definition, calendars) = (definition.map(Arc::new), calendars.map(Arc::new));
-        Self { definition, calendars, places, force: None }
+        Self { definition, calendars, counting: counting.map(Arc::new), places, force: None }
     }
     /// The same, tried from a point on as well. With a mapping, both ways read reports by it.
     ///
@@ -111,7 +124,7 @@ impl Draft {
         let calendars = registry.calendars_at(next).cloned();
         let draft = Reading {
             definition: self.definition.clone().unwrap_or_else(|| definition.clone()),
-            calendars: self.calendars.clone().or_else(|| calendars.clone()),
+            calendars: self.counting.clone().or_else(|| calendars.clone()),
             places: self.places.get(&definition.version()).cloned(),
             statuses: self.force.as_ref().map(|force| force.statuses.clone()).unwrap_or_default(),
         };

@@ -45,7 +45,7 @@ pub(crate) fn alone(effects: &Effects, id: &laufzettel_contracts::effect::Effect
 
 fn draft(text: &str) -> Draft {
     let definition = Definition::check(text).expect("sound").definition;
-    Draft::new(&genesis().registry, Some(definition), None)
+    Draft::new(&genesis().registry, Some(definition), None, 0)
 }
 
 fn tried(scene: &Scene, draft: &Draft, number: u8) -> (Difference, u64, u64) {
@@ -122,7 +122,7 @@ proptest! {
         }
         // The calendars in force as a draft of calendars neither.
         let calendars = Calendars::check(CALENDARS_DE).expect("sound").calendars;
-        let (difference, ..) = tried(&scene, &Draft::new(&genesis().registry, None, Some(calendars)), 1);
+        let (difference, ..) = tried(&scene, &Draft::new(&genesis().registry, None, Some(calendars), scene.now()), 1);
         prop_assert!(difference.is_empty(), "{:?}", difference);
     }
 

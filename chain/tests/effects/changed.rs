@@ -18,15 +18,15 @@ use laufzettel_chain::state::case::{CaseRow, OpenCase};
 use laufzettel_chain::state::governance;
 use laufzettel_chain::storage::mem::MemStore;
 use laufzettel_chain::transaction::Payload;
-use laufzettel_contracts::Definition;
-use laufzettel_contracts::effect::{EffectId, Effects, Past, TaskState};
+use laufzettel_contracts::effect::{Became, EffectId, Effects, Past, TaskState};
+use laufzettel_contracts::{Calendars, Definition};
 use proptest::prelude::*;
 
 use crate::asked::alone;
-use crate::fixture::{self, AUTHORITIES, MINUTE_MS, case, commit, key};
-use crate::governance::{Voted, calendars, change, gaining, text_of};
+use crate::fixture::{self, AUTHORITIES, DAY_MS, MINUTE_MS, case, commit, key, on_day};
+use crate::governance::{Voted, calendars, change, counting_text, gaining, text_of};
 use crate::random::{Step, begun, history, played_on};
-use crate::world::{OFFICE, POLICE, STOP, Scene, genesis_text, open};
+use crate::world::{OFFICE, POLICE, STOP, Scene, genesis_text, open, with_outcome};
 
 /// A history, what is adopted in its midst, and the history after it.
 type Changed = (Vec<(u64, Vec<Step>)>, Vec<Voted>, Vec<(u64, Vec<Step>)>);
@@ -149,21 +149,28 @@ proptest! {
         prop_assert_eq!(tasks, waits(&scene));
     }
 
-    /// The text under which a case stands, as a draft; calendars stay those that count.
     #[test]
     fn a_draft_that_is_what_is_in_force_changes_nothing(changed in changed()) {
         let scene = scene(&changed);
-        let (registry, height) = (scene.ledger.registry(), scene.ledger.tip().header.height);
+        let (registry, next) = (scene.ledger.registry(), scene.ledger.tip().header.height + 1);
         for number in [1, 2] {
             let stored = CaseRow::load(scene.store.as_ref(), &case(number)).expect("memory").expect("open");
             let definition = Definition::check(&text_of(stored.version)).expect("sound").definition;
-            let draft = Draft::new(registry, Some(definition), None);
-            let tried = draft.load(scene.store.as_ref(), registry, &case(number), (height, None)).expect("memory");
-            let tried = tried.expect("open, and of its id");
-            let (now, drafted) = (tried.now(scene.now()), tried.draft(scene.now()));
-            prop_assert_eq!(now.effects(), &whole(&scene, &case(number)).effects, "what is compared with is what is shown");
-            let difference = tried.compare(&now, &drafted);
-            prop_assert!(difference.is_empty(), "{:?}", difference);
+            let count = |of: &str| Calendars::check(of).expect("sound").calendars;
+            let calendars = count(&counting_text(&changed.1));
+            let drafts = [
+                Draft::new(registry, Some(definition.clone()), None, scene.now()),
+                Draft::new(registry, None, Some(calendars.clone()), scene.now()),
+                Draft::new(registry, Some(definition), Some(calendars), scene.now()),
+            ];
+            for draft in drafts {
+                let tried = draft.load(scene.store.as_ref(), registry, &case(number), (next, None)).expect("memory");
+                let tried = tried.expect("open, and of its id");
+                let (now, drafted) = (tried.now(scene.now()), tried.draft(scene.now()));
+                prop_assert_eq!(now.effects(), &whole(&scene, &case(number)).effects, "what is compared with is what is shown");
+                let difference = tried.compare(&now, &drafted);
+                prop_assert!(difference.is_empty(), "{:?}", difference);
+            }
         }
     }
 }
@@ -219,4 +226,25 @@ fn a_vote_of_who_has_none_is_refused_in_the_block() {
     assert_eq!(code, Code::Accepted);
     let votes = |item| governance::proposal(store.as_ref(), &item).expect("memory").expect("there").votes.len();
     assert_eq!((votes(counted), votes(asked)), (1, 2));
+}
+
+/// A draft of calendars tells what its adoption would do: it moves the end of what runs, and not of what is over.
+#[test]
+fn a_draft_of_calendars_moves_what_runs_and_leaves_what_is_over() {
+    let mut scene = begun();
+    assert_eq!(scene.report(OFFICE, with_outcome(on_day("decided", 0), "rejected")).code, Code::Accepted);
+    let moved = |scene: &Scene| {
+        let draft = Calendars::check(&calendars(2)).expect("sound").calendars;
+        let draft = Draft::new(scene.ledger.registry(), None, Some(draft), scene.now());
+        let tried = draft.load(scene.store.as_ref(), scene.ledger.registry(), &case(1), (u64::MAX, None));
+        let tried = tried.expect("memory").expect("open");
+        let difference = tried.compare(&tried.now(scene.now()), &tried.draft(scene.now()));
+        let changes = difference.changes.iter().map(|one| (one.code.as_str().to_owned(), one.became));
+        changes.collect::<Vec<_>>()
+    };
+    // A week from 15 June 2026 ends on the 22nd, which the draft makes a holiday.
+    assert_eq!(moved(&scene), [("appeal".to_owned(), Became::Moved)]);
+    let over = scene.now() + 9 * DAY_MS;
+    scene.block(over, &[]);
+    assert_eq!(moved(&scene), []);
 }

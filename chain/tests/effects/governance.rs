@@ -320,6 +320,12 @@ pub(crate) fn text_of(version: u32) -> String {
     if version == 1 { STOP.to_owned() } else { String::from_utf8(renaming(version).text).expect("a text") }
 }
 
+/// The text of the calendars that count after these changes.
+pub(crate) fn counting_text(voted: &[Voted]) -> String {
+    let place = (2..).zip(voted).find(|(_, change)| **change == Voted::Calendars);
+    place.map_or_else(|| CALENDARS_DE.to_owned(), |(version, _)| calendars(version))
+}
+
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
 pub(crate) fn renaming(version: u32) -> Change {
     renaming_from(STOP, version)

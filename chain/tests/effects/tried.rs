@@ -30,7 +30,7 @@ fn order(height: Height, moves: Option<&BTreeMap<Name, Name>>) -> Order<'_> {
 
 /// A text tried at a height, from then on, with a mapping.
 fn draft(registry: &Registry, text: &str, order: &Order<'_>) -> Draft {
-    let draft = Draft::new(registry, Some(definition(text)), None);
+    let draft = Draft::new(registry, Some(definition(text)), None, 0);
     draft.in_force(registry, order).expect("it could come into force so")
 }
 
@@ -79,7 +79,7 @@ proptest! {
     #[test]
     fn at_every_height_a_draft_is_compared_with_what_that_height_showed(history in history()) {
         let scene = played(&history);
-        let same = Draft::new(scene.ledger.registry(), Some(definition(STOP)), None);
+        let same = Draft::new(scene.ledger.registry(), Some(definition(STOP)), None, 0);
         for (block, seen) in scene.blocks.iter().zip(heights(&scene)) {
             let (height, time_ms) = (block.header.height, block.header.time_ms);
             for (number, seen) in [1, 2].into_iter().zip(seen) {
@@ -100,7 +100,7 @@ proptest! {
         let scene = played(&history);
         let (joined, registry) = (join(&scene), scene.ledger.registry());
         let text = plain(2).replace("PT48H", "PT60H");
-        let trial = Draft::new(registry, Some(definition(&text)), None);
+        let trial = Draft::new(registry, Some(definition(&text)), None, 0);
         for block in &scene.blocks {
             let (height, time_ms) = (block.header.height, block.header.time_ms);
             if query::bare_header(joined.as_ref(), height).expect("memory").is_none() {
@@ -146,7 +146,7 @@ proptest! {
         let since_ms = registry.register.adopted[0].since.expect("they count").time_ms;
         let other = Calendars::check(&calendars(2)).expect("sound").calendars;
         let order = Order { since_ms, ..order(height, None) };
-        let trial = Draft::new(registry, None, Some(other)).in_force(registry, &order).expect("newer");
+        let trial = Draft::new(registry, None, Some(other), 0).in_force(registry, &order).expect("newer");
         for number in [1, 2] {
             let tried = load(&scene, &trial, number, height).expect("open");
             prop_assert_eq!(later(&tried, as_of_ms), stored(&scene, number, as_of_ms));
@@ -194,7 +194,7 @@ fn cases_from_before_keep_their_version_unless_they_are_mapped() {
     }
     // By height 2 there is one case, and by height 1 it has no report.
     assert!(load(&scene, &trial, 2, 2).is_none());
-    let tried = load(&scene, &Draft::new(registry, Some(definition(&text)), None), 1, 1).expect("open");
+    let tried = load(&scene, &Draft::new(registry, Some(definition(&text)), None, 0), 1, 1).expect("open");
     assert!(tried.compare(&tried.now(now), &tried.draft(now)).is_empty());
 }
 
@@ -232,7 +232,7 @@ fn what_a_mapping_cannot_carry_is_named_with_the_reports_it_concerns() {
 fn what_could_not_come_into_force_is_refused() {
     let mut scene = two();
     let refused = |registry: &Registry, text: &str, order: &Order<'_>| {
-        Draft::new(registry, Some(definition(text)), None).in_force(registry, order).map(|_| ()).unwrap_err()
+        Draft::new(registry, Some(definition(text)), None, 0).in_force(registry, order).map(|_| ()).unwrap_err()
     };
     let none = BTreeMap::new();
     let moving = |height| order(height, Some(&none));
@@ -241,7 +241,7 @@ fn what_could_not_come_into_force_is_refused() {
     assert_eq!(refused(scene.ledger.registry(), &other, &moving(4)), OrderError::New);
     let shipped = Calendars::check(CALENDARS_DE).expect("sound").calendars;
     let registry = scene.ledger.registry().clone();
-    let moved = Draft::new(&registry, None, Some(shipped.clone()));
+    let moved = Draft::new(&registry, None, Some(shipped.clone()), 0);
     assert_eq!(moved.clone().in_force(&registry, &moving(4)).map(|_| ()), Err(OrderError::NoDefinition));
     assert_eq!(
         moved.in_force(&registry, &order(4, None)).map(|_| ()),

@@ -2,8 +2,8 @@
 
 use crate::random::{Run, acts};
 use crate::world::{Setting, at, authority, code, entry, instant, moved, on, rejected, slot};
-use laufzettel_contracts::effect::{DeadlineEffect, Effects, History};
-use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Entry, Reader, Sealed, View, view};
+use laufzettel_contracts::effect::{DeadlineEffect, EffectKind, Effects, History};
+use laufzettel_contracts::{AuthorityId, CaseFold, Code, Definition, Entry, Reader, Sealed, Sight, View, Whole, view};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -184,6 +184,77 @@ fn a_lock_that_an_effect_sets_is_seen_by_who_sees_the_effect() {
     }
 }
 
+/// Of what nothing is missing is told by the definition and the roles: of an empty case no more than of a full one.
+#[test]
+fn what_is_whole_does_not_hang_on_what_is_missing() {
+    let empty = Followed::new(&[], at(3, 9));
+    let whole = |roles: &[&str], authority: Option<&AuthorityId>| {
+        let roles: Vec<Code> = roles.iter().map(|role| code(role)).collect();
+        let reader = Reader { roles: &roles, authority };
+        let Followed { setting, case, effects, history } = &empty;
+        let followed = (effects, history);
+        let view = view(&setting.definition, case, effects, history, &reader);
+        Whole::of(&setting.definition, case, followed, (&view, &effects.participants), &reader)
+    };
+    for role in ["office", "foreigners", "court", "police"] {
+        let of_role = whole(&[role], None);
+        assert!(!of_role.reports && of_role.tracks.is_empty() && !of_role.effects(), "{role}: {of_role:?}");
+        // Each of them may report something that its one lock stops or alarms, or that releases it.
+        assert!(of_role.locks, "{role}");
+        assert_eq!(of_role.markers, role == "office", "{role}");
+    }
+    let all = whole(&["office", "foreigners", "court", "police"], None);
+    assert!(all.reports && all.tasks && all.notices && all.markers && !all.tracks.is_empty(), "{all:?}");
+    // Nobody watches one of the deadlines: it makes rules run.
+    assert!(!all.deadlines);
+    // Who holds the role in the case is known to be another: then tasks and reports for it are not this one's.
+    let two = authority("fa-two");
+    let given = Followed::new(&[entry(1, "de-bamf", moved(2, "fa-one"))], at(3, 9));
+    let roles = ["office", "foreigners", "court", "police"].map(code);
+    let reader = Reader { roles: &roles, authority: Some(&two) };
+    let Followed { setting, case, effects, history } = &given;
+    let view = view(&setting.definition, case, effects, history, &reader);
+    let whole = Whole::of(&setting.definition, case, (effects, history), (&view, &effects.participants), &reader);
+    assert!(!whole.reports && !whole.tasks, "{whole:?}");
+}
+
+/// What is said to be whole is, and what one report is judged by is what the view picks by.
+fn check_whole(def: &Definition, run: &Run, seen: &View<'_>, reader: &Reader<'_>) {
+    let effects = run.fold.effects();
+    let whole = Whole::of(def, &run.case, (effects, &run.history), (seen, &effects.participants), reader);
+    let state = run.case.state();
+    if whole.reports {
+        assert_eq!(seen.reports.len(), run.case.entries().len());
+        assert_eq!(
+            (seen.deviations.len(), seen.effect_deviations.len()),
+            (state.deviations.len(), effects.deviations.len())
+        );
+    }
+    for (_, track) in state.tracks.iter().filter(|(number, _)| whole.tracks.contains(number)) {
+        assert!(seen.tracks.contains(&track), "{track:?}");
+    }
+    let counts = [
+        (EffectKind::Lock, whole.locks, seen.locks.len(), effects.locks.len()),
+        (EffectKind::Deadline, whole.deadlines, seen.deadlines.len(), effects.deadlines.len()),
+        (EffectKind::Task, whole.tasks, seen.tasks.len(), effects.tasks.len()),
+        (EffectKind::Notice, whole.notices, seen.notices.len(), effects.notices.len()),
+        (EffectKind::Marker, whole.markers, seen.markers.len(), effects.markers.len()),
+    ];
+    for (kind, _, seen_count, count) in counts.iter().filter(|(_, whole, ..)| *whole) {
+        assert_eq!(seen_count, count, "{kind:?}");
+        let gone = run.history.past().iter().filter(|(_, past)| past.kind == *kind && past.withdrawn_ms.is_some());
+        for (id, past) in gone {
+            assert!(seen.withdrawn.iter().any(|(found, _)| *found == id), "{past:?}");
+        }
+    }
+    let sight = Sight::new(def, &effects.participants, reader);
+    for entry in run.case.entries() {
+        assert_eq!(sight.report(&entry.author, &entry.report), seen.reports.contains(&entry), "{entry:?}");
+        let status = def.status(entry.report.status.as_str()).expect("known");
+        assert!(reader.may_see(status) || !sight.status(status), "{status:?}");
+    }
+}
+
 /// The parts of a view in one form, so that views can be compared as sets.
 fn parts(view: &View<'_>) -> BTreeSet<String> {
     let View { reports, deviations, effect_deviations, deadlines, tasks, notices, locks, markers, withdrawn, .. } =
@@ -248,12 +319,15 @@ fn check_views(def: &Definition, run: &Run, holders: &[(&str, &[Code])]) {
             let may = stopped.flat_map(|status| &status.reported_by).any(|one| one == role);
             assert!(!may || seen.locks.contains(&lock), "{role} does not see {lock:?}");
         }
+        check_whole(def, run, &seen, &Reader { roles: std::slice::from_ref(role), authority: None });
         each.extend(parts(&seen));
     }
+    check_whole(def, run, &all, &Reader { roles: &roles, authority: None });
     assert_eq!(each, parts(&all));
     for (id, roles) in holders {
         let id = authority(id);
         let own = look(&Reader { roles, authority: Some(&id) });
+        check_whole(def, run, &own, &Reader { roles, authority: Some(&id) });
         let role_wide = look(&Reader { roles, authority: None });
         let all = parts(&role_wide);
         // As one of several that hold the role nobody sees more, but for what it reported itself and what hangs on that.

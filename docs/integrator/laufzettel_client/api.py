@@ -174,7 +174,7 @@ class Node:
     def prove(
         self, case_id: bytes, fields: Sequence[int] = (), *, min_height: int = 0, timeout_s: float = 30
     ) -> proof_pb2.Proof:
-        """A proof of fields of a case, all if none is named, or that there is no such case. Checked by `proof`."""
+        """A proof of fields of a case, if none is named all that the authority sees, or that there is no such case."""
         read_at = position_pb2.ReadAt(min_height=min_height)
         request = cases_pb.GetProofRequest(case_id=case_id, fields=fields, read_at=read_at)
         return self._ask(self._cases.GetProof, request, timeout_s).proof

@@ -88,7 +88,8 @@ impl Backend {
     /// Whether this node serves an authority: its own, or a tenant's.
     #[must_use]
     pub fn hosts(&self, authority: &str) -> bool {
-        let entry = self.parts.genesis.registry.authorities.get(authority);
+        let tip = self.parts.tip.borrow();
+        let entry = tip.registry.authorities.get(authority);
         entry.is_some_and(|entry| entry.hosted_by == self.parts.authority)
     }
     /// Where an answer from this tip comes from.
@@ -167,7 +168,8 @@ impl Backend {
             return Err(Failure::new(Reason::NotInSync));
         }
         let (authority, id) = (payload.authority.clone(), payload.id);
-        let decoded = signed.decode_rest(payload, self.parts.genesis.registry.protocol).map_err(Refusal::Malformed)?;
+        let decoded =
+            signed.decode_rest(payload, self.parts.tip.borrow().registry.protocol).map_err(Refusal::Malformed)?;
         let (digest, valid_until_ms) = (decoded.digest, decoded.payload.valid_until_ms);
         let checked = self.read(|read, tip| match self.judge(read, tip).check_decoded(&signed, decoded) {
             // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
@@ -211,6 +213,11 @@ impl Backend {
             Ok(first) => failure.and("first_payload_digest", first.digest),
             Err(_) => failure,
         }
+    }
+
+    /// Knows again that a transaction was taken before this node was started.
+    pub fn recall(&self, authority: String, id: TransactionId, (digest, valid_until_ms): (PayloadDigest, u64)) {
+        self.remember((authority, id), Pending { digest, valid_until_ms });
     }
 
     fn remember(&self, key: (String, TransactionId), entry: Pending) {
@@ -276,8 +283,7 @@ impl Backend {
     /// The store failed, or it can never be committed.
     pub fn simulate(&self, signed: &SignedTransaction) -> Result<((Transaction, Option<Code>), v1::Position), Failure> {
         self.read(|read, tip| {
-            let protocol = self.parts.genesis.registry.protocol;
-            let transaction = signed.decode_in(protocol).map_err(Refusal::Malformed)?;
+            let transaction = signed.decode_in(tip.registry.protocol).map_err(Refusal::Malformed)?;
             let foretold = self.judge(read, tip).foretell(signed, &transaction)?;
             Ok((transaction, foretold))
         })

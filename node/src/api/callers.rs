@@ -26,6 +26,11 @@ impl Caller {
     pub fn authority(&self) -> &str {
         &self.0
     }
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared(&self) -> AuthorityId {
+        self.0.clone()
+    }
     /// The caller of a request.
     ///
     /// # Errors

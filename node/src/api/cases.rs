@@ -1,16 +1,17 @@
-//! CaseService: single cases, lists, counts, events and proofs.
+//! CaseService: single cases, lists, counts, events and proofs, each as the caller's authority sees it.
 
 mod list;
 mod past;
 mod views;
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::proof;
-use laufzettel_chain::registry::Registry;
+use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::state::fields::FIELDS;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::Position;
@@ -25,12 +26,14 @@ use super::callers::Caller;
 use super::clearance;
 use super::convert;
 use super::effects::{self, Reader};
+use super::events;
 use super::feed::{self, EventFeed};
 use super::paging;
 use super::reasons::Reason;
 use super::status::Failure;
+use super::subject::Subject;
 use super::submission::Submissions;
-use views::Views;
+use views::{Seen, Views};
 
 pub(super) struct Cases {
     backend: Arc<Backend>,
@@ -46,41 +49,29 @@ impl Cases {
         Self { backend, submissions, stop, views: Views::default() }
     }
 
-    /// A case as it stands at a height; the newest is kept for the next who asks.
-    fn view(&self, read: &dyn Read, tip: &Tip, id: &CaseId, height: Height) -> Result<Option<v1::Case>, Failure> {
-        if height != tip.header.height {
-            return list::view(&tip.registry, read, id, height);
-        }
-        let Some((revision, version)) = laufzettel_chain::query::case_revision(read, id)? else { return Ok(None) };
-        if let Some(view) = self.views.get(id, revision).filter(|view| view.definition_version == version) {
-            return Ok(Some(view));
-        }
-        let view = list::view(&tip.registry, read, id, height)?;
-        if let Some(view) = &view {
-            self.views.put(*id, view);
-        }
-        Ok(view)
-    }
-
-    /// Adds what follows from the case, as of its block time or of the instant asked for.
-    fn follow(
-        (read, registry): (&dyn Read, &Registry),
-        view: &mut v1::Case,
+    /// A case as its reader sees it in the newest block, with what follows as of an instant, and the fields that a proof
+    /// may open; none if there is no such case for it. Of cases without rules it is kept for the next call.
+    fn seen(
+        &self,
+        (read, tip): (&dyn Read, &Tip),
         (caller, id): (&Caller, &CaseId),
-        (time_ms, as_of_ms): (u64, u64),
-    ) -> Result<(), Failure> {
-        // First what costs nothing: most cases of most networks have no rules.
-        if !registry
-            .definition(&view.definition, view.definition_version)
-            .is_some_and(|found| effects::has_rules(found))
-        {
-            return Ok(());
+        as_of_ms: u64,
+    ) -> Result<Option<Seen>, Failure> {
+        let Some(row) = CaseRow::load(read, id)? else { return Ok(None) };
+        let key = (*id, caller.shared());
+        let keeps = !effects::has_rules(row.definition(&tip.registry, id)?);
+        if keeps && let Some(kept) = self.views.get(&key, (row.revision, row.version)) {
+            return Ok(Some(kept));
         }
-        let as_of_ms = if as_of_ms == 0 { time_ms } else { as_of_ms };
-        if let Some(followed) = effects::follow(read, registry, id, as_of_ms)? {
-            followed.fill(&Reader::of(registry, caller.authority()), view);
+        let reader = Reader::of(&tip.registry, caller.authority());
+        let Some(subject) = Subject::now(read, &tip.registry, id, as_of_ms)? else { return Ok(None) };
+        let Some(view) = subject.seen_by(&reader) else { return Ok(None) };
+        let fields = Arc::new(subject.fields(&view, &subject.whole(&reader, &view)));
+        let message = list::message_with_effects(&subject, &reader, &view);
+        if keeps {
+            self.views.put(key, &message, fields.clone());
         }
-        Ok(())
+        Ok(Some((message, fields)))
     }
 
     /// Waits for `min_height`; the height to read at, 0 for the newest.
@@ -103,7 +94,7 @@ fn height_of(asked: Height, tip: &Tip) -> Result<Height, Failure> {
 }
 
 /// Where the answer comes from when it is about an earlier height.
-fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Result<v1::Position, Failure> {
+pub(super) fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Result<v1::Position, Failure> {
     if height == position.height {
         return Ok(position);
     }
@@ -114,21 +105,24 @@ fn position_at(position: v1::Position, height: Height, read: &dyn Read) -> Resul
 }
 
 /// Proof of fields at the newest block.
-fn prove(backend: &Backend, read: &dyn Read, tip: &Tip, case: &CaseId, fields: &[usize]) -> Result<v1::Proof, Failure> {
+fn prove(read: &dyn Read, tip: &Tip, case: &CaseId, fields: &[usize]) -> Result<v1::Proof, Failure> {
     let certificate = tip.certificate.clone().ok_or_else(|| Failure::new(Reason::ProofUnavailable))?;
     let proof = proof::prove(read, tip.header.clone(), certificate, case, fields)?;
-    Ok(convert::proof(&proof, &backend.genesis().registry.validators))
+    Ok(convert::proof(&proof, &tip.registry.validators))
 }
 
-/// The fields to open; all if none is named.
-fn fields(asked: &[u32]) -> Result<Vec<usize>, Failure> {
+/// The fields to open: those asked for, or all that may be.
+fn fields(asked: &[u32], open: &BTreeSet<usize>) -> Result<Vec<usize>, Failure> {
     if asked.is_empty() {
-        return Ok((0..FIELDS).collect());
+        return Ok(open.iter().copied().collect());
     }
     let fields: Vec<usize> = asked.iter().map(|field| usize::try_from(*field).unwrap_or(FIELDS)).collect();
     let ascending = fields.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
     if !ascending || fields.iter().any(|field| *field >= FIELDS) {
         return Err(Failure::field("fields", "must be numbers from 0 to 31, ascending"));
+    }
+    if let Some(closed) = fields.iter().find(|field| !open.contains(field)) {
+        return Err(Failure::new(Reason::FieldNotShown).and("field", closed));
     }
     Ok(fields)
 }
@@ -157,27 +151,22 @@ impl v1::case_service_server::CaseService for Cases {
             let ((view, position), _) = read.await?;
             return Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof: None, position: Some(position) }));
         }
-        let ((view, proof, position), _) = self.backend.read(|read, tip| {
-            let height = height_of(asked, tip)?;
-            let mut view = self.view(read, tip, &id, height)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
-            let position = position_at(self.backend.position(tip), height, read)?;
-            let instants = (position.block_time_ms, request.effects_as_of_ms);
-            Self::follow((read, &tip.registry), &mut view, (&caller, &id), instants)?;
-            let proof = if request.include_proof {
-                if height != tip.header.height {
-                    return Err(Failure::new(Reason::ProofUnavailable));
-                }
-                Some(prove(&self.backend, read, tip, &id, &fields(&[])?)?)
-            } else {
-                None
-            };
-            Ok((view, proof, position))
+        let ((view, proof), position) = self.backend.read(|read, tip| {
+            let newest = tip.header.height;
+            if height_of(asked, tip)? != newest {
+                return Err(Failure::new(Reason::ProofUnavailable));
+            }
+            let as_of_ms = if past.effects_as_of_ms == 0 { tip.header.time_ms } else { past.effects_as_of_ms };
+            let seen = self.seen((read, tip), (&caller, &id), as_of_ms)?;
+            let (view, open) = seen.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+            let prove = || prove(read, tip, &id, &fields(&[], &open)?);
+            Ok((view, request.include_proof.then(prove).transpose()?))
         })?;
         Ok(Response::new(v1::GetCaseResponse { view: Some(view), proof, position: Some(position) }))
     }
 
     async fn list_cases(&self, request: Request<v1::ListCasesRequest>) -> Answer<v1::ListCasesResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let (filter, size) = (request.filter.unwrap_or_default(), paging::size(request.page_size)?);
@@ -195,9 +184,12 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let after = token.map(|token| token.after);
-                let (cases, next) = list::page(&tip.registry, read, &filter, height, after, size)?;
-                let next = next.map(|after| paging::Token { height, after }.write(&filter));
                 let position = position_at(backend.position(tip), height, read)?;
+                let (registry, time_ms) = (tip.registry.as_ref(), position.block_time_ms);
+                let reader = &Reader::of(registry, caller.authority());
+                let asking = list::Asking { read, registry, reader, height, time_ms };
+                let (cases, next) = list::page(&asking, &filter, after, size)?;
+                let next = next.map(|after| paging::Token { height, after }.write(&filter));
                 let next_page_token = next.unwrap_or_default();
                 Ok(v1::ListCasesResponse { cases, next_page_token, position: Some(position) })
             })
@@ -206,7 +198,7 @@ impl v1::case_service_server::CaseService for Cases {
     }
 
     async fn count_cases(&self, request: Request<v1::CountCasesRequest>) -> Answer<v1::CountCasesResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let asked = self.read_at(request.read_at, until).await?;
@@ -216,8 +208,11 @@ impl v1::case_service_server::CaseService for Cases {
             .read_long(move |read, tip| {
                 let height = height_of(asked, tip)?;
                 let filter = request.filter.clone().unwrap_or_default();
-                let counts = list::count(&tip.registry, read, &filter, request.grouping(), height)?;
                 let position = position_at(backend.position(tip), height, read)?;
+                let (registry, time_ms) = (tip.registry.as_ref(), position.block_time_ms);
+                let reader = &Reader::of(registry, caller.authority());
+                let asking = list::Asking { read, registry, reader, height, time_ms };
+                let counts = list::count(&asking, &filter, request.grouping())?;
                 let counts = counts.into_iter().map(|(key, count)| v1::CaseCount { key, count }).collect();
                 Ok(v1::CountCasesResponse { counts, position: Some(position) })
             })
@@ -226,7 +221,7 @@ impl v1::case_service_server::CaseService for Cases {
     }
 
     async fn list_events(&self, request: Request<v1::ListEventsRequest>) -> Answer<v1::ListEventsResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
         let (case, size) = (optional_case(&request.case_id)?, paging::size(request.page_size)?);
@@ -235,23 +230,18 @@ impl v1::case_service_server::CaseService for Cases {
             text => convert::position_of(text)?,
         };
         self.read_at(request.read_at, until).await?;
-        let (mut events, position) = self
-            .backend
-            .read_long(move |read, _| feed::events_after(read, case, &after, size.saturating_add(1)))
-            .await?;
-        let more = events.len() > size;
-        events.truncate(size);
-        let next = events.last().map_or(after, |(place, _)| *place);
-        let events = events.into_iter().filter_map(|(_, event)| event).collect();
-        let (next_cursor, position) = (convert::cursor(&next), Some(position));
-        Ok(Response::new(v1::ListEventsResponse { events, next_cursor, more, position }))
+        let page =
+            self.backend.read_long(move |read, tip| events::page((read, tip), caller.authority(), case, &after, size));
+        let (page, position) = page.await?;
+        let (next_cursor, position) = (convert::cursor(&page.next), Some(position));
+        Ok(Response::new(v1::ListEventsResponse { events: page.events, next_cursor, more: page.more, position }))
     }
 
     type WatchEventsStream = Pin<Box<ReceiverStream<Result<v1::WatchEventsResponse, Status>>>>;
 
     async fn watch_events(&self, request: Request<v1::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
         use v1::watch_events_request::Start;
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let newest = self.backend.subscribe().borrow().header.height;
         let after = match &request.start {
@@ -262,7 +252,8 @@ impl v1::case_service_server::CaseService for Cases {
         };
         let checkpoint = feed::checkpoint_interval(request.checkpoint_interval_ms);
         let case = optional_case(&request.case_id)?;
-        let feed = EventFeed { backend: self.backend.clone(), stop: self.stop.clone(), case, after, checkpoint };
+        let (backend, stop, authority) = (self.backend.clone(), self.stop.clone(), caller.shared());
+        let feed = EventFeed { backend, stop, authority, case, after, checkpoint };
         Ok(Response::new(Box::pin(feed.start())))
     }
 
@@ -274,16 +265,23 @@ impl v1::case_service_server::CaseService for Cases {
     }
 
     async fn get_proof(&self, request: Request<v1::GetProofRequest>) -> Answer<v1::GetProofResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let until = convert::deadline(request.metadata());
         let request = request.into_inner();
-        let (id, fields) = (convert::case_id(&request.case_id)?, fields(&request.fields)?);
+        let id = convert::case_id(&request.case_id)?;
+        fields(&request.fields, &(0..FIELDS).collect())?;
         let asked = self.read_at(request.read_at, until).await?;
         let (proof, position) = self.backend.read(|read, tip| {
             if height_of(asked, tip)? != tip.header.height {
                 return Err(Failure::new(Reason::ProofUnavailable));
             }
-            prove(&self.backend, read, tip, &id, &fields)
+            let open = match self.seen((read, tip), (&caller, &id), tip.header.time_ms)? {
+                Some((_, open)) => open,
+                // There is nothing to open in a proof of absence; one of presence would open that much.
+                None if CaseRow::load(read, &id)?.is_none() => Arc::new((0..FIELDS).collect()),
+                None => return Err(Failure::new(Reason::CaseNotFound)),
+            };
+            prove(read, tip, &id, &fields(&request.fields, &open)?)
         })?;
         Ok(Response::new(v1::GetProofResponse { proof: Some(proof), position: Some(position) }))
     }

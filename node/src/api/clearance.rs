@@ -124,7 +124,7 @@ struct Found {
 fn find(backend: &Backend, height: Height, index: u32, own: &[Receipt]) -> Result<Found, Failure> {
     let (found, _) = backend.read(|read, tip| {
         let receipt = own.first().cloned().ok_or_else(|| Failure::new(Reason::TransactionNotFound))?;
-        let (head, id) = head(backend, read, tip, height)?;
+        let (head, id) = head(read, tip, height)?;
         let receipts = receipts_of(read, height)?;
         let before: usize = receipts.iter().take(usize::try_from(index).unwrap_or(usize::MAX)).map(Vec::len).sum();
         let all = receipts.concat();
@@ -141,13 +141,8 @@ fn find(backend: &Backend, height: Height, index: u32, own: &[Receipt]) -> Resul
     Ok(found)
 }
 
-fn head(
-    backend: &Backend,
-    read: &dyn Read,
-    tip: &Tip,
-    height: Height,
-) -> Result<(v1::CertifiedHeader, BlockId), Failure> {
-    let validators = &backend.genesis().registry.validators;
+fn head(read: &dyn Read, tip: &Tip, height: Height) -> Result<(v1::CertifiedHeader, BlockId), Failure> {
+    let validators = &tip.registry.validators;
     if tip.header.height == height {
         return Ok((convert::head(&tip.header, tip.certificate.as_ref(), validators), tip.id));
     }

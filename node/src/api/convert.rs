@@ -1,5 +1,6 @@
 //! From messages to the ledger's types and back. Never asks the ledger.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use laufzettel_chain::certificate::Certificate;
@@ -12,7 +13,7 @@ use laufzettel_chain::proof::{CaseProof, FieldProof};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::{FLAG_DEVIATION, Receipt};
 use laufzettel_chain::validators::ValidatorSet;
-use laufzettel_contracts::{CaseState, Definition, Kind, Position, Report, Slot, TrackState, Value, When};
+use laufzettel_contracts::{CaseState, Definition, Kind, Position, Report, Slot, TrackState, Value, View, When};
 use laufzettel_proto::v1;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
@@ -248,30 +249,22 @@ fn track(definition: &Definition, number: u8, track: &TrackState) -> v1::TrackSt
     }
 }
 
-/// A case by its row and its state, which may be of an earlier height.
+/// What a view of a case tells of its tracks and reports.
 #[must_use]
-pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>, timeline: &[Slot]) -> v1::Case {
-    let definition = &case.definition;
-    let headline = state.headline(definition, &|_| true);
-    let headline = headline.and_then(|found| definition.track_of(found.status.as_str()));
+pub fn case(definition: &Definition, state: &CaseState, view: &View<'_>) -> v1::Case {
+    let headline = view.headline.and_then(|found| definition.track_of(found.status.as_str()));
+    let shown = state.tracks.iter().filter(|(_, found)| view.tracks.iter().any(|seen| seen.slot == found.slot));
+    let authors: BTreeSet<String> = view.reports.iter().map(|entry| entry.author.to_string()).collect();
     v1::Case {
-        case_id: case.id.0.to_vec(),
         definition: definition.id().into(),
         definition_version: definition.version(),
-        opened_height: case.row.opened,
-        revision: case.row.revision,
-        changed_height: case.row.changed,
-        open: !state.closed,
+        open: !view.closed,
         headline_track: headline.map(|track| track.code.to_string()).unwrap_or_default(),
-        tracks: state.tracks.iter().map(|(number, found)| track(definition, *number, found)).collect(),
-        proceedings: state
-            .proceedings
-            .iter()
-            .map(|found| v1::Proceeding { number: found.number, ..v1::Proceeding::default() })
-            .collect(),
-        participants: authors,
-        timeline: timeline.iter().map(|slot| slot.to_vec()).collect(),
-        deviations: state
+        tracks: shown.map(|(number, found)| track(definition, *number, found)).collect(),
+        proceedings: proceedings(state, view),
+        participants: authors.into_iter().collect(),
+        timeline: view.reports.iter().map(|entry| entry.slot.to_vec()).collect(),
+        deviations: view
             .deviations
             .iter()
             .map(|found| v1::Deviation {
@@ -280,10 +273,25 @@ pub fn case(case: &query::Case, state: &CaseState, authors: Vec<String>, timelin
                 ..v1::Deviation::default()
             })
             .collect(),
-        history_count: case.row.history_count,
-        history_hash: case.row.history.to_vec(),
         ..v1::Case::default()
     }
+}
+
+/// The proceedings of which the view shows something: what opened them, where they stand, or what follows.
+fn proceedings(state: &CaseState, view: &View<'_>) -> Vec<v1::Proceeding> {
+    let shown: BTreeSet<u32> = view
+        .tracks
+        .iter()
+        .map(|track| track.proceeding)
+        .chain(view.deadlines.iter().map(|one| one.origin.proceeding))
+        .chain(view.tasks.iter().map(|one| one.origin.proceeding))
+        .chain(view.notices.iter().map(|one| one.origin.proceeding))
+        .chain(view.locks.iter().map(|one| one.origin.proceeding))
+        .chain(view.markers.iter().map(|one| one.origin.proceeding))
+        .collect();
+    let opened_by = |slot: &Slot| view.reports.iter().any(|entry| entry.slot == *slot);
+    let seen = state.proceedings.iter().filter(|found| shown.contains(&found.number) || opened_by(&found.opened_by));
+    seen.map(|found| v1::Proceeding { number: found.number, ..v1::Proceeding::default() }).collect()
 }
 
 /// A header with what proves it.

@@ -1,5 +1,5 @@
-//! What follows from a case, as its reader may see it: [`views`] makes the messages, [`explain`] says why. Asks the
-//! ledger for the effects of one case; must never show a marker to whom its audience leaves out.
+//! What follows from a case: [`views`] makes the messages of what a view of the case holds, [`explain`] says why. Asks the
+//! ledger for the effects of one case. Must never put into a message of a case what its reader's view lacks.
 
 pub(super) mod explain;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use laufzettel_chain::query::{self, CaseEffects, InboxRow};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
-use laufzettel_contracts::{Code, Definition, Language};
+use laufzettel_contracts::{AuthorityId, Code, Definition, Language};
 use laufzettel_proto::v1;
 
 use super::status::Failure;
@@ -23,23 +23,32 @@ use super::status::Failure;
 const LANGUAGE_OF_RULES: u32 = 2;
 
 /// Who reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Reader<'r> {
     /// The authority.
     pub(super) authority: &'r str,
     /// The roles it holds in the network.
     pub(super) roles: &'r [Code],
+    id: Option<AuthorityId>,
 }
 
 impl<'r> Reader<'r> {
     /// An authority of the network.
     pub(super) fn of(registry: &'r Registry, authority: &'r str) -> Self {
-        Self { authority, roles: registry.roles(authority) }
+        Self::with(authority, registry.roles(authority))
     }
 
-    /// Whether the audience of a marker holds it.
-    fn is_in(&self, audience: &[Code]) -> bool {
-        audience.iter().any(|role| self.roles.contains(role))
+    /// An authority that holds these roles.
+    pub(super) fn with(authority: &'r str, roles: &'r [Code]) -> Self {
+        let id = AuthorityId::new(authority).ok();
+        // Without an id the roles would be read as anybody's who holds them in a case: then rather none.
+        let roles = if id.is_some() { roles } else { &[] };
+        Self { authority, roles, id }
+    }
+
+    /// It before a case.
+    pub(super) fn eye(&self) -> laufzettel_contracts::Reader<'_> {
+        laufzettel_contracts::Reader { roles: self.roles, authority: self.id.as_ref() }
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use laufzettel_chain::ids::CaseId;
-use laufzettel_chain::{index, query};
 use laufzettel_contracts::Position;
 use laufzettel_proto::v1;
 use tokio::sync::mpsc;
@@ -15,10 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::backend::Backend;
+use super::cases::position_at;
 use super::convert;
+use super::events::Sights;
 use super::ledger::block_message;
 use super::reasons::Reason;
 use super::status::Failure;
+use crate::network::AuthorityId;
 
 /// Messages waiting for a client before its feed is held back.
 const WAITING_MAX: usize = 256;
@@ -37,29 +39,6 @@ pub(super) fn checkpoint_interval(asked_ms: u64) -> Duration {
 }
 
 type Sender<T> = mpsc::Sender<Result<T, Status>>;
-
-/// Events after a place: of one case, or of the whole ledger.
-pub(super) fn events_after(
-    read: &dyn laufzettel_chain::storage::Read,
-    case: Option<CaseId>,
-    after: &Position,
-    limit: usize,
-) -> Result<Vec<(Position, Option<v1::Event>)>, Failure> {
-    let rows = match case {
-        None => index::events_after(read, after, limit)?,
-        Some(case) => {
-            let all = index::of_case(read, &case, 0, usize::MAX)?.into_iter();
-            let new = all.filter(|(_, position)| position > after).take(limit);
-            new.map(|(revision, position)| (position, case, revision)).collect()
-        }
-    };
-    let mut events = Vec::with_capacity(rows.len());
-    for (position, case, revision) in rows {
-        let event = query::event(read, &position, revision)?;
-        events.push((position, convert::event(case, &event)));
-    }
-    Ok(events)
-}
 
 /// Starts a feed: `run` sends until the client goes (Ok) or the node cannot go on; the client is told why, also when the
 /// node stops.
@@ -90,6 +69,8 @@ where
 pub(super) struct EventFeed {
     pub(super) backend: Arc<Backend>,
     pub(super) stop: CancellationToken,
+    /// Who reads.
+    pub(super) authority: AuthorityId,
     pub(super) case: Option<CaseId>,
     pub(super) after: Position,
     pub(super) checkpoint: Duration,
@@ -109,9 +90,20 @@ impl EventFeed {
         let (mut live, mut checkpoint_at) = (false, Instant::now() + self.checkpoint);
         loop {
             tip.mark_unchanged();
-            let (case, after) = (self.case, self.after);
-            let (events, position) =
-                self.backend.read_long(move |read, _| events_after(read, case, &after, BATCH)).await?;
+            let (authority, case, after) = (self.authority.clone(), self.case, self.after);
+            let (reader, tells) = (self.backend.clone(), Instant::now() >= checkpoint_at);
+            let look = self.backend.read_long(move |read, tip| {
+                let mut sights = Sights::new(read, &tip.registry, &authority, tip.header.time_ms);
+                let events = sights.after(case, &after, BATCH)?;
+                // On its way through what is there, a feed is where it has all of.
+                let whole = events.last().map_or(0, |(place, _)| place.height.saturating_sub(1));
+                let on_its_way = tells && events.len() == BATCH && whole > 0;
+                let passed = on_its_way.then(|| position_at(reader.position(tip), whole, read));
+                // Its header may be pruned by now; then the next time.
+                let passed = passed.and_then(Result::ok);
+                Ok((events, passed))
+            });
+            let ((events, passed), position) = look.await?;
             let full = events.len() == BATCH;
             for (place, event) in events {
                 self.after = place;
@@ -121,6 +113,15 @@ impl EventFeed {
                 }
             }
             if full {
+                // A client whose eyes find nothing in a long stretch must know that the feed lives, and go on from there.
+                if let Some(position) = passed {
+                    checkpoint_at = Instant::now() + self.checkpoint;
+                    let cursor = convert::cursor(&self.after);
+                    let progress = v1::FeedCheckpoint { cursor, position: Some(position) };
+                    if !send(sender, Message::Checkpoint(progress)).await {
+                        return Ok(());
+                    }
+                }
                 continue;
             }
             // Nothing more up to the answer's height: the feed has passed all of it.
@@ -169,8 +170,7 @@ async fn run_blocks(
         let newest = tip.borrow_and_update().header.height;
         while after < newest {
             let height = after.saturating_add(1);
-            let reader = backend.clone();
-            let (message, _) = backend.read_long(move |read, tip| block_message(&reader, read, tip, height)).await?;
+            let (message, _) = backend.read_long(move |read, tip| block_message(read, tip, height)).await?;
             if sender.send(Ok(message)).await.is_err() {
                 return Ok(());
             }

@@ -8,6 +8,8 @@ use laufzettel_chain::ids::Height;
 use laufzettel_chain::ledger::Tip;
 use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
+use laufzettel_chain::transaction::Payload;
+use laufzettel_contracts::Position;
 use laufzettel_proto::v1;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use tonic::{Request, Response, Status};
 use super::backend::{Alarm, Backend, NodeState, Sync};
 use super::callers::Caller;
 use super::convert;
+use super::events::Sights;
 use super::feed;
 use super::reasons::Reason;
 use super::status::Failure;
@@ -44,13 +47,8 @@ fn height(asked: Height, tip: &Tip) -> Result<Height, Failure> {
 }
 
 /// Header and certificate; that of genesis, which no certificate decides, is the tip's alone.
-fn head(
-    backend: &Backend,
-    read: &dyn Read,
-    tip: &Tip,
-    height: Height,
-) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
-    let validators = &backend.genesis().registry.validators;
+fn head(read: &dyn Read, tip: &Tip, height: Height) -> Result<(v1::CertifiedHeader, Vec<u8>), Failure> {
+    let validators = &tip.registry.validators;
     if height == tip.header.height {
         let head = convert::head(&tip.header, tip.certificate.as_ref(), validators);
         return Ok((head, tip.id.0.to_vec()));
@@ -64,7 +62,13 @@ fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
     Ok(Failure::new(Reason::Pruned).and("bodies_from", query::bodies_from(read)?))
 }
 
-fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransaction>, Failure> {
+/// The transactions of a block, with the items that are for the reader. Those of others are empty places, as erased ones
+/// are: digests in the payloads hold what was there, and the block can be checked without them.
+fn transactions(
+    read: &dyn Read,
+    sights: &mut Sights<'_>,
+    height: Height,
+) -> Result<Vec<v1::BlockTransaction>, Failure> {
     // Genesis has none; of a pruned block a header at most is kept, and an empty list would be a lie.
     if height > 0 && height < query::bodies_from(read)? {
         return Err(pruned(read)?);
@@ -73,9 +77,18 @@ fn transactions(read: &dyn Read, height: Height) -> Result<Vec<v1::BlockTransact
     let mut transactions = Vec::with_capacity(block.body.transactions.len());
     for (index, signed) in block.body.transactions.iter().enumerate() {
         let receipts = query::receipts(read, height, u32::try_from(index).unwrap_or(u32::MAX))?.unwrap_or_default();
-        // Unlike when a client sends one, an erased item is an empty place here.
+        let transaction = u32::try_from(index).unwrap_or(u32::MAX);
+        let author = Payload::decode(&signed.payload).map(|payload| payload.authority).unwrap_or_default();
         let mut message = signed.to_proto();
-        message.items = signed.items.iter().map(|item| item.clone().unwrap_or_default()).collect();
+        message.items = Vec::with_capacity(signed.items.len());
+        for (place, bytes) in signed.items.iter().enumerate() {
+            let at = Position { height, transaction, item: u16::try_from(place).unwrap_or(u16::MAX) };
+            let shown = match bytes {
+                Some(bytes) => sights.item(&author, &at, bytes)?,
+                None => false,
+            };
+            message.items.push(bytes.clone().filter(|_| shown).unwrap_or_default());
+        }
         transactions.push(v1::BlockTransaction {
             transaction: Some(message),
             receipts: receipts.iter().map(convert::receipt).collect(),
@@ -127,7 +140,7 @@ pub(super) fn health(
         network_name: genesis.name.clone(),
         incarnation: tip.header.incarnation,
         authority: backend.authority().into(),
-        validator: genesis.registry.validators.of_authority(backend.authority()).is_some(),
+        validator: tip.registry.validators.of_authority(backend.authority()).is_some(),
         software_version: env!("CARGO_PKG_VERSION").into(),
         protocol_version: u32::from(tip.header.version),
         round: state.round,
@@ -158,15 +171,15 @@ fn alarms(state: &NodeState, authority: Option<&str>) -> Vec<v1::UrgentAlarm> {
 #[tonic::async_trait]
 impl v1::ledger_service_server::LedgerService for Blocks {
     async fn get_block(&self, request: Request<v1::GetBlockRequest>) -> Answer<v1::GetBlockResponse> {
-        Caller::of(&request)?;
+        let caller = Caller::of(&request)?;
         let asked = request.into_inner().height;
-        let backend = self.backend.clone();
         let ((head, block_id, transactions), position) = self
             .backend
             .read_long(move |read, tip| {
                 let height = height(asked, tip)?;
-                let (head, block_id) = head(&backend, read, tip, height)?;
-                Ok((head, block_id, transactions(read, height)?))
+                let (head, block_id) = head(read, tip, height)?;
+                let mut sights = Sights::new(read, &tip.registry, caller.authority(), tip.header.time_ms);
+                Ok((head, block_id, transactions(read, &mut sights, height)?))
             })
             .await?;
         let (head, position) = (Some(head), Some(position));
@@ -176,8 +189,7 @@ impl v1::ledger_service_server::LedgerService for Blocks {
     async fn get_header(&self, request: Request<v1::GetHeaderRequest>) -> Answer<v1::GetHeaderResponse> {
         Caller::of(&request)?;
         let asked = request.into_inner().height;
-        let ((head, block_id), position) =
-            self.backend.read(|read, tip| head(&self.backend, read, tip, height(asked, tip)?))?;
+        let ((head, block_id), position) = self.backend.read(|read, tip| head(read, tip, height(asked, tip)?))?;
         Ok(Response::new(v1::GetHeaderResponse { head: Some(head), block_id, position: Some(position) }))
     }
 
@@ -202,12 +214,7 @@ impl v1::ledger_service_server::LedgerService for Blocks {
 }
 
 /// One block of the feed.
-pub(super) fn block_message(
-    backend: &Backend,
-    read: &dyn Read,
-    tip: &Tip,
-    height: Height,
-) -> Result<v1::WatchBlocksResponse, Failure> {
+pub(super) fn block_message(read: &dyn Read, tip: &Tip, height: Height) -> Result<v1::WatchBlocksResponse, Failure> {
     let header = match query::header(read, height)? {
         Some((header, _)) => header,
         None if height == tip.header.height => tip.header.clone(),
@@ -218,7 +225,7 @@ pub(super) fn block_message(
     }
     let block = query::block(read, height)?.map(|(block, _)| block.body.transactions).unwrap_or_default();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let proposer = backend.genesis().registry.validators.get(&header.proposer);
+    let proposer = tip.registry.validators.get(&header.proposer);
     Ok(v1::WatchBlocksResponse {
         block_id: header.id().0.to_vec(),
         height,

@@ -16,6 +16,7 @@ use super::convert;
 use super::effects::{self, Reader};
 use super::reasons::Reason;
 use super::status::Failure;
+use super::subject::Subject;
 
 /// Explanations of one answer. What is urgent comes first.
 const EXPLANATIONS_MAX: usize = 500;
@@ -108,18 +109,20 @@ impl v1::process_service_server::ProcessService for Processes {
             .backend
             .read_long(move |read, tip| {
                 let registry = &tip.registry;
-                let case = query::case(read, registry, &id)?.ok_or_else(|| Failure::new(Reason::CaseNotFound))?;
+                let (reader, unknown) =
+                    (Reader::of(registry, caller.authority()), || Failure::new(Reason::CaseNotFound));
+                let case = Subject::now(read, registry, &id, tip.header.time_ms)?.ok_or_else(unknown)?;
+                let view = case.seen_by(&reader).ok_or_else(unknown)?;
                 let mut response = v1::ExplainCaseResponse {
-                    definition: case.definition.id().into(),
-                    definition_version: case.definition.version(),
+                    definition: case.definition().id().into(),
+                    definition_version: case.definition().version(),
                     ..v1::ExplainCaseResponse::default()
                 };
-                if let Some(followed) = effects::follow(read, registry, &id, tip.header.time_ms)? {
-                    let reader = Reader::of(registry, caller.authority());
-                    response.explanations = followed.explain(&reader, &case.fold, only.as_ref());
+                if effects::has_rules(case.definition()) {
+                    response.explanations = case.followed.explain(&reader, (&case.fold, &view), only.as_ref());
                     response.more = response.explanations.len() > EXPLANATIONS_MAX;
                     response.explanations.truncate(EXPLANATIONS_MAX);
-                    response.as_of_ms = followed.case.effects.as_of_ms;
+                    response.as_of_ms = case.followed.case.effects.as_of_ms;
                 }
                 if only.is_some() && response.explanations.is_empty() {
                     return Err(Failure::new(Reason::EffectNotFound));

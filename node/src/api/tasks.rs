@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use laufzettel_chain::query::Inbox;
 use laufzettel_proto::v1;
-use prost::Message as _;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +21,6 @@ use super::callers::Caller;
 use super::convert;
 use super::effects::Reader;
 use super::feed::checkpoint_interval;
-use super::paging;
 use super::status::Failure;
 use super::submission::Submissions;
 use inbox::{Page, Wanted};
@@ -41,23 +39,36 @@ impl Tasks {
         Self { backend, submissions, stop }
     }
 
-    /// A page of the caller's inbox.
+    /// A page of the caller's inbox: of each row what `show` makes of it, to whom it is shown.
     async fn page<T: Send + 'static>(
         &self,
-        caller: &Caller,
+        caller: Caller,
         wanted: Wanted,
         (until, min_height): (Instant, u64),
-        show: impl Fn(inbox::Found<'_>) -> Option<T> + Send + 'static,
-    ) -> Result<(Page<T>, v1::Position), Failure> {
+        show: impl Fn(&inbox::Found<'_>, &Reader<'_>) -> Option<T> + Send + 'static,
+    ) -> Result<(Page<T>, Option<v1::Position>), Failure> {
         if min_height > 0 {
             self.backend.reach(min_height, until).await?;
         }
-        let authority = caller.authority().to_owned();
         let read = self.backend.read_long(move |read, tip| {
             let registry = tip.registry.as_ref();
-            inbox::page(read, registry, &Reader::of(registry, &authority), &wanted, tip.header.time_ms, &show)
+            let reader = Reader::of(registry, caller.authority());
+            inbox::page(read, registry, &reader, &wanted, tip.header.time_ms, &|found| show(&found, &reader))
         });
-        read.await
+        let (page, position) = read.await?;
+        Ok((page, Some(position)))
+    }
+
+    /// Signs an answer for the caller's authority and submits it.
+    async fn answer(
+        &self,
+        caller: &Caller,
+        order: &Order<'_>,
+        action: v1::item::Action,
+        (wait, until): (v1::WaitPolicy, Instant),
+    ) -> Result<(v1::Outcome, v1::Position), Failure> {
+        let signed = author::sign(&self.backend, caller, self.submissions.source_system(), order, vec![action])?;
+        self.submissions.submit_own(signed, wait, until).await
     }
 }
 
@@ -67,45 +78,28 @@ impl v1::task_service_server::TaskService for Tasks {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
         let filter = v1::ListTasksRequest { page_size: 0, page_token: String::new(), min_height: 0, ..request.clone() };
-        let wanted = Wanted {
-            kind: Inbox::Tasks,
-            due_until_ms: request.due_until_ms,
-            overdue: request.overdue,
-            size: paging::size(request.page_size)?,
-            filter: filter.encode_to_vec(),
-            token: request.page_token,
+        let due = (request.due_until_ms, request.overdue);
+        let wanted = Wanted::of(Inbox::Tasks, due, &filter, (request.page_size, request.page_token))?;
+        let show = |found: &inbox::Found<'_>, _: &Reader<'_>| {
+            found.task().map(|task| v1::CaseTask { case_id: found.case.0.to_vec(), task: Some(task) })
         };
-        let show = |found: inbox::Found<'_>| {
-            let case_id = found.case.0.to_vec();
-            found.task().map(|task| v1::CaseTask { case_id, task: Some(task) })
-        };
-        let (page, position) = self.page(&caller, wanted, (until, request.min_height), show).await?;
-        let (tasks, next_page_token, position) = (page.entries, page.next, Some(position));
-        Ok(Response::new(v1::ListTasksResponse { tasks, next_page_token, position }))
+        let (page, position) = self.page(caller, wanted, (until, request.min_height), show).await?;
+        Ok(Response::new(v1::ListTasksResponse { tasks: page.entries, next_page_token: page.next, position }))
     }
 
     async fn list_notices(&self, request: Request<v1::ListNoticesRequest>) -> Answer<v1::ListNoticesResponse> {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
-        let wanted = Wanted {
-            kind: Inbox::Notices,
-            due_until_ms: 0,
-            overdue: false,
-            size: paging::size(request.page_size)?,
-            filter: vec![u8::from(request.to_acknowledge)],
-            token: request.page_token,
+        let filter =
+            v1::ListNoticesRequest { page_size: 0, page_token: String::new(), min_height: 0, ..request.clone() };
+        let wanted = Wanted::of(Inbox::Notices, (0, false), &filter, (request.page_size, request.page_token))?;
+        let all = !request.to_acknowledge;
+        let show = move |found: &inbox::Found<'_>, reader: &Reader<'_>| {
+            let notice = found.notice(reader).filter(|notice| all || notice.to_acknowledge)?;
+            Some(v1::CaseNotice { case_id: found.case.0.to_vec(), notice: Some(notice) })
         };
-        let (to_acknowledge, own) = (request.to_acknowledge, caller.authority().to_owned());
-        let registry = self.backend.genesis().clone();
-        let show = move |found: inbox::Found<'_>| {
-            let case_id = found.case.0.to_vec();
-            let notice = found.notice(&Reader::of(&registry.registry, &own))?;
-            let shown = !to_acknowledge || notice.to_acknowledge;
-            shown.then_some(v1::CaseNotice { case_id, notice: Some(notice) })
-        };
-        let (page, position) = self.page(&caller, wanted, (until, request.min_height), show).await?;
-        let (notices, next_page_token, position) = (page.entries, page.next, Some(position));
-        Ok(Response::new(v1::ListNoticesResponse { notices, next_page_token, position }))
+        let (page, position) = self.page(caller, wanted, (until, request.min_height), show).await?;
+        Ok(Response::new(v1::ListNoticesResponse { notices: page.entries, next_page_token: page.next, position }))
     }
 
     async fn list_deadlines(&self, request: Request<v1::ListDeadlinesRequest>) -> Answer<v1::ListDeadlinesResponse> {
@@ -113,21 +107,15 @@ impl v1::task_service_server::TaskService for Tasks {
         let request = request.into_inner();
         let filter =
             v1::ListDeadlinesRequest { page_size: 0, page_token: String::new(), min_height: 0, ..request.clone() };
-        let wanted = Wanted {
-            kind: Inbox::Deadlines,
-            due_until_ms: request.due_until_ms,
-            overdue: request.overdue,
-            size: paging::size(request.page_size)?,
-            filter: filter.encode_to_vec(),
-            token: request.page_token,
+        let due = (request.due_until_ms, request.overdue);
+        let wanted = Wanted::of(Inbox::Deadlines, due, &filter, (request.page_size, request.page_token))?;
+        let show = |found: &inbox::Found<'_>, _: &Reader<'_>| {
+            found
+                .deadline()
+                .map(|found_at| v1::CaseDeadline { case_id: found.case.0.to_vec(), deadline: Some(found_at) })
         };
-        let show = |found: inbox::Found<'_>| {
-            let case_id = found.case.0.to_vec();
-            found.deadline().map(|deadline| v1::CaseDeadline { case_id, deadline: Some(deadline) })
-        };
-        let (page, position) = self.page(&caller, wanted, (until, request.min_height), show).await?;
-        let (deadlines, next_page_token, position) = (page.entries, page.next, Some(position));
-        Ok(Response::new(v1::ListDeadlinesResponse { deadlines, next_page_token, position }))
+        let (page, position) = self.page(caller, wanted, (until, request.min_height), show).await?;
+        Ok(Response::new(v1::ListDeadlinesResponse { deadlines: page.entries, next_page_token: page.next, position }))
     }
 
     async fn count_inbox(&self, request: Request<v1::CountInboxRequest>) -> Answer<v1::CountInboxResponse> {
@@ -163,17 +151,10 @@ impl v1::task_service_server::TaskService for Tasks {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
         let wait = request.wait();
-        let effect_id = effect_id(request.effect_id)?;
-        let done = v1::CompleteTask { effect_id, outcome: request.outcome };
-        let order = Order {
-            transaction_id: &request.transaction_id,
-            case_id: &request.case_id,
-            source_system: "",
-            valid_until_ms: request.valid_until_ms,
-        };
-        let action = v1::item::Action::CompleteTask(done);
-        let signed = author::sign(&self.backend, &caller, self.submissions.source_system(), &order, vec![action])?;
-        let (outcome, position) = self.submissions.submit_own(signed, wait, until).await?;
+        let done = v1::CompleteTask { effect_id: effect_id(request.effect_id)?, outcome: request.outcome };
+        let order = order(&request.transaction_id, &request.case_id, request.valid_until_ms);
+        let answered = self.answer(&caller, &order, v1::item::Action::CompleteTask(done), (wait, until)).await?;
+        let (outcome, position) = answered;
         Ok(Response::new(v1::CompleteTaskResponse { outcome: Some(outcome), position: Some(position) }))
     }
 
@@ -184,18 +165,16 @@ impl v1::task_service_server::TaskService for Tasks {
         let (caller, until) = (Caller::of(&request)?, convert::deadline(request.metadata()));
         let request = request.into_inner();
         let wait = request.wait();
-        let effect_id = effect_id(request.effect_id)?;
-        let order = Order {
-            transaction_id: &request.transaction_id,
-            case_id: &request.case_id,
-            source_system: "",
-            valid_until_ms: request.valid_until_ms,
-        };
-        let action = v1::item::Action::Acknowledge(v1::Acknowledge { effect_id, outcome: String::new() });
-        let signed = author::sign(&self.backend, &caller, self.submissions.source_system(), &order, vec![action])?;
-        let (outcome, position) = self.submissions.submit_own(signed, wait, until).await?;
+        let known = v1::Acknowledge { effect_id: effect_id(request.effect_id)?, outcome: String::new() };
+        let order = order(&request.transaction_id, &request.case_id, request.valid_until_ms);
+        let answered = self.answer(&caller, &order, v1::item::Action::Acknowledge(known), (wait, until)).await?;
+        let (outcome, position) = answered;
         Ok(Response::new(v1::AcknowledgeNoticeResponse { outcome: Some(outcome), position: Some(position) }))
     }
+}
+
+fn order<'o>(transaction_id: &'o [u8], case_id: &'o [u8], valid_until_ms: u64) -> Order<'o> {
+    Order { transaction_id, case_id, source_system: "", valid_until_ms }
 }
 
 fn effect_id(bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {

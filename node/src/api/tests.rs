@@ -1,8 +1,10 @@
 //! The services over mTLS, with a ledger in memory and one validator that
 //! decides each transaction at once.
 
+mod blocks;
 mod clearance;
 mod inbox;
+mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,7 +73,11 @@ fn genesis() -> Arc<Genesis> {
 
 /// Two authorities of these roles, the first of which has the node, and a process.
 pub(in crate::api) fn genesis_of([first, second]: [&str; 2], definition: &str) -> Arc<Genesis> {
-    let cards = vec![card("de-bamf", first, 10, "de-bamf"), card("sn-zab", second, 20, "sn-zab")];
+    genesis_with(vec![card("de-bamf", first, 10, "de-bamf"), card("sn-zab", second, 20, "sn-zab")], definition)
+}
+
+/// These authorities, of which de-bamf has the node, and a process.
+fn genesis_with(cards: Vec<AuthorityCard>, definition: &str) -> Arc<Genesis> {
     let definition = definition.to_owned();
     let mut made =
         crate::genesis::Genesis::new("test", now_ms() - 1_000, cards, &["de-bamf".into()], vec![definition]).unwrap();

@@ -79,7 +79,7 @@ fn case_json(case: &v1::Case) -> Value {
     json!({
         "case": case_text(&case.case_id), "definition": case.definition, "version": case.definition_version,
         "revision": case.revision, "opened_height": case.opened_height, "changed_height": case.changed_height,
-        "open": case.open, "headline_track": case.headline_track, "tracks": tracks_json(case),
+        "open": case.open, "headline_track": case.headline_track, "partial": case.partial, "tracks": tracks_json(case),
         "authorities": case.participants,
         "deviations": case.deviations.iter().map(deviation_json).collect::<Vec<_>>(),
     })

@@ -39,7 +39,7 @@ pub(super) struct New {
     /// Authority that validates; several times [default: all whose card has a consensus key].
     #[arg(long = "validator")]
     validators: Vec<String>,
-    /// Text of a process definition; several times [default: the shipped asyl-de].
+    /// Text of a process definition; several times [default: the shipped asyl-de, version 2].
     #[arg(long = "definition")]
     definitions: Vec<PathBuf>,
     /// Text of the holidays and seats, where a definition is in language 2 [default: the shipped one].
@@ -76,7 +76,7 @@ impl New {
             definitions.push(read(path)?);
         }
         if definitions.is_empty() {
-            definitions.push(laufzettel_contracts::ASYL_DE.to_owned());
+            definitions.push(laufzettel_contracts::ASYL_DE_2.to_owned());
         }
         let time_ms = self.time_ms.unwrap_or_else(now_ms);
         let mut made = genesis::Genesis::new(&self.name, time_ms, cards, &validators, definitions);

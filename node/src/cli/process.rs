@@ -107,7 +107,7 @@ async fn show(text: &str, target: &Target, output: &Output) -> Result<(), Fault>
     let (id, version) = match text.split_once('@') {
         None => (text, 0),
         Some((id, version)) => {
-            let wrong = |_| Fault::usage(format!("{text:?}: expected ID or ID@VERSION, as asyl-de@1"));
+            let wrong = |_| Fault::usage(format!("{text:?}: expected ID or ID@VERSION, as asyl-de@2"));
             (id, version.parse().map_err(wrong)?)
         }
     };

@@ -94,7 +94,7 @@ fn attribute(text: &str) -> Result<v1::Attribute, Fault> {
 fn definition(text: &str) -> Result<v1::OpenCase, Fault> {
     let parts = text.split_once('@').and_then(|(id, version)| Some((id, version.parse().ok()?)));
     let (definition, definition_version) =
-        parts.ok_or_else(|| Fault::usage(format!("--open {text:?}: expected DEFINITION@VERSION, as asyl-de@1")))?;
+        parts.ok_or_else(|| Fault::usage(format!("--open {text:?}: expected DEFINITION@VERSION, as asyl-de@2")))?;
     Ok(v1::OpenCase { definition: definition.into(), definition_version })
 }
 

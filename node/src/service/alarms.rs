@@ -10,6 +10,9 @@ use crate::api::backend::{Alarm, HeardBeat, NodeState};
 use crate::consensus::{Health, Late};
 use crate::runtime::Handle;
 
+/// Most alarms that are told of; the oldest come first.
+const ALARMS_MAX: usize = 64;
+
 /// The last beats of all nodes, this one's among them.
 pub(super) fn beats(health: &Health) -> BTreeMap<String, HeardBeat> {
     let mut beats = BTreeMap::new();
@@ -41,11 +44,12 @@ pub(super) struct Alarms {
 }
 
 impl Alarms {
-    /// Puts the alarms into the state, and logs each once when it is raised and once when it is cleared.
-    pub(super) fn watch(&mut self, health: &Health, handle: &Handle, state: &mut NodeState) {
-        let open = health.unsettled.iter().filter(|late| !is_final(handle, late));
-        state.alarms =
-            open.map(|late| Alarm { late: late.clone(), age_ms: health.at_ms.saturating_sub(late.since_ms) }).collect();
+    /// Puts the alarms into the state, and logs each once when it is raised and once when it is cleared. `kept` are late
+    /// ones that outlive a restart: the driver knows them since it got them again, or not at all.
+    pub(super) fn watch(&mut self, health: &Health, handle: &Handle, kept: Vec<Late>, state: &mut NodeState) {
+        let all = both(&health.unsettled, kept);
+        let open = all.into_iter().filter(|late| !is_final(handle, late));
+        state.alarms = open.map(|late| Alarm { age_ms: health.at_ms.saturating_sub(late.since_ms), late }).collect();
         let mut raised = BTreeSet::new();
         for alarm in &state.alarms {
             let Late { authority, id, .. } = &alarm.late;
@@ -63,10 +67,24 @@ impl Alarms {
     }
 }
 
-/// Lost here and yet final: another node's copy was in a block. What cannot be read is taken for not final.
+/// What the driver knows and what is kept, each once, the oldest first: waiting since the earlier of the two instants, and
+/// lost if either says so.
+fn both(known: &[Late], kept: Vec<Late>) -> Vec<Late> {
+    let mut all: BTreeMap<(String, TransactionId), Late> = BTreeMap::new();
+    for late in known.iter().cloned().chain(kept) {
+        let found = all.entry((late.authority.clone(), late.id)).or_insert_with(|| late.clone());
+        found.since_ms = found.since_ms.min(late.since_ms);
+        found.lost = found.lost.take().or(late.lost);
+    }
+    let mut all: Vec<Late> = all.into_values().collect();
+    all.sort_by_key(|late| late.since_ms);
+    all.truncate(ALARMS_MAX);
+    all
+}
+
+/// Final meanwhile, be it by another node's copy of one that was lost here. What cannot be read is taken for not final.
 fn is_final(handle: &Handle, late: &Late) -> bool {
-    late.lost.is_some()
-        && submissions::find(handle.store().as_ref(), &late.authority, &late.id).is_ok_and(|found| found.is_some())
+    submissions::find(handle.store().as_ref(), &late.authority, &late.id).is_ok_and(|found| found.is_some())
 }
 
 fn text(alarm: &Alarm) -> String {
@@ -99,6 +117,16 @@ mod tests {
         // A clock that jumped ahead makes no beat younger than since it came.
         assert_eq!(age_ms(100_000, 16_000, 900_000, 0), 16_000);
         assert_eq!(age_ms(100_000, u64::MAX, 100_000, 0), u64::MAX, "one that never came");
+    }
+
+    #[test]
+    fn what_the_driver_knows_and_what_is_kept_is_one_alarm() {
+        let late =
+            |id: u8, since_ms, lost| Late { authority: "de-bamf".into(), id: TransactionId([id; 16]), since_ms, lost };
+        let expired = || Some(crate::consensus::RefusalReason::Expired);
+        let known = [late(1, 50, None), late(2, 60, expired())];
+        let kept = vec![late(1, 20, None), late(2, 70, None), late(3, 10, expired())];
+        assert_eq!(both(&known, kept), [late(3, 10, expired()), late(1, 20, None), late(2, 60, expired())]);
     }
 
     #[test]

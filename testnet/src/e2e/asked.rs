@@ -16,8 +16,13 @@ use crate::cluster::Cluster;
 use crate::submit::submit_final;
 
 /// The process of the tests of effects: an appeal blocks what is scheduled, unless it is overridden by phone.
-const PROCESS: &str = include_str!("../../../contracts/tests/effects/process.toml");
+const RULES: &str = include_str!("../../../contracts/tests/effects/process.toml");
 const DAY_MS: u64 = 86_400_000;
+
+/// It, telling all but the police of all that is reported.
+fn process() -> String {
+    RULES.replace("\nreported_by = ", "\nrecipients = [\"office\", \"foreigners\", \"court\"]\nreported_by = ")
+}
 
 fn cluster(folder: &std::path::Path) -> Cluster {
     let roles = [("de-bamf", "office"), ("sn-lds", "court"), ("sn-dresden", "foreigners"), ("de-bpol", "police")];
@@ -25,7 +30,7 @@ fn cluster(folder: &std::path::Path) -> Cluster {
         let template = FOUR_AUTHORITIES.iter().find(|template| template.id == id).unwrap();
         Member { roles: vec![role.to_owned()], ..template.member() }
     };
-    Cluster::make(&folder.join("network"), "asked", roles.map(member).into(), vec![PROCESS.to_owned()]).unwrap()
+    Cluster::make(&folder.join("network"), "asked", roles.map(member).into(), vec![process()]).unwrap()
 }
 
 /// A day so long before today, as people write it.
@@ -55,7 +60,8 @@ async fn a_case_is_shown_as_it_stood_and_as_it_was_known_and_a_second_person_ove
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = cluster(folder.path());
     cluster.start().await.unwrap();
-    let [office, court, foreigners] = ["de-bamf", "sn-lds", "sn-dresden"].map(|id| Clerk::of(&cluster, id));
+    let [office, court, foreigners, police] =
+        ["de-bamf", "sn-lds", "sn-dresden", "de-bpol"].map(|id| Clerk::of(&cluster, id));
     let opened = office.does(&["submit", "--status", "registered", "--open", "stop@1", "--occurred", &ago(20)]);
     let case = opened["case"].as_str().unwrap().to_owned();
     court.sees(&["case", "list"], |cases| !cases.as_array().unwrap().is_empty()).await;
@@ -67,17 +73,24 @@ async fn a_case_is_shown_as_it_stood_and_as_it_was_known_and_a_second_person_ove
     let rejected = ["submit", "--case", &case, "--status", "decided", "--outcome", "rejected", "--occurred", &ago(5)];
     let rejected = office.does(&rejected);
     let known_ms = rejected["block_time_ms"].as_u64().unwrap();
-    let shown = office.does(&["case", "show", &case]);
-    assert_eq!(
-        (stands(&shown), tasks(&shown)),
-        (("scheduled", ""), vec![("check", "TASK_STATE_OPEN"), ("serve", "TASK_STATE_OPEN")])
-    );
+    for (clerk, task) in [(&office, "check"), (&foreigners, "serve")] {
+        let shown = clerk.sees(&["case", "show", &case], |shown| !tasks(shown).is_empty()).await;
+        assert_eq!((stands(&shown), tasks(&shown)), (("scheduled", ""), vec![(task, "TASK_STATE_OPEN")]));
+    }
     // The time for the appeal runs. What falls due is found by the row of the case.
     let due = |before: &str| office.does(&["case", "list", "--due-before", before]).as_array().unwrap().len();
     assert_eq!((due(&ago(6)), due("2100-01-01")), (0, 1));
     tokio::time::sleep(Duration::from_millis(20)).await;
     corrected(&cluster, &case, &rejected).await;
-    in_the_past(&office, &case, known_ms).await;
+    foreigners.sees(&["case", "show", &case], |shown| tasks(shown).is_empty()).await;
+    in_the_past(&foreigners, &case, known_ms).await;
+    // The police gets a notice by a rule, and is told of no report, now or of the past.
+    for past in [&[][..], &["--at", &ago(4)], &["--as-known-at", &instant(known_ms)]] {
+        let shown = police.does(&[&["case", "show", &case, "--history"], past].concat());
+        let nothing = serde_json::json!([]);
+        assert_eq!((&shown["tracks"], &shown["history"], &shown["authorities"]), (&nothing, &nothing, &nothing));
+        assert_eq!(shown["effects"]["notices"][0]["code"], "news", "{shown}");
+    }
     assert_eq!(due("2100-01-01"), 0, "the deadline is withdrawn, so nothing is due");
     drafts(&cluster, folder.path());
     cluster.stop().unwrap();
@@ -91,24 +104,24 @@ fn drafts(cluster: &Cluster, folder: &std::path::Path) {
         std::fs::write(&file, text).unwrap();
         command(&[&["process", "simulate", &file, "--config", &config], more].concat())
     };
-    let (code, out) = simulate("same.toml", PROCESS, &["--output", "json"]);
+    let (code, out) = simulate("same.toml", &process(), &["--output", "json"]);
     let same: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &same["cases"], &same["changed"]), (Some(0), &1.into(), &0.into()), "{out}");
     assert_eq!(same["cost_now"]["work"], same["cost_draft"]["work"]);
-    let (code, out) = simulate("same.toml", PROCESS, &[]);
+    let (code, out) = simulate("same.toml", &process(), &[]);
     assert!(code == Some(0) && out.contains("the draft changes no case"), "{out}");
     // In force from now on, without a mapping, it is about no case that there is; a height ahead is no height.
-    let (code, out) = simulate("same.toml", PROCESS, &["--from", "now"]);
+    let (code, out) = simulate("same.toml", &process(), &["--from", "now"]);
     let told =
         ["As if the draft had always been in force:", "In force from height", "moved: none: no mapping was given"];
     assert!(code == Some(0) && told.iter().all(|told| out.contains(told)), "{out}");
-    assert_eq!(simulate("same.toml", PROCESS, &["--height", "1000000"]).0, Some(1));
-    assert_eq!(simulate("same.toml", PROCESS, &["--from", "some day"]).0, Some(2));
+    assert_eq!(simulate("same.toml", &process(), &["--height", "1000000"]).0, Some(1));
+    assert_eq!(simulate("same.toml", &process(), &["--from", "some day"]).0, Some(2));
     // Of a version that no case has.
-    let (_, out) = simulate("same.toml", PROCESS, &["--version", "7", "--output", "json"]);
+    let (_, out) = simulate("same.toml", &process(), &["--version", "7", "--output", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["cases"], 0);
     // Without the task of the registration go, too, what the rule of the late answer makes only while that task is open.
-    let without = PROCESS.replace(
+    let without = process().replace(
         r#"start = ["answer"]
 open = [{ task = "check", for = "office" }]
 basis = "Law 9"
@@ -121,16 +134,16 @@ basis = "Law 9"
 [[rule]]
 name = "warned""#,
     );
-    assert_ne!(without, PROCESS);
+    assert_ne!(without, process());
     let (_, out) = simulate("less.toml", &without, &["--output", "json"]);
     let less: Value = serde_json::from_str(&out).unwrap();
     let effects = less["effects"].as_array().unwrap();
     let told: Vec<_> =
         effects.iter().map(|one| (one["code"].as_str().unwrap(), one["counts"]["gone"].as_u64())).collect();
     assert_eq!(told, [("news", Some(1)), ("check", Some(1)), ("late", Some(1))], "{out}");
-    let broken = PROCESS.replace("track = \"main\"", "track = \"mian\"");
+    let broken = process().replace("track = \"main\"", "track = \"mian\"");
     assert_eq!(simulate("broken.toml", &broken, &[]).0, Some(1));
-    assert_eq!(simulate("other.toml", &PROCESS.replace("id = \"stop\"", "id = \"go\""), &[]).0, Some(1));
+    assert_eq!(simulate("other.toml", &process().replace("id = \"stop\"", "id = \"go\""), &[]).0, Some(1));
 }
 
 /// What the appeal blocks is recorded if a second person signs for a reason that the guard allows, and only then.
@@ -171,8 +184,8 @@ async fn corrected(cluster: &Cluster, case: &str, rejected: &Value) {
     assert!(outcome.receipts.iter().all(|receipt| receipt.applied), "{outcome:?}");
 }
 
-async fn in_the_past(office: &Clerk, case: &str, known_ms: u64) {
-    let show = |more: &[&str]| office.does(&[&["case", "show", case], more].concat());
+async fn in_the_past(foreigners: &Clerk, case: &str, known_ms: u64) {
+    let show = |more: &[&str]| foreigners.does(&[&["case", "show", case], more].concat());
     let open = |shown: &Value| tasks(shown).contains(&("serve", "TASK_STATE_OPEN"));
     // Now: the granted decision opens no task; what was open is withdrawn.
     let now = show(&["--history"]);
@@ -194,11 +207,11 @@ async fn in_the_past(office: &Clerk, case: &str, known_ms: u64) {
     assert_eq!(stands(&show(&["--at", &four, "--as-known-at", &known])), ("decided", "rejected"));
     assert_eq!(stands(&show(&["--at", &seven])), ("appealed", ""));
     assert_eq!(
-        office.try_to(&["case", "show", case, "--as-known-at", "2020-01-01"]).0,
+        foreigners.try_to(&["case", "show", case, "--as-known-at", "2020-01-01"]).0,
         Some(1),
         "there was no such case"
     );
-    assert_eq!(office.try_to(&["case", "show", case, "--at", &seven, "--as-of", &four]).0, Some(2), "one of them");
+    assert_eq!(foreigners.try_to(&["case", "show", case, "--at", &seven, "--as-of", &four]).0, Some(2), "one of them");
     // The history tells the correction as one.
     let history = now["history"].as_array().unwrap();
     let kinds: Vec<&str> = history.iter().map(|line| line["kind"].as_str().unwrap()).collect();

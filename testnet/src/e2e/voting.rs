@@ -178,7 +178,9 @@ async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3
     }
     let shown = office.does(&["gov", "show", id]);
     assert_eq!(shown["state"], "adopted", "{shown}");
-    for person in [office, directorate, foreigners] {
+    // Who has no role in the process voted, too, and sees none of its cases.
+    assert_eq!(directorate.try_to(&["case", "show", case]).0, Some(1));
+    for person in [office, foreigners] {
         let shown = person.sees(&["case", "show", case], |shown| shown["version"] == 3).await;
         assert!(shown.to_string().contains("subsequent_application_filed"), "{shown}");
     }

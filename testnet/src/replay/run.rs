@@ -122,21 +122,23 @@ fn progress(events: u64, quiet: bool) -> ProgressBar {
     ProgressBar::new(events).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Every node needs an authority of its own; a node that hosts no group gets an observer's name.
+/// Every node needs an authority of its own. It reports nothing and reads everything back, so it holds every role: a log
+/// does not tell who was told of what.
 fn members(plan: &Plan, nodes: NonZeroUsize) -> Vec<Member> {
     let hosts: Vec<String> = (0..nodes.get()).map(|index| format!("node-{index}")).collect();
-    let member = |id: &str, label: &str, role: Option<&str>, host: &str| Member {
+    let member = |id: &str, label: &str, roles: Vec<String>, host: &str| Member {
         id: id.to_owned(),
         label_de: label.to_owned(),
         label_en: label.to_owned(),
-        roles: role.map(str::to_owned).into_iter().collect(),
+        roles,
         hosted_by: host.to_owned(),
     };
-    let mut members: Vec<Member> = hosts.iter().map(|host| member(host, host, None, host)).collect();
+    let all: Vec<String> = plan.authorities.iter().map(|authority| authority.role.clone()).collect();
+    let mut members: Vec<Member> = hosts.iter().map(|host| member(host, host, all.clone(), host)).collect();
     for authority in &plan.authorities {
         let label = authority.group.as_deref().unwrap_or("(no group)");
         let host = hosts.get(authority.node).map_or("node-0", String::as_str);
-        members.push(member(&authority.id, label, Some(&authority.role), host));
+        members.push(member(&authority.id, label, vec![authority.role.clone()], host));
     }
     members
 }

@@ -44,7 +44,7 @@ pub(super) async fn enforcer(world: &World, (motion, case): (&Motion, &[u8]), bo
     book.note("clearance at the enforcer: not current", at, held, format!("{}: {words}", verdict_text(&answer)));
     let begun = Instant::now();
     world.links.heal();
-    let seen = world.sees((FOREIGNERS, case), begun, stands(motion)).await?;
+    let seen = world.sees((FOREIGNERS, case), begun, stands(motion, FOREIGNERS)).await?;
     book.seen("healed: lock and urgent notice", FOREIGNERS, seen.as_ref(), HEALED, motion.lock);
     streamed(world, (FOREIGNERS, case, motion.notice), (begun, HEALED), book).await;
     Ok(())
@@ -95,7 +95,7 @@ pub(super) async fn reporter(
     let healed = Instant::now();
     world.links.heal();
     let nodes = [OFFICE, COURT, FOREIGNERS, CENTRAL, POLICE];
-    let looks = join_all(nodes.map(|node| world.sees((node, case), healed, stands(motion)))).await;
+    let looks = join_all(nodes.map(|node| world.sees((node, case), healed, stands(motion, node)))).await;
     for (node, look) in nodes.into_iter().zip(looks) {
         book.seen("healed: lock and urgent notice", node, look?.as_ref(), HEALED, motion.lock);
     }

@@ -178,11 +178,12 @@ pub(super) fn verdict_text(answer: &v1::CheckClearanceResponse) -> String {
     if lacking.is_empty() { verdict.to_owned() } else { format!("{verdict} ({})", lacking.join(", ")) }
 }
 
-/// Whether lock and urgent notice of a motion stand in a case as a node shows it.
-pub(super) fn stands(motion: &Motion) -> impl Fn(&v1::Case) -> bool + '_ {
-    |view| {
+/// Whether the lock of a motion stands in a case as a node shows it, and its urgent notice at those whom it goes to.
+pub(super) fn stands<'m>(motion: &'m Motion, node: &str) -> impl Fn(&v1::Case) -> bool + use<'m> {
+    let enforces = [FOREIGNERS, CENTRAL, POLICE].contains(&node);
+    move |view| {
         let notice = view.notices.iter().any(|notice| notice.code == motion.notice && notice.urgent);
-        notice && view.locks.iter().any(|lock| lock.code == motion.lock)
+        notice == enforces && view.locks.iter().any(|lock| lock.code == motion.lock)
     }
 }
 
@@ -197,14 +198,14 @@ async fn filed(
     let there: Vec<&str> =
         [OFFICE, COURT, FOREIGNERS, CENTRAL, POLICE].into_iter().filter(|node| !away.contains(node)).collect();
     let since = Instant::now();
-    let looks = join_all(there.iter().map(|node| world.sees((node, case), since, stands(motion))));
+    let looks = join_all(there.iter().map(|node| world.sees((node, case), since, stands(motion, node))));
     let (outcome, looks) = tokio::join!(world.recorded(Said::new(motion.by, case, motion.status)), looks);
     let outcome = outcome?;
     let took = Duration::from_millis(0).max(since.elapsed());
     let first = looks.iter().flatten().flatten().map(|seen| seen.after).min().unwrap_or(took);
     book.note("motion filed", At::new(motion.by, outcome.height, first), true, motion.status);
     for (node, look) in there.iter().zip(looks) {
-        book.seen("lock and urgent notice", node, look?.as_ref(), PROMPT, motion.lock);
+        book.seen("lock, and urgent notice where it goes", node, look?.as_ref(), PROMPT, motion.lock);
     }
     for node in [FOREIGNERS, CENTRAL, POLICE].into_iter().filter(|node| !away.contains(node)) {
         streamed(world, (node, case, motion.notice), (since, PROMPT), book).await;

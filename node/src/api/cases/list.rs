@@ -1,19 +1,21 @@
-//! Views, pages and counts of cases as they were at a height. What changed
-//! since is folded again up to that height; the indexes only say where to look.
+//! Single cases, pages and counts of cases as they were at a height, each as its reader sees it: a filter asks what the
+//! reader sees, and a case of which that is nothing is not there. What changed since the height is made anew up to it;
+//! the indexes only say where to look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::index::{self, Find};
-use laufzettel_chain::query;
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
-use laufzettel_contracts::{CaseFold, CaseState, Slot};
+use laufzettel_contracts::View;
 use laufzettel_proto::v1;
 
 use crate::api::convert;
+use crate::api::effects::{Reader, has_rules};
 use crate::api::status::Failure;
+use crate::api::subject::{Moment, Subject};
 
 /// Ids read from an index at once.
 const BATCH: usize = 512;
@@ -21,78 +23,74 @@ const DUE_BATCH: usize = 16_384;
 /// Cases looked at for one page, so that a page of rare matches ends in time.
 const LOOKED_AT_MAX: usize = 20_000;
 
-/// A case as it was at a height.
-struct Seen {
-    case: query::Case,
-    state: CaseState,
-    authors: Vec<String>,
-    timeline: Vec<Slot>,
-    earlier: bool,
+/// Who asks, and at which block.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) read: &'a dyn Read,
+    pub(super) registry: &'a Registry,
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) height: Height,
+    /// Time of that block.
+    pub(super) time_ms: u64,
 }
 
-pub(super) fn authors(fold: &CaseFold) -> Vec<String> {
-    let authors: BTreeSet<_> = fold.entries().iter().map(|entry| entry.author.to_string()).collect();
-    authors.into_iter().collect()
-}
-
-/// Slots of the reports that stand, in the order of the process.
-pub(super) fn timeline(fold: &CaseFold) -> Vec<Slot> {
-    fold.entries().iter().map(|entry| entry.slot).collect()
-}
-
-fn see(registry: &Registry, read: &dyn Read, id: &CaseId, height: Height) -> Result<Option<Seen>, Failure> {
-    let Some(case) = query::case(read, registry, id)? else { return Ok(None) };
-    if case.row.opened > height {
-        return Ok(None);
-    }
-    let earlier = case.row.changed > height;
-    let (state, authors, timeline) = if earlier {
-        let fold = query::case_at(read, registry, &case, height)?;
-        (fold.state().clone(), authors(&fold), timeline(&fold))
-    } else {
-        (case.fold.state().clone(), authors(&case.fold), timeline(&case.fold))
-    };
-    Ok(Some(Seen { case, state, authors, timeline, earlier }))
-}
-
-impl Seen {
-    fn message(self, read: &dyn Read, height: Height) -> Result<v1::Case, Failure> {
-        let mut message = convert::case(&self.case, &self.state, self.authors, &self.timeline);
-        if self.earlier {
-            // Revision, history and change are those of now; what they were then is counted.
-            let items = index::of_case(read, &self.case.id, 0, usize::MAX)?;
-            let last = items.iter().take_while(|(_, position)| position.height <= height).last();
-            message.revision = last.map_or(0, |(revision, _)| *revision);
-            message.changed_height = last.map_or(0, |(_, position)| position.height);
-            message.history_count = 0;
-            message.history_hash = Vec::new();
+impl Asking<'_> {
+    /// A case at the height; none if it was not opened by then.
+    fn subject(&self, id: &CaseId) -> Result<Option<Subject>, Failure> {
+        let Some(row) = CaseRow::load(self.read, id)?.filter(|row| row.opened <= self.height) else { return Ok(None) };
+        if row.changed <= self.height {
+            return Ok(Subject::now(self.read, self.registry, id, self.time_ms)?);
         }
-        Ok(message)
-    }
-
-    fn matches(&self, filter: &v1::CaseFilter) -> bool {
-        let openness = match filter.openness() {
-            v1::CaseOpenness::Unspecified => true,
-            v1::CaseOpenness::Open => !self.state.closed,
-            v1::CaseOpenness::Closed => self.state.closed,
-        };
-        let status = &filter.status;
-        let has_status = || self.state.tracks.values().any(|track| track.status.as_str() == status);
-        openness
-            && (filter.definition.is_empty() || self.case.definition.id() == filter.definition)
-            && (filter.authority.is_empty() || self.authors.contains(&filter.authority))
-            && (status.is_empty() || has_status())
+        let moment = Moment { height: self.height, at_ms: 0, as_of_ms: self.time_ms };
+        Ok(Subject::known(self.read, self.registry, id, &moment)?)
     }
 }
 
-/// One case as it was at a height.
-pub(super) fn view(
-    registry: &Registry,
-    read: &dyn Read,
-    id: &CaseId,
-    height: Height,
-) -> Result<Option<v1::Case>, Failure> {
-    see(registry, read, id, height)?.map(|seen| seen.message(read, height)).transpose()
+/// The message of a case by a view of it, without what follows from its reports.
+pub(super) fn message(subject: &Subject, reader: &Reader<'_>, view: &View<'_>) -> v1::Case {
+    let whole = subject.whole(reader, view);
+    let row = &subject.row;
+    let mut message = v1::Case {
+        case_id: subject.id.0.to_vec(),
+        opened_height: row.opened,
+        revision: row.revision,
+        changed_height: subject.changed,
+        partial: !whole.reports,
+        ..convert::case(subject.definition(), subject.fold.state(), view)
+    };
+    if whole.reports {
+        (message.history_count, message.history_hash) = (row.history_count, row.history.to_vec());
+        message.effects_dropped = subject.followed.dropped();
+    }
+    message
+}
+
+/// The same with what follows.
+pub(super) fn message_with_effects(subject: &Subject, reader: &Reader<'_>, view: &View<'_>) -> v1::Case {
+    let mut message = message(subject, reader, view);
+    if has_rules(subject.definition()) {
+        subject.followed.fill(reader, view, &mut message);
+        message.next_due_ms = subject.next_due_ms(view).unwrap_or(0);
+    }
+    message
+}
+
+fn authors(view: &View<'_>) -> BTreeSet<String> {
+    view.reports.iter().map(|entry| entry.author.to_string()).collect()
+}
+
+fn matches(subject: &Subject, view: &View<'_>, filter: &v1::CaseFilter) -> bool {
+    let openness = match filter.openness() {
+        v1::CaseOpenness::Unspecified => true,
+        v1::CaseOpenness::Open => !view.closed,
+        v1::CaseOpenness::Closed => view.closed,
+    };
+    let (status, authority, due) = (&filter.status, &filter.authority, filter.due_before_ms);
+    openness
+        && (filter.definition.is_empty() || subject.definition().id() == filter.definition)
+        && (authority.is_empty() || view.reports.iter().any(|entry| entry.author.as_str() == authority))
+        && (status.is_empty() || view.tracks.iter().any(|track| track.status.as_str() == status))
+        && (due == 0 || subject.next_due_ms(view).is_some_and(|due_ms| due_ms < due))
 }
 
 /// The narrowest index for a filter.
@@ -119,67 +117,70 @@ fn batch(find: Find<'_>) -> usize {
     if matches!(find, Find::DueBefore(_)) { DUE_BATCH } else { BATCH }
 }
 
-/// A page of cases, and the case after which the next page begins.
-pub(super) fn page(
-    registry: &Registry,
-    read: &dyn Read,
+/// Goes through the cases that match, after a case, until `take` has enough or no more are to be looked at; the case
+/// after which to go on.
+fn each(
+    asking: &Asking<'_>,
     filter: &v1::CaseFilter,
-    height: Height,
-    after: Option<CaseId>,
-    size: usize,
-) -> Result<(Vec<v1::Case>, Option<CaseId>), Failure> {
+    (after, looked_at_max): (Option<CaseId>, usize),
+    take: &mut dyn FnMut(&Subject, &View<'_>) -> bool,
+) -> Result<Option<CaseId>, Failure> {
     let find = find(filter);
-    let (mut cases, mut looked_at, mut last) = (Vec::new(), 0usize, after);
+    let (mut looked_at, mut last, mut goes_on) = (0usize, after, true);
     loop {
-        let ids = index::cases(read, find, last.as_ref(), batch(find))?;
+        let ids = index::cases(asking.read, find, last.as_ref(), batch(find))?;
         for id in &ids {
-            if cases.len() >= size || looked_at >= LOOKED_AT_MAX {
-                return Ok((cases, last));
+            if !goes_on || looked_at >= looked_at_max {
+                return Ok(last);
             }
             (last, looked_at) = (Some(*id), looked_at.saturating_add(1));
-            if !is_due(read, filter, id)? {
+            if !is_due(asking.read, filter, id)? {
                 continue;
             }
-            if let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) {
-                cases.push(seen.message(read, height)?);
+            let Some(subject) = asking.subject(id)? else { continue };
+            if let Some(view) = subject.seen_by(asking.reader).filter(|view| matches(&subject, view, filter)) {
+                goes_on = take(&subject, &view);
             }
         }
         if ids.len() < batch(find) {
-            return Ok((cases, None));
+            return Ok(None);
         }
     }
 }
 
+/// A page of cases, and the case after which the next page begins.
+pub(super) fn page(
+    asking: &Asking<'_>,
+    filter: &v1::CaseFilter,
+    after: Option<CaseId>,
+    size: usize,
+) -> Result<(Vec<v1::Case>, Option<CaseId>), Failure> {
+    let mut cases = Vec::new();
+    let next = each(asking, filter, (after, LOOKED_AT_MAX), &mut |subject, view| {
+        cases.push(message(subject, asking.reader, view));
+        cases.len() < size
+    })?;
+    Ok((cases, next))
+}
+
 /// How many cases match, by group.
 pub(super) fn count(
-    registry: &Registry,
-    read: &dyn Read,
+    asking: &Asking<'_>,
     filter: &v1::CaseFilter,
     grouping: v1::CaseGrouping,
-    height: Height,
 ) -> Result<BTreeMap<String, u64>, Failure> {
-    let find = find(filter);
-    let (mut counts, mut last) = (BTreeMap::<String, u64>::new(), None);
-    loop {
-        let ids = index::cases(read, find, last.as_ref(), batch(find))?;
-        for id in &ids {
-            last = Some(*id);
-            if !is_due(read, filter, id)? {
-                continue;
-            }
-            let Some(seen) = see(registry, read, id, height)?.filter(|seen| seen.matches(filter)) else { continue };
-            let keys: BTreeSet<String> = match grouping {
-                v1::CaseGrouping::Unspecified => [String::new()].into(),
-                v1::CaseGrouping::Status => seen.state.tracks.values().map(|track| track.status.to_string()).collect(),
-                v1::CaseGrouping::Authority => seen.authors.into_iter().collect(),
-            };
-            for key in keys {
-                let count = counts.entry(key).or_default();
-                *count = count.saturating_add(1);
-            }
+    let mut counts = BTreeMap::<String, u64>::new();
+    each(asking, filter, (None, usize::MAX), &mut |_, view| {
+        let keys: BTreeSet<String> = match grouping {
+            v1::CaseGrouping::Unspecified => [String::new()].into(),
+            v1::CaseGrouping::Status => view.tracks.iter().map(|track| track.status.to_string()).collect(),
+            v1::CaseGrouping::Authority => authors(view),
+        };
+        for key in keys {
+            let count = counts.entry(key).or_default();
+            *count = count.saturating_add(1);
         }
-        if ids.len() < batch(find) {
-            return Ok(counts);
-        }
-    }
+        true
+    })?;
+    Ok(counts)
 }

@@ -3,18 +3,17 @@
 
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::ledger::Tip;
-use laufzettel_chain::query::{self, Case, CaseEffects};
-use laufzettel_chain::registry::Registry;
+use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
 use laufzettel_proto::v1;
 
-use super::list::{authors, timeline};
+use super::list::message_with_effects;
 use super::{height_of, position_at};
 use crate::api::backend::Backend;
-use crate::api::convert;
-use crate::api::effects::{Followed, Reader};
+use crate::api::effects::Reader;
 use crate::api::reasons::Reason;
 use crate::api::status::Failure;
+use crate::api::subject::{Moment, Subject};
 
 /// The question.
 #[derive(Debug, Clone, Copy)]
@@ -68,41 +67,13 @@ pub(super) fn view(
     };
     let position = position_at(backend.position(tip), height, read)?;
     let as_of_ms = if asked.effects_as_of_ms == 0 { position.block_time_ms } else { asked.effects_as_of_ms };
-    let view = known((read, &tip.registry), (id, authority), height, (asked.at_ms, as_of_ms))?;
-    let view = view.ok_or_else(|| Failure::new(Reason::CaseNotFound).and("height", height))?;
-    Ok((view, position))
-}
-
-/// A case by what was recorded until a height: as it stood at an instant, or (0) by all of it with what follows as of
-/// another.
-fn known(
-    (read, registry): (&dyn Read, &Registry),
-    (id, authority): (&CaseId, &str),
-    height: Height,
-    (at_ms, as_of_ms): (u64, u64),
-) -> Result<Option<v1::Case>, Failure> {
-    let Some(known) = query::known_at(read, registry, id, height)? else { return Ok(None) };
-    if known.erased > 0 {
+    let unknown = || Failure::new(Reason::CaseNotFound).and("height", height);
+    let moment = Moment { height, at_ms: asked.at_ms, as_of_ms };
+    let subject = Subject::known(read, &tip.registry, id, &moment)?.ok_or_else(unknown)?;
+    let reader = Reader::of(&tip.registry, authority);
+    let view = subject.seen_by(&reader).ok_or_else(unknown)?;
+    if subject.erased > 0 {
         return Err(Failure::with(Reason::Pruned, "items of the case are erased: what was known then cannot be shown"));
     }
-    let changed = known.changed;
-    let (fold, effects) = if at_ms > 0 {
-        known.as_of(registry, registry.calendars_at(height.saturating_add(1)), at_ms)
-    } else {
-        let mut case = known.case.clone();
-        // As the block after it would.
-        case.count_by(registry.calendars_at(height.saturating_add(1)));
-        case.bring(as_of_ms);
-        (case.fold.clone(), case.living().map(|living| (living.effects().clone(), living.history().clone())))
-    };
-    let (definition, row) = (known.case.definition.clone(), known.case.row().clone());
-    let (state, authors, timeline) = (fold.state().clone(), authors(&fold), timeline(&fold));
-    let case = Case { id: *id, definition: definition.clone(), row, fold };
-    let mut view = convert::case(&case, &state, authors, &timeline);
-    view.changed_height = changed;
-    if let Some((effects, history)) = effects {
-        let followed = Followed { definition, case: CaseEffects { effects, history } };
-        followed.fill(&Reader::of(registry, authority), &mut view);
-    }
-    Ok(Some(view))
+    Ok((message_with_effects(&subject, &reader, &view), position))
 }

@@ -1,8 +1,9 @@
 //! Why each effect of a case is there: the rule that made it, what made that rule run, and so on back to a report.
-//! Must never guess: what is not in the case any more is named by its slot or id alone.
+//! Must never guess, and never tell of a report that the reader does not see: what is not in the case any more, or not in
+//! the reader's view, is named by its slot or id alone. Which rule ran, and by what, the text of the process says to all.
 
 use laufzettel_contracts::effect::{Cause, DeadlineState, EffectId, EffectKind, Origin, TaskState};
-use laufzettel_contracts::{CaseFold, Code, Trigger};
+use laufzettel_contracts::{CaseFold, Code, Entry, Slot, Trigger, View};
 use laufzettel_proto::v1;
 
 use super::views::{derivation, kind, named};
@@ -22,17 +23,39 @@ struct One<'e> {
     ended_by: Option<Cause>,
 }
 
+/// The reports of a case, and those of them that the reader sees.
+struct Reports<'r> {
+    fold: &'r CaseFold,
+    view: &'r View<'r>,
+}
+
+impl<'r> Reports<'r> {
+    /// Puts into a reason when a report occurred and who made it, or that it stands but is not for the reader.
+    fn tell(&self, slot: &Slot, reason: &mut v1::Reason) -> Option<&'r Entry> {
+        let seen = self.view.reports.iter().copied().find(|entry| entry.slot == *slot);
+        match seen {
+            Some(entry) => {
+                reason.occurred = Some(when(entry.report.occurred));
+                reason.authority = entry.author.to_string();
+            }
+            None => reason.withheld = self.fold.entry(slot).is_ok(),
+        }
+        seen
+    }
+}
+
 impl Followed {
-    /// Explains the effects that the reader may see: all, or one.
+    /// Explains the effects of a view: all, or one.
     pub(in crate::api) fn explain(
         &self,
         reader: &Reader<'_>,
-        fold: &CaseFold,
+        (fold, view): (&CaseFold, &View<'_>),
         only: Option<&EffectId>,
     ) -> Vec<v1::Explanation> {
+        let reports = Reports { fold, view };
         let wanted = |id: &EffectId| only.is_none_or(|only| only == id);
         let mut explanations = Vec::new();
-        for one in self.all(reader).into_iter().filter(|one| wanted(&one.origin.id)) {
+        for one in self.all(reader, view).into_iter().filter(|one| wanted(&one.origin.id)) {
             let (name, basis) = named(&self.definition, one.kind, one.name.as_str());
             explanations.push(v1::Explanation {
                 effect_id: one.origin.id.0.to_vec(),
@@ -41,15 +64,15 @@ impl Followed {
                 labels: name,
                 basis,
                 state: Some(one.state),
-                reasons: self.reasons(fold, &one.origin.rule, one.origin.cause),
+                reasons: self.reasons(&reports, &one.origin.rule, one.origin.cause),
                 derivation: one.derivation,
                 since_ms: self.case.history.first_seen_ms(&one.origin.id).unwrap_or(0),
                 withdrawn_ms: 0,
-                ended_by: one.ended_by.map(|cause| self.ended(fold, cause)),
+                ended_by: one.ended_by.map(|cause| self.ended(&reports, cause)),
             });
         }
-        for (id, past) in self.case.history.past().iter().filter(|(id, _)| wanted(id)) {
-            let Some(withdrawn_ms) = past.withdrawn_ms.filter(|_| self.may_see(reader, past)) else { continue };
+        for (id, past) in view.withdrawn.iter().filter(|(id, _)| wanted(id)) {
+            let Some(withdrawn_ms) = past.withdrawn_ms else { continue };
             let (name, basis) = named(&self.definition, past.kind, past.name.as_str());
             explanations.push(v1::Explanation {
                 effect_id: id.0.to_vec(),
@@ -58,7 +81,7 @@ impl Followed {
                 labels: name,
                 basis,
                 state: Some(text("zurückgezogen: ihr Grund ist entfallen", "withdrawn: its ground is gone")),
-                reasons: self.reasons(fold, &past.rule, past.cause),
+                reasons: self.reasons(&reports, &past.rule, past.cause),
                 derivation: Vec::new(),
                 since_ms: past.first_seen_ms,
                 withdrawn_ms,
@@ -68,20 +91,19 @@ impl Followed {
         explanations
     }
 
-    fn all(&self, reader: &Reader<'_>) -> Vec<One<'_>> {
-        let effects = &self.case.effects;
+    fn all<'v>(&self, reader: &Reader<'_>, view: &View<'v>) -> Vec<One<'v>> {
         let mut all = Vec::new();
         let mut one = |kind, name, origin, (state, ended_by), derivation| {
             all.push(One { kind, name, origin, state, derivation, ended_by });
         };
-        for lock in &effects.locks {
+        for lock in &view.locks {
             let state = match lock.released_by {
                 None => text("gilt", "stands"),
                 Some(_) => text("aufgehoben", "released"),
             };
             one(EffectKind::Lock, &lock.lock, &lock.origin, (state, lock.released_by), Vec::new());
         }
-        for notice in &effects.notices {
+        for notice in &view.notices {
             let message = self.notice(reader, notice);
             let state = match message.state() {
                 v1::NoticeState::Open => text("wartet auf Bestätigung", "waits for an acknowledgement"),
@@ -91,7 +113,7 @@ impl Followed {
             };
             one(EffectKind::Notice, &notice.notice, &notice.origin, (state, None), Vec::new());
         }
-        for task in &effects.tasks {
+        for task in &view.tasks {
             let state = match &task.state {
                 TaskState::Open => text("offen", "open"),
                 TaskState::Closed(_) => text("durch Meldung oder Regel erledigt", "closed by a report or rule"),
@@ -106,7 +128,7 @@ impl Followed {
             };
             one(EffectKind::Task, &task.task, &task.origin, (state, ended_by), due);
         }
-        for deadline in &effects.deadlines {
+        for deadline in &view.deadlines {
             let due = deadline.due.as_ref().map(derivation).unwrap_or_default();
             let ended_by = match deadline.state {
                 DeadlineState::Met(slot) => Some(Cause::Report(slot)),
@@ -116,10 +138,7 @@ impl Followed {
             let state = (deadline_state(deadline.state), ended_by);
             one(EffectKind::Deadline, &deadline.deadline, &deadline.origin, state, due);
         }
-        for marker in &effects.markers {
-            if self.marker(reader, marker).is_none() {
-                continue;
-            }
+        for marker in &view.markers {
             let state = match marker.cleared_by {
                 None => text("gesetzt", "set"),
                 Some(_) => text("gelöscht", "cleared"),
@@ -131,7 +150,7 @@ impl Followed {
     }
 
     /// From a rule back to the report it all began with.
-    fn reasons(&self, fold: &CaseFold, rule: &Code, cause: Cause) -> Vec<v1::Reason> {
+    fn reasons(&self, reports: &Reports<'_>, rule: &Code, cause: Cause) -> Vec<v1::Reason> {
         let (mut reasons, mut rule, mut cause) = (Vec::new(), rule.clone(), cause);
         while reasons.len() < STEPS_MAX {
             let known = self.definition.rules().rules.iter().find(|known| known.name == rule);
@@ -146,10 +165,7 @@ impl Followed {
             match cause {
                 Cause::Report(slot) => {
                     reason.slot = slot.to_vec();
-                    if let Ok(entry) = fold.entry(&slot) {
-                        reason.occurred = Some(when(entry.report.occurred));
-                        reason.authority = entry.author.to_string();
-                    }
+                    reports.tell(&slot, &mut reason);
                     reasons.push(reason);
                     break;
                 }
@@ -165,16 +181,14 @@ impl Followed {
     }
 
     /// What ended an effect, in words.
-    fn ended(&self, fold: &CaseFold, cause: Cause) -> v1::Reason {
+    fn ended(&self, reports: &Reports<'_>, cause: Cause) -> v1::Reason {
         let mut reason = v1::Reason::default();
         match cause {
             Cause::Report(slot) => {
                 reason.slot = slot.to_vec();
-                if let Ok(entry) = fold.entry(&slot) {
+                if let Some(entry) = reports.tell(&slot, &mut reason) {
                     reason.trigger = entry.report.status.to_string();
                     reason.trigger_labels = Some(self.trigger(&Trigger::Status(entry.report.status.clone())));
-                    reason.occurred = Some(when(entry.report.occurred));
-                    reason.authority = entry.author.to_string();
                 }
             }
             Cause::Effect(id) => {

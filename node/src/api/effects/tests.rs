@@ -5,7 +5,7 @@ use std::sync::Arc;
 use laufzettel_chain::query::CaseEffects;
 use laufzettel_contracts::effect::{Cause, Directory, EffectId, Effects, History, Known, World, effects};
 use laufzettel_contracts::{
-    AuthorityId, CALENDARS_DE, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, When,
+    AuthorityId, CALENDARS_DE, Calendars, CaseFold, Code, Definition, Entry, Position, Report, Slot, View, When, view,
 };
 use laufzettel_proto::v1;
 
@@ -92,6 +92,13 @@ impl Story {
         let case = CaseEffects { effects: self.effects.clone(), history: self.history.clone() };
         Followed { definition: self.definition.clone(), case }
     }
+    fn view(&self, reader: &Reader<'_>) -> View<'_> {
+        view(&self.definition, &self.case, &self.effects, &self.history, &reader.eye())
+    }
+    /// The effects of the case explained to a reader.
+    fn explained(&self, reader: &Reader<'_>, only: Option<&EffectId>) -> Vec<v1::Explanation> {
+        self.followed().explain(reader, (&self.case, &self.view(reader)), only)
+    }
     /// The case as an authority of these roles sees it.
     fn seen_by(&self, authority: &str, roles: &[&str]) -> v1::Case {
         let roles: Vec<Code> = roles.iter().map(|role| code(role)).collect();
@@ -99,7 +106,8 @@ impl Story {
             proceedings: vec![v1::Proceeding { number: 1, ..v1::Proceeding::default() }],
             ..v1::Case::default()
         };
-        self.followed().fill(&Reader { authority, roles: &roles }, &mut case);
+        let reader = Reader::with(authority, &roles);
+        self.followed().fill(&reader, &self.view(&reader), &mut case);
         case
     }
 }
@@ -130,8 +138,8 @@ fn an_urgent_stop_shows_lock_and_notice_to_those_it_is_for() {
     assert_eq!(notice.state(), v1::NoticeState::Open);
     // The police that is meant is not known: whoever holds the role has it in its inbox, others do not.
     assert!(story.seen_by("de-bpol", &["police"]).notices[0].to_acknowledge);
-    let court = &story.seen_by("court-north", &["court"]).notices[0];
-    assert!(!court.to_acknowledge && court.authority.is_empty());
+    let court = story.seen_by("court-north", &["court"]);
+    assert!(court.notices.is_empty() && court.locks.len() == 1, "it set the lock; the notice is for others");
 
     story.acknowledge(&notice.effect_id, "fa-one", at(2, 10) + 60_000);
     let notice = &story.seen_by("fa-one", &["foreigners"]).notices[0];
@@ -142,8 +150,8 @@ fn an_urgent_stop_shows_lock_and_notice_to_those_it_is_for() {
 
     // Nobody of the police answers: the court gets a task, the notice says so.
     story.fold(at(2, 11));
+    assert_eq!(story.seen_by("fa-one", &["foreigners"]).notices[0].state(), v1::NoticeState::Escalated);
     let seen = story.seen_by("court-north", &["court"]);
-    assert_eq!(seen.notices.iter().find(|found| found.urgent).unwrap().state(), v1::NoticeState::Escalated);
     let task = &seen.tasks[0];
     assert_eq!(
         (task.code.as_str(), task.authority.as_str(), task.state()),
@@ -203,9 +211,8 @@ fn an_explanation_leads_back_to_the_report() {
     let mut story = stopped();
     story.fold(at(2, 11));
     let roles = [code("court")];
-    let reader = Reader { authority: "court-north", roles: &roles };
-    let followed = story.followed();
-    let all = followed.explain(&reader, &story.case, None);
+    let reader = Reader::with("court-north", &roles);
+    let all = story.explained(&reader, None);
     let task = all.iter().find(|found| found.code == "phone").unwrap();
     let steps: Vec<_> = task.reasons.iter().map(|reason| (reason.rule.as_str(), reason.trigger.as_str())).collect();
     assert_eq!(steps, [("escalate", "stop_removal"), ("stop", "relief")]);
@@ -213,14 +220,23 @@ fn an_explanation_leads_back_to_the_report() {
     assert_eq!((last.slot.as_slice(), last.authority.as_str()), (&slot(2)[..], "court-north"));
     assert_eq!(task.reasons[0].trigger_labels.as_ref().unwrap().de, "nicht rechtzeitig bestätigt: Abschiebung stoppen");
     let only = EffectId(task.effect_id.as_slice().try_into().unwrap());
-    assert_eq!(followed.explain(&reader, &story.case, Some(&only)), std::slice::from_ref(task));
+    assert_eq!(story.explained(&reader, Some(&only)), std::slice::from_ref(task));
 
-    // What nobody reports any more is explained by what is left of it.
+    // Who is not told of the motion learns by which rule the lock is there, and which report holds it, not more.
+    let roles = [code("foreigners")];
+    let enforcer = Reader::with("fa-one", &roles);
+    let all = story.explained(&enforcer, None);
+    let step = &all.iter().find(|found| found.code == "removal_stop").unwrap().reasons[0];
+    assert_eq!((step.rule.as_str(), step.slot.as_slice(), step.withheld), ("stop", &slot(2)[..], true));
+    assert!(step.authority.is_empty() && step.occurred.is_none(), "{step:?}");
+
+    // What nobody reports any more is explained by what is left of it, to those who had been told.
     story.case.retract(&story.definition, slot(2)).unwrap();
     story.fold(at(3, 8));
-    let all = story.followed().explain(&reader, &story.case, None);
+    let all = story.explained(&enforcer, None);
     let lock = all.iter().find(|found| found.code == "removal_stop").unwrap();
     assert!(lock.withdrawn_ms == at(3, 8) && lock.reasons[0].slot == slot(2) && lock.reasons[0].authority.is_empty());
+    assert!(!lock.reasons[0].withheld, "it does not stand");
 }
 
 #[test]
@@ -228,11 +244,12 @@ fn markers_of_others_are_not_explained_either() {
     let mut story = Story::new();
     story.report(1, "de-bamf", "decided", When::Day(20_605), at(1, 9));
     story.fold(at(30, 8));
-    let explained = |role: &str| {
+    let explained = |authority: &str, role: &str| {
         let roles = [code(role)];
-        let reader = Reader { authority: "some", roles: &roles };
-        let all = story.followed().explain(&reader, &story.case, None);
+        let reader = Reader::with(authority, &roles);
+        let all = story.explained(&reader, None);
         all.into_iter().any(|found| found.kind() == v1::EffectKind::Marker && found.code == "presumed_final")
     };
-    assert!(explained("office") && !explained("police"));
+    assert!(explained("de-bamf", "office") && !explained("de-bpol", "police"));
+    assert!(!explained("another", "office"), "it is known who the office is in this case");
 }

@@ -4,50 +4,53 @@ use laufzettel_contracts::effect::{
     Addressee, Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, EffectId, EffectKind,
     LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, Past, TaskEffect, TaskState,
 };
-use laufzettel_contracts::{Code, Definition, Due, DueError, Language, Step, When};
+use laufzettel_contracts::{Code, Definition, Due, DueError, Language, Step, View, When};
 use laufzettel_proto::v1;
 
 use super::{Followed, Reader, labels, words};
 use crate::api::convert::when;
 
 impl Followed {
-    /// Puts everything into the message of the case.
-    pub(in crate::api) fn fill(&self, reader: &Reader<'_>, case: &mut v1::Case) {
+    /// Puts what a view of the case holds into the message of the case.
+    pub(in crate::api) fn fill(&self, reader: &Reader<'_>, view: &View<'_>, case: &mut v1::Case) {
         let effects = &self.case.effects;
         case.effects_as_of_ms = effects.as_of_ms;
-        case.role_holders = effects.participants.iter().map(|(role, holder)| role_holder(role, holder)).collect();
+        let holders = view.participants.iter().filter_map(|(role, _)| effects.participants.get_key_value(*role));
+        case.role_holders = holders.map(|(role, holder)| role_holder(role, holder)).collect();
         for regime in &effects.regimes {
             let mut found = case.proceedings.iter_mut();
             if let Some(found) = found.find(|proceeding| proceeding.number == regime.proceeding) {
                 (found.regime, found.provisional) = (regime.regime.to_string(), regime.provisional);
             }
         }
-        case.locks = self.standing_locks();
-        case.deadlines = effects.deadlines.iter().map(|deadline| self.deadline(deadline)).collect();
+        let standing = view.locks.iter().filter(|lock| lock.released_by.is_none());
+        case.locks = standing.map(|lock| self.lock(lock)).collect();
+        case.deadlines = view.deadlines.iter().map(|deadline| self.deadline(deadline)).collect();
         case.deadlines.sort_by_key(|deadline| if deadline.due_ms == 0 { u64::MAX } else { deadline.due_ms });
         // What is over needs no derivation any more; a case that has gone wild must still fit into an answer.
         let over = case.deadlines.iter_mut().filter(|deadline| !runs(deadline.state()));
         over.for_each(|deadline| deadline.derivation.clear());
-        case.tasks = effects.tasks.iter().map(|task| self.task(task)).collect();
+        case.tasks = view.tasks.iter().map(|task| self.task(task)).collect();
         let over = case.tasks.iter_mut().filter(|task| task.state() != v1::TaskState::Open);
         over.for_each(|task| task.derivation.clear());
         case.tasks.sort_by_key(|task| task.state() != v1::TaskState::Open);
-        case.notices = effects.notices.iter().map(|notice| self.notice(reader, notice)).collect();
-        let gone = self.case.history.past().iter().filter(|(_, past)| asks_acknowledgement(past));
+        case.notices = view.notices.iter().map(|notice| self.notice(reader, notice)).collect();
+        let gone = view.withdrawn.iter().filter(|(_, past)| asks_acknowledgement(past));
         case.notices.extend(gone.map(|(id, past)| self.withdrawal(reader, id, past)));
         case.notices.sort_by_key(|notice| (is_over(notice.state()), !notice.urgent));
-        case.deviations.extend(effects.deviations.iter().map(|deviation| self.deviation(deviation)));
-        let set = effects.markers.iter().filter(|marker| marker.cleared_by.is_none());
-        case.markers = set.filter_map(|marker| self.marker(reader, marker)).collect();
-        let gone = self.case.history.past().iter().filter(|(_, past)| self.may_see(reader, past));
-        case.withdrawn = gone.filter_map(|(id, past)| self.withdrawn(id, past)).collect();
+        case.deviations.extend(view.effect_deviations.iter().map(|deviation| self.deviation(deviation)));
+        let set = view.markers.iter().filter(|marker| marker.cleared_by.is_none());
+        case.markers = set.filter_map(|marker| self.marker(marker)).collect();
+        case.withdrawn = view.withdrawn.iter().filter_map(|(id, past)| self.withdrawn(id, past)).collect();
         case.withdrawn.sort_by_key(|effect| effect.withdrawn_ms);
-        let dropped = effects.dropped;
-        case.effects_dropped =
-            [dropped.deadlines, dropped.tasks, dropped.notices, dropped.locks, dropped.markers, dropped.deviations]
-                .into_iter()
-                .fold(0, u32::saturating_add);
-        case.next_due_ms = effects.next_due_ms.unwrap_or(0);
+    }
+
+    /// How many effects were left out since a bound was reached.
+    pub(in crate::api) fn dropped(&self) -> u32 {
+        let dropped = self.case.effects.dropped;
+        [dropped.deadlines, dropped.tasks, dropped.notices, dropped.locks, dropped.markers, dropped.deviations]
+            .into_iter()
+            .fold(0, u32::saturating_add)
     }
 
     /// The locks that stand.
@@ -275,11 +278,8 @@ impl Followed {
         }
     }
 
-    pub(super) fn marker(&self, reader: &Reader<'_>, marker: &MarkerEffect) -> Option<v1::Marker> {
+    fn marker(&self, marker: &MarkerEffect) -> Option<v1::Marker> {
         let known = self.definition.rules().marker(marker.marker.as_str())?;
-        if !reader.is_in(&known.audience) {
-            return None;
-        }
         let (cause, cause_effect_id) = cause(marker.origin.cause);
         Some(v1::Marker {
             effect_id: marker.origin.id.0.to_vec(),
@@ -293,12 +293,6 @@ impl Followed {
             proceeding: marker.origin.proceeding,
             since_ms: self.since(&marker.origin),
         })
-    }
-
-    /// Whether a reader may know of what was there once.
-    pub(super) fn may_see(&self, reader: &Reader<'_>, past: &Past) -> bool {
-        let marker = self.definition.rules().marker(past.name.as_str());
-        past.kind != EffectKind::Marker || marker.is_some_and(|marker| reader.is_in(&marker.audience))
     }
 
     fn withdrawn(&self, id: &EffectId, past: &Past) -> Option<v1::WithdrawnEffect> {

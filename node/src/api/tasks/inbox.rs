@@ -7,8 +7,10 @@ use laufzettel_chain::registry::Registry;
 use laufzettel_chain::storage::Read;
 use laufzettel_contracts::effect::EffectId;
 use laufzettel_proto::v1;
+use prost::Message;
 
 use crate::api::effects::{self, Followed, Reader};
+use crate::api::paging;
 use crate::api::reasons::Reason;
 use crate::api::status::Failure;
 
@@ -101,6 +103,17 @@ fn read_token(kind: Inbox, filter: &[u8], token: &str) -> Result<Option<Vec<u8>>
 }
 
 impl Wanted {
+    /// The page of a request; `filter` is the request without what names the page.
+    pub(super) fn of(
+        kind: Inbox,
+        (due_until_ms, overdue): (u64, bool),
+        filter: &impl Message,
+        (size, token): (i32, String),
+    ) -> Result<Self, Failure> {
+        let (size, filter) = (paging::size(size)?, filter.encode_to_vec());
+        Ok(Self { kind, due_until_ms, overdue, size, filter, token })
+    }
+
     /// Whether a row can match, by its due instant.
     fn in_time(&self, row: &InboxRow, now_ms: u64) -> bool {
         let until = |limit: u64| row.due_ms.is_some_and(|due_ms| due_ms <= limit);

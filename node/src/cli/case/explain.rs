@@ -88,6 +88,7 @@ impl Explain {
         let when = when_text(reason.occurred.as_ref());
         let from = match (reason.slot.is_empty(), reason.authority.as_str()) {
             (true, _) => String::new(),
+            (false, _) if reason.withheld => format!(", report {} (not for this reader)", hex(&reason.slot)),
             (false, "") => format!(", report {} (not in force any more)", hex(&reason.slot)),
             (false, authority) => format!(", {when} by {authority}, report {}", hex(&reason.slot)),
         };
@@ -129,7 +130,7 @@ fn explanation_json(explanation: &v1::Explanation) -> Value {
         json!({ "rule": reason.rule, "labels": words(reason.labels.as_ref()), "basis": reason.basis,
                 "trigger": reason.trigger, "trigger_labels": words(reason.trigger_labels.as_ref()),
                 "report": hex(&reason.slot), "occurred": when_text(reason.occurred.as_ref()),
-                "authority": reason.authority, "effect": hex(&reason.effect_id) })
+                "authority": reason.authority, "effect": hex(&reason.effect_id), "withheld": reason.withheld })
     };
     json!({
         "effect": hex(&explanation.effect_id), "kind": kind_text(explanation.kind()), "code": explanation.code,

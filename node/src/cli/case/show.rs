@@ -60,6 +60,9 @@ impl Show {
             ("deviations", deviations_text(&case)),
             ("as of", position_text(answer.position.as_ref())),
         ];
+        if case.partial {
+            rows.push(("shown", "what this authority is told of; the process knows more".into()));
+        }
         if at_ms > 0 {
             rows.push(("stood at", instant_text(at_ms)));
         }

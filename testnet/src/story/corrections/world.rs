@@ -30,8 +30,8 @@ const DAY_MS: u64 = 86_400_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
-/// What a node shows of a case, without what its reader may not see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a node shows of a case to its authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shown {
     /// By effect: since when the ledger knows it, and how far it is.
     pub(super) there: BTreeMap<[u8; 16], (u64, String)>,
@@ -148,20 +148,25 @@ impl World {
         let deviations = view.deviations.iter().map(|deviation| deviation.code.clone()).collect();
         Ok((answer.position.unwrap_or_default().height, Shown { there, withdrawn, deviations }))
     }
-    /// A case as all nodes show it at a height: one view, if it is the same everywhere.
+    /// A case at a height as all nodes together show it, each what is for its authority: one picture, if no two differ in
+    /// what both show.
     pub(super) async fn look_everywhere(&self, case: CaseId, min_height: u64) -> Result<Result<Shown, String>, Fault> {
-        let mut first: Option<(String, Shown)> = None;
+        let mut all = Shown::default();
         for node in self.nodes() {
             let (_, shown) = self.look(&node, case, min_height).await?;
-            match &first {
-                None => first = Some((node, shown)),
-                Some((_, other)) if *other == shown => {}
-                Some((other, there)) => {
-                    return Ok(Err(format!("{node} shows {shown:?}, {other} shows {there:?}")));
+            for (id, there) in shown.there {
+                let known = all.there.entry(id).or_insert_with(|| there.clone());
+                if *known != there {
+                    return Ok(Err(format!("{node} shows {there:?}, another node {known:?}")));
                 }
             }
+            all.withdrawn.extend(shown.withdrawn);
+            all.deviations.extend(shown.deviations);
         }
-        Ok(first.map(|(_, shown)| shown).ok_or_else(|| "no node".to_owned()))
+        if let Some(both) = all.withdrawn.iter().find(|id| all.there.contains_key(*id)) {
+            return Ok(Err(format!("{both:?} is there at one node and withdrawn at another")));
+        }
+        Ok(Ok(all))
     }
     /// Names of the notices in an authority's inbox, with whether each is urgent and to be acknowledged; and of its tasks.
     pub(super) async fn inbox(&self, of: &str, min_height: u64) -> Result<BTreeMap<[u8; 16], bool>, Fault> {

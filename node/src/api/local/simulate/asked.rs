@@ -127,8 +127,10 @@ impl Asked {
         let height = header.height;
         // Cases that move without a word of when do so now.
         let from = self.from.or_else(|| self.moves.as_ref().map(|_| From::Now));
-        let draft = Draft::new(&tip.registry, self.definition, self.calendars);
         let as_of_ms = if self.as_of_ms == 0 { header.time_ms } else { self.as_of_ms };
+        // What was over by the block no new calendars change.
+        let counted_ms = as_of_ms.min(header.time_ms);
+        let draft = Draft::new(&tip.registry, self.definition, self.calendars, counted_ms);
         let Some(from) = from else { return Ok(Settled { draft, header, as_of_ms, force: None }) };
         let (since, since_ms, from_height) = match from {
             From::Now => (Since::Height(height.saturating_add(1)), header.time_ms, height.saturating_add(1)),
