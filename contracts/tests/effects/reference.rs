@@ -429,11 +429,11 @@ impl<'r> Reference<'r> {
         for opening in &rule.open {
             let addressee = self.addressee(with, &opening.role);
             let within = rules.task(opening.task.as_str()).expect("known").within;
-            let seat = addressee.authority.as_ref();
-            let counts = |length| Period { length, start, seat, unknown: UnknownSeat::Earliest, warn: None };
-            let due = within.map(|within| counts(within).by(&self.setting.calendars).due);
-            let (origin, task) = (origin(), opening.task.clone());
-            told.effects.tasks.push(TaskEffect { origin, task, addressee, due, state: TaskState::Open }.into());
+            let (seat, unknown) = (addressee.authority.as_ref(), UnknownSeat::Earliest);
+            let period = within.map(|length| Period { length, start, seat, unknown, warn: None });
+            let due = period.map(|period| period.by(&self.setting.calendars).due);
+            let (origin, task, state) = (origin(), opening.task.clone(), TaskState::Open);
+            told.effects.tasks.push(TaskEffect { origin, task, addressee, due, state }.into());
         }
         for sending in &rule.notify {
             let notice = rules.notice(sending.notice.as_str()).expect("known");
@@ -451,9 +451,8 @@ impl<'r> Reference<'r> {
                 .into(),
             );
         }
-        for lock in &rule.lock {
-            told.effects.locks.push(LockEffect { origin: origin(), lock: lock.clone(), released_by: None }.into());
-        }
+        let locks = rule.lock.iter().map(|lock| LockEffect { origin: origin(), lock: lock.clone(), released_by: None });
+        told.effects.locks.extend(locks.map(Into::into));
         for marker in &rule.mark {
             told.effects
                 .markers

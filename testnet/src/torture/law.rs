@@ -147,7 +147,12 @@ impl Storyteller<'_> {
     }
     /// An authority looks at the case at its node and does something that waits for it there.
     async fn answer(&mut self, id: CaseId) -> Result<(), Fault> {
-        let by = [OFFICE, COURT, FOREIGNERS, POLICE][self.random.random_range(0..4_usize) % 4];
+        let by = match self.random.random_range(0..4) {
+            0 => OFFICE,
+            1 => COURT,
+            2 => FOREIGNERS,
+            _ => POLICE,
+        };
         let Some(view) = self.look(by, id).await? else { return Ok(()) };
         let named = |effect: &[u8]| <[u8; 16]>::try_from(effect).ok().map(EffectId);
         let open = |task: &&v1::Task| task.state == v1::TaskState::Open as i32;
