@@ -25,9 +25,10 @@ use super::author::{self, Order};
 use super::backend::{Backend, NodeState, Outcome, Progress};
 use super::callers::Caller;
 use super::convert;
-use super::effects;
+use super::effects::{self, Reader};
 use super::reasons::Reason;
 use super::status::Failure;
+use super::subject::Subject;
 use super::submission::Submissions;
 use sources::Source;
 use weigh::{Lack, Told, weigh};
@@ -81,7 +82,9 @@ pub(super) async fn check(
             await_beats(backend, &question, &found.id, until).await;
         }
     }
-    answer(backend, &question, (outcome, block), item)
+    let mut answer = answer(backend, &question, (outcome, block), item)?;
+    keep_seen(backend, caller, &question.case, &mut answer.locks)?;
+    Ok(answer)
 }
 
 /// Reads what is asked, and who may raise a lock against it.
@@ -195,6 +198,19 @@ async fn await_beats(backend: &Backend, question: &Question, block: &(Height, Bl
             return;
         }
     }
+}
+
+/// Leaves those locks that the caller sees: all, if they stop what it may report. The verdict is told to whoever may ask.
+fn keep_seen(backend: &Backend, caller: &Caller, case: &CaseId, locks: &mut Vec<v1::Lock>) -> Result<(), Failure> {
+    let (seen, _) = backend.read(|read, tip| {
+        let reader = Reader::of(&tip.registry, caller.authority());
+        let Some(subject) = Subject::now(read, &tip.registry, case, tip.header.time_ms)? else { return Ok(Vec::new()) };
+        let view = subject.seen_by(&reader);
+        let ids = view.into_iter().flat_map(|view| view.locks).map(|lock| lock.origin.id.0.to_vec());
+        Ok(ids.collect())
+    })?;
+    locks.retain(|lock| seen.contains(&lock.effect_id));
+    Ok(())
 }
 
 /// The answer by what is known now.

@@ -150,7 +150,7 @@ impl Node {
             tip,
             state: watch::channel(state).1,
             submit,
-            service_keys: BTreeMap::from([("de-bamf".into(), key(12))]),
+            service_keys: BTreeMap::from([("de-bamf".into(), key(12)), ("sn-health".into(), key(22))]),
             now_ms,
         });
         tokio::spawn(decide(ledger, submits, tip_sender));

@@ -138,3 +138,23 @@ async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     let repeated = check(&channel, 2, "removal_scheduled").await.unwrap();
     assert_eq!(repeated.verdict(), v1::ClearanceVerdict::Locked, "an old receipt is no answer of today");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_stopped_learns_the_verdict_and_no_more() {
+    let cards =
+        vec![card("de-bamf", "asylum_office", 10, "de-bamf"), card("sn-health", "health_office", 20, "de-bamf")];
+    let genesis = genesis_with(cards, laufzettel_contracts::ASYL_DE_2);
+    let state = heard(&genesis, 0, 0);
+    let node = Node::in_state(genesis, state).await;
+    let office = node.connect("de-bamf").await;
+    let open = Some(v1::OpenCase { definition: "asyl-de".into(), definition_version: 2 });
+    reported(&office, v1::ReportStatusRequest { open, ..report(1, 7) }).await;
+    let motion = v1::ReportStatusRequest { open: None, status: "interim_relief_filed".into(), ..report(4, 7) };
+    reported(&office, motion).await;
+    let health = node.connect("sn-health").await;
+    for (channel, id, locks) in [(&office, 5, 1), (&health, 6, 0)] {
+        let answer = check(channel, id, "removal_scheduled").await.unwrap();
+        assert_eq!((answer.verdict(), answer.locks.len()), (v1::ClearanceVerdict::Locked, locks));
+        assert!(proves(&node.genesis, &answer).unwrap().is_some(), "the verdict is proven to both");
+    }
+}
