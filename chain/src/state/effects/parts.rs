@@ -149,10 +149,12 @@ impl Parts {
         };
         for (id, past) in history.past() {
             let at = given.binary_search_by_key(id, |(id, _)| *id).ok();
-            let one = at.and_then(|at| given.get_mut(at)).and_then(|(_, one)| one.take());
+            let one = at.and_then(|at| given.get_mut(at)).map(|(_, one)| one);
+            // Another version of the process may give under its name what is of another kind.
+            let one = one.and_then(|one| one.take_if(|(_, one)| one.kind() == past.kind));
             put(past.kind, *id, Some(past), one);
         }
-        // What is given though the history is full.
+        // What is given though the history is full, or has something else under its name.
         for (id, one) in given {
             if let Some((place, one)) = one {
                 put(one.kind(), id, None, Some((place, one)));
@@ -204,12 +206,14 @@ impl Parts {
     }
     /// Takes out what is neither remembered nor given any more; whether there was any.
     fn forget(&mut self, kind: usize, effects: &Effects, history: &History) -> bool {
-        let given: BTreeSet<EffectId> = One::all(effects).map(|(_, one)| one.origin().id).collect();
+        let Some((_, of)) = KINDS.get(kind) else { return false };
+        let given = One::all(effects).filter(|(_, one)| one.kind() == *of);
+        let given: BTreeSet<EffectId> = given.map(|(_, one)| one.origin().id).collect();
         let Some(all) = self.kinds.get_mut(kind).map(|kind| &mut kind.all) else { return false };
         let before = all.len();
         let touched = &mut self.touched;
         all.retain(|id, _: &Arc<Part>| {
-            let stays = given.contains(id) || history.past().contains_key(id);
+            let stays = given.contains(id) || history.past().get(id).is_some_and(|past| past.kind == *of);
             if !stays {
                 touched.insert((kind, *id));
             }
