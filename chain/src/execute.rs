@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
-use rayon::prelude::*;
 
 use crate::crypto::Hash;
 use crate::evidence::{Evidence, Scope};
@@ -29,11 +28,13 @@ use crate::tree::{self, Change, StateKey};
 mod closed;
 mod conduct;
 pub(crate) mod effects;
+mod fetch;
 pub(crate) mod governance;
 
 use self::closed::Closed;
 pub use self::conduct::Conduct;
 use self::effects::Verdict;
+use self::fetch::Kept;
 use self::governance::Governing;
 
 /// Why an item is refused, and by which lock or guard.
@@ -103,25 +104,6 @@ pub struct Executed {
     pub cases: Vec<(CaseId, Arc<OpenCase>)>,
     /// Whether it changed what is proposed or adopted.
     pub governed: bool,
-}
-
-/// Where an execution finds cases that need not be read.
-enum Kept<'a> {
-    None,
-    /// What it changes it clones before: the block may not be decided.
-    Shared(&'a CaseCache),
-    /// It takes what it needs: the block is decided, and what it changed comes back with it.
-    Own(&'a mut CaseCache),
-}
-
-impl Kept<'_> {
-    fn case(&mut self, id: &CaseId) -> Option<Arc<OpenCase>> {
-        match self {
-            Self::None => None,
-            Self::Shared(cache) => cache.get(id),
-            Self::Own(cache) => cache.take(id),
-        }
-    }
 }
 
 /// Executes transactions one by one on top of a state.
@@ -236,55 +218,6 @@ impl<'a> Execution<'a> {
             cost = cost.saturating_add(refolds).saturating_add(growth);
         }
         Ok(cost)
-    }
-    /// Gets the cases that transactions name, on all cores, before they are run one by one.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub fn preload(&mut self, transactions: &[Arc<Transaction>]) -> Result<(), StoreError> {
-        let items = transactions.iter().flat_map(|transaction| transaction.items.iter().flatten());
-        let named: BTreeSet<CaseId> = items.filter_map(|item| item.case).collect();
-        // They will most likely change, so what the cache has, too, is cloned here and not one by one.
-        self.fetch(named, true)
-    }
-    /// Gets cases on all cores, as far as they are not there; those that change are cloned if the cache has them, too.
-    fn fetch(&mut self, ids: impl IntoIterator<Item = CaseId>, change: bool) -> Result<(), StoreError> {
-        let ids: Vec<CaseId> = ids.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
-        let (read, registry, height) = (self.read, self.registry, self.comes_at());
-        let kept: Vec<_> = ids.into_iter().map(|id| (id, self.kept.case(&id))).collect();
-        let loaded = kept.into_par_iter().with_min_len(Closed::ALONE).map(|(id, kept)| {
-            let case = match kept {
-                Some(case) => Some(case),
-                None => OpenCase::load(read, registry, &id)?.map(Arc::new),
-            };
-            Ok(case.map(|mut case| {
-                if change {
-                    Arc::make_mut(&mut case);
-                }
-                let (standing, case) = at_height(registry, &id, case, height);
-                (id, standing, case)
-            }))
-        });
-        for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
-            self.before.insert(id, standing);
-            self.cases.insert(id, case);
-        }
-        Ok(())
-    }
-    fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
-        if !self.cases.contains_key(id) {
-            let case = match self.kept.case(id) {
-                Some(case) => case,
-                None => match OpenCase::load(self.read, self.registry, id)? {
-                    Some(case) => Arc::new(case),
-                    None => return Ok(None),
-                },
-            };
-            let (standing, case) = at_height(self.registry, id, case, self.comes_at());
-            self.before.insert(*id, standing);
-            self.cases.insert(*id, case);
-        }
-        Ok(self.cases.get_mut(id))
     }
     /// Executes a transaction that was checked to be valid in this block.
     ///
@@ -507,29 +440,6 @@ impl<'a> Execution<'a> {
         changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
         Ok(())
     }
-}
-
-/// A case at the version and the calendars of a height, and where it stood when it was last written: what is stored of it
-/// is as those of its last block gave it.
-fn at_height(
-    registry: &Registry,
-    id: &CaseId,
-    mut case: Arc<OpenCase>,
-    height: Height,
-) -> (Arc<index::Standing>, Arc<OpenCase>) {
-    let standing = standing_of(&case);
-    if case.standing().is_none() {
-        Arc::make_mut(&mut case).stand(standing.clone());
-    }
-    if !case.is_at(registry, height) {
-        Arc::make_mut(&mut case).come_to(registry, *id, height);
-    }
-    (standing, case)
-}
-
-/// Where a case stood when it was last written.
-fn standing_of(case: &OpenCase) -> Arc<index::Standing> {
-    case.standing().unwrap_or_else(|| Arc::new(index::Standing::of_case(case)))
 }
 
 fn receipt(item: ItemDigest, result: Applied) -> Receipt {
