@@ -243,7 +243,7 @@ fn libraries_stay_behind_their_doors() {
         source.path == "chain/src/storage/rocks.rs"
     });
     let parallel = [
-        "execute.rs",
+        "execute/fetch.rs",
         "execute/closed.rs",
         "ledger.rs",
         "ledger/commit.rs",
