@@ -43,9 +43,24 @@ const LATER: [(&str, &str, &str); 10] = [
     (OFFICE, "refoulement_clearance_given", ""),
 ];
 
-/// The text: the shipped one, but that a notice is to be acknowledged within seconds.
+/// The text: the shipped one, but that a notice is to be acknowledged within seconds, and that everyone is told of every
+/// report: what nodes answer is compared with each other.
 pub(super) fn text() -> String {
-    laufzettel_contracts::ASYL_DE_2.replace("acknowledge_within = \"PT15M\"", "acknowledge_within = \"PT5S\"")
+    let shipped =
+        laufzettel_contracts::ASYL_DE_2.replace("acknowledge_within = \"PT15M\"", "acknowledge_within = \"PT5S\"");
+    let role = |line: &str| Some(format!("\"{}\"", line.strip_prefix("[role.")?.strip_suffix(']')?));
+    let roles: Vec<String> = shipped.lines().filter_map(role).collect();
+    let told = format!("recipients = [{}]", roles.join(", "));
+    // A list may go on over lines.
+    let mut within = false;
+    let line = |line: &str| {
+        let goes_on = within;
+        within &= line != "]";
+        let begins = !goes_on && line.starts_with("recipients = [");
+        within |= begins && !line.ends_with(']');
+        if begins { Some(told.clone()) } else { (!goes_on).then(|| line.to_owned()) }
+    };
+    shipped.lines().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A report that was recorded.
