@@ -116,7 +116,7 @@ pub struct Execution<'a> {
     /// No due row stands before this one.
     due_from: DueRow,
     conduct: Conduct,
-    /// Cases looked at; what the cache has is cloned before it changes.
+    /// Cases looked at, as far as they have changed.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
     before: BTreeMap<CaseId, Arc<index::Standing>>,
     /// Cases that due work alone touches.

@@ -29,7 +29,7 @@ mod draft;
 mod effects;
 mod known;
 pub use draft::{Draft, Folded, Later, Order, OrderError, Since, Tried};
-pub use effects::{CaseEffects, Inbox, InboxRow, effects, inbox};
+pub use effects::{CaseEffects, Inbox, InboxRow, case_as_of, effects, inbox};
 pub use known::{KnownCase, height_at, known_at};
 
 fn damaged(family: Family, what: impl ToString) -> StoreError {

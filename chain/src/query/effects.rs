@@ -19,6 +19,22 @@ pub struct CaseEffects {
     pub history: History,
 }
 
+/// A case as it stands, with what follows as of an instant by the calendars in force; none if there is no such case.
+///
+/// # Errors
+/// The store failed.
+pub fn case_as_of(
+    read: &dyn Read,
+    registry: &Registry,
+    id: &CaseId,
+    as_of_ms: u64,
+) -> Result<Option<OpenCase>, StoreError> {
+    let Some(mut case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
+    case.count_by(registry.calendars.as_ref());
+    case.bring(as_of_ms);
+    Ok(Some(case))
+}
+
 /// What follows from a case as of an instant; none if there is no such case. In language 1 nothing does.
 ///
 /// # Errors
@@ -29,9 +45,7 @@ pub fn effects(
     id: &CaseId,
     as_of_ms: u64,
 ) -> Result<Option<CaseEffects>, StoreError> {
-    let Some(mut case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
-    case.count_by(registry.calendars.as_ref());
-    case.bring(as_of_ms);
+    let Some(case) = case_as_of(read, registry, id, as_of_ms)? else { return Ok(None) };
     Ok(Some(match case.living() {
         Some(living) => CaseEffects { effects: living.effects().clone(), history: living.history().clone() },
         None => CaseEffects { effects: Effects { as_of_ms, ..Effects::default() }, history: History::new() },

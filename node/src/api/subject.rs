@@ -58,9 +58,7 @@ impl Subject {
         id: &CaseId,
         as_of_ms: u64,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(mut case) = OpenCase::load(read, registry, id)? else { return Ok(None) };
-        case.count_by(registry.calendars.as_ref());
-        case.bring(as_of_ms);
+        let Some(case) = query::case_as_of(read, registry, id, as_of_ms)? else { return Ok(None) };
         let changed = case.row().changed;
         Ok(Some(Self::of(*id, case, as_of_ms, changed)))
     }

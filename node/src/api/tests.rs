@@ -71,6 +71,18 @@ fn genesis() -> Arc<Genesis> {
     genesis_of(["asylum_office", "foreigners_authority"], laufzettel_contracts::ASYL_DE)
 }
 
+/// What comes of a feed until its node stops, which it must say.
+pub(in crate::api) async fn stops<T>(feed: &mut tonic::Streaming<T>) {
+    let ended = loop {
+        match feed.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the feed must say why it ends"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "STOPPING"));
+}
+
 /// Two authorities of these roles, the first of which has the node, and a process.
 pub(in crate::api) fn genesis_of([first, second]: [&str; 2], definition: &str) -> Arc<Genesis> {
     genesis_with(vec![card("de-bamf", first, 10, "de-bamf"), card("sn-zab", second, 20, "sn-zab")], definition)
@@ -310,14 +322,7 @@ async fn a_feed_resumes_after_its_cursor_and_ends_when_the_node_stops() {
     let listed = cases.list_events(request).await.unwrap().into_inner();
     assert_eq!((listed.events, listed.more), (vec![second], false));
     node.stop.cancel();
-    let ended = loop {
-        match feed.message().await {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("the feed must say why it ends"),
-            Err(status) => break status,
-        }
-    };
-    assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "STOPPING"));
+    stops(&mut feed).await;
     tokio::time::timeout(Duration::from_secs(10), node.api.task).await.expect("stops").unwrap().unwrap();
 }
 

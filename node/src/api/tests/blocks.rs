@@ -43,13 +43,6 @@ async fn blocks_follow_one_another_from_a_height_on_until_the_node_stops() {
     assert_eq!(next(&mut ahead).await.height, 6);
     node.stop.cancel();
     for feed in [&mut feed, &mut live, &mut again, &mut ahead] {
-        let ended = loop {
-            match feed.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("the feed must say why it ends"),
-                Err(status) => break status,
-            }
-        };
-        assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "STOPPING"));
+        stops(feed).await;
     }
 }
