@@ -272,11 +272,11 @@ pub(crate) fn counting_text(voted: &[Voted]) -> String {
 
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
 pub(crate) fn renaming(version: u32) -> Change {
-    renaming_from(STOP, version)
+    renaming_from(STOP, plain(version))
 }
 
-fn renaming_from(old: &str, version: u32) -> Change {
-    let text = plain(version).replace("registered", "entered");
+fn renaming_from(old: &str, new: String) -> Change {
+    let text = new.replace("registered", "entered");
     let old = laufzettel_contracts::Definition::check(old).expect("sound").definition;
     let code = |text: &str| fixture::code(text);
     let to =
@@ -297,7 +297,7 @@ pub(crate) fn voted_story() -> Scene {
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, rejected, false), Code::Accepted);
     }
-    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), 3));
+    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), gaining(3)));
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, moves, true), Code::Accepted);
     }

@@ -9,8 +9,8 @@ use laufzettel_chain::state::case::CaseRow;
 use laufzettel_contracts::effect::DeadlineState;
 
 use crate::fixture::{self, DAY_MS, MINUTE_MS, TODAY, case, on_day};
-use crate::governance::{calendars, change, plain, renaming};
-use crate::world::{COURT, FOREIGNERS, OFFICE, Scene, with_outcome};
+use crate::governance::{calendars, change, gaining, plain, renaming};
+use crate::world::{COURT, FOREIGNERS, OFFICE, POLICE, Scene, with_outcome};
 
 #[test]
 fn new_calendars_count_what_runs_and_leave_what_was_over() {
@@ -83,6 +83,9 @@ fn open_cases_move_by_a_mapping_and_keep_what_was_known_of_them() {
     assert_eq!(scene.propose(OFFICE, incomplete).1, Code::MappingWrong);
     let nowhere = Change { moves: renaming(2).moves, ..change(plain(2), &[]) };
     assert_eq!(scene.propose(OFFICE, nowhere).1, Code::MappingWrong, "the text has no status of the new name");
+    let same = renaming(2).moves.into_keys().map(|status| (status.clone(), status)).collect();
+    let replaced = Change { moves: same, ..change(gaining(2), &[POLICE]) };
+    assert_eq!(scene.propose(OFFICE, replaced).1, Code::MappingWrong, "a task at the place of the notice of a lock");
     let (item, code) = scene.propose(OFFICE, renaming(2));
     assert_eq!(code, Code::Accepted);
     for by in [FOREIGNERS, COURT] {
