@@ -165,9 +165,10 @@ fn the_dearest_proposals_and_votes() {
 fn what_open_proposals_cost() {
     let mut scene = Scene::opened();
     let empty = |scene: &mut Scene| {
-        let (begun, time_ms) = (Instant::now(), scene.now() + MINUTE_MS);
-        for number in 0..20 {
-            scene.block(time_ms + number, &[]);
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let time_ms = scene.now() + MINUTE_MS;
+            scene.block(time_ms, &[]);
         }
         begun.elapsed().as_micros() / 20
     };
