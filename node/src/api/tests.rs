@@ -3,6 +3,7 @@
 
 mod blocks;
 mod clearance;
+mod foretold;
 mod inbox;
 mod sight;
 
