@@ -4,6 +4,7 @@
 mod blocks;
 mod clearance;
 mod inbox;
+mod numbers;
 mod sight;
 
 use std::collections::BTreeMap;
