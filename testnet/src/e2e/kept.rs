@@ -123,6 +123,8 @@ async fn an_urgent_report_that_ended_while_its_node_was_down_is_told_as_lost() {
     let kept = cluster.net.node_folder(OFFICE).join("data/urgent");
     let files = || std::fs::read_dir(&kept).unwrap().count();
     assert_eq!(files(), 1, "the next start must tell it, too");
+    // The next block is later than its end.
+    office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
     let mut client = cluster.connect(OFFICE, OFFICE).await.unwrap();
     let request = v1::GetTransactionRequest { transaction_id: id.0.to_vec(), ..v1::GetTransactionRequest::default() };
     let told = client.submission.get_transaction(request).await.unwrap().into_inner().outcome.unwrap();
