@@ -31,6 +31,7 @@ pub use given::{
 };
 pub use history::{Change, Changes, Completion, History, HistoryRefusal, Past};
 pub use one::One;
+pub(crate) use rules::makes;
 pub use shared::{Handle, Shared};
 pub use sorted::Sorted;
 

@@ -328,11 +328,11 @@ pub(crate) fn counting_text(voted: &[Voted]) -> String {
 
 /// The next version, in which what was `registered` is `entered`, and a check is a task of the court; and the mapping.
 pub(crate) fn renaming(version: u32) -> Change {
-    renaming_from(STOP, version)
+    renaming_from(STOP, plain(version))
 }
 
-fn renaming_from(old: &str, version: u32) -> Change {
-    let text = plain(version).replace("registered", "entered");
+fn renaming_from(old: &str, new: String) -> Change {
+    let text = new.replace("registered", "entered");
     let old = laufzettel_contracts::Definition::check(old).expect("sound").definition;
     let code = |text: &str| fixture::code(text);
     let to =
@@ -358,6 +358,9 @@ fn open_cases_move_by_a_mapping_and_keep_what_was_known_of_them() {
     assert_eq!(scene.propose(OFFICE, incomplete).1, Code::MappingWrong);
     let nowhere = Change { moves: renaming(2).moves, ..change(plain(2), &[]) };
     assert_eq!(scene.propose(OFFICE, nowhere).1, Code::MappingWrong, "the text has no status of the new name");
+    let same = renaming(2).moves.into_keys().map(|status| (status.clone(), status)).collect();
+    let replaced = Change { moves: same, ..change(gaining(2), &[POLICE]) };
+    assert_eq!(scene.propose(OFFICE, replaced).1, Code::MappingWrong, "a task at the place of the notice of a lock");
     let (item, code) = scene.propose(OFFICE, renaming(2));
     assert_eq!(code, Code::Accepted);
     for by in [FOREIGNERS, COURT] {
@@ -448,7 +451,7 @@ pub(crate) fn voted_story() -> Scene {
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, rejected, false), Code::Accepted);
     }
-    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), 3));
+    let (moves, _) = scene.propose(POLICE, renaming_from(&gaining(2), gaining(3)));
     for by in [OFFICE, COURT] {
         assert_eq!(scene.vote(by, moves, true), Code::Accepted);
     }

@@ -3,7 +3,8 @@
 
 use super::counting::{Counted, Seat, count};
 use super::given::{
-    Cause, DeadlineEffect, DeadlineState, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect, TaskState,
+    Cause, DeadlineEffect, DeadlineState, EffectKind, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect,
+    TaskState,
 };
 use super::machine::{Event, Given, Machine, View};
 use super::shared::Shared;
@@ -12,6 +13,17 @@ use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
 use crate::name::Code;
 use crate::when::When;
+
+/// What a rule makes, in the order in which its effects are counted: their places, which are part of their names.
+pub(crate) fn makes(rule: &Rule) -> Vec<(EffectKind, Code)> {
+    let of = |kind: EffectKind| move |code: &Code| (kind, code.clone());
+    let deadlines = rule.start.iter().map(of(EffectKind::Deadline));
+    let tasks = rule.open.iter().map(|opening| (EffectKind::Task, opening.task.clone()));
+    let notices = rule.notify.iter().map(|sending| (EffectKind::Notice, sending.notice.clone()));
+    let locks = rule.lock.iter().map(of(EffectKind::Lock));
+    let markers = rule.mark.iter().map(of(EffectKind::Marker));
+    deadlines.chain(tasks).chain(notices).chain(locks).chain(markers).collect()
+}
 
 impl Machine {
     /// Runs the rules of a trigger in the order of the text.
