@@ -3,16 +3,24 @@
 //! queue and no shortcut. It shares with the product the expressions, the counting of days, and the types. The test
 //! network holds ledgers against it, too; each who includes it brings a `world` beside it, with a `Setting`.
 
+#[path = "reference/asked.rs"]
+mod asked;
+#[path = "reference/periods.rs"]
+mod periods;
+#[path = "reference/who.rs"]
+mod who;
+
 use super::world::Setting;
+use asked::Asked;
 use laufzettel_contracts::effect::{
-    Addressee, Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, Effects, History,
-    LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect, TaskState,
+    Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, Effects, History, LockEffect,
+    MarkerEffect, NoticeEffect, Origin, ProceedingRegime, TaskEffect, TaskState,
 };
-use laufzettel_contracts::expression::Facts;
 use laufzettel_contracts::{
-    AuthorityId, Calendars, CaseFold, Choice, Code, Definition, Due, DueError, Entry, Guard, Kind, Length, Position,
-    Rule, Slot, StartDay, Status, Trigger, UnknownSeat, Value, When, due,
+    CaseFold, Code, Definition, Due, DueError, Entry, Guard, Kind, Position, Rule, Slot, Status, Trigger, UnknownSeat,
+    When,
 };
+use periods::Period;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,57 +69,6 @@ struct Told {
     seen: Vec<usize>,
     /// Notices whose time to acknowledge is over.
     expired: Vec<usize>,
-}
-
-/// A period to be counted.
-struct Period<'p> {
-    length: Length,
-    start: When,
-    seat: Option<&'p AuthorityId>,
-    unknown: UnknownSeat,
-    warn: Option<Length>,
-}
-
-/// What calendars say of a period.
-struct Said<'c> {
-    calendars: &'c Calendars,
-    due: Result<Due, DueError>,
-    warns_ms: Option<i64>,
-}
-
-impl Period<'_> {
-    fn choice(&self, calendars: &Calendars) -> Choice {
-        match self.seat.and_then(|seat| calendars.seat(seat)) {
-            Some(area) => Choice::Area(area.clone()),
-            None if self.unknown == UnknownSeat::Latest => Choice::Latest,
-            None => Choice::Earliest,
-        }
-    }
-
-    /// What these calendars say, who know those before them: the first ones say it alone; later ones leave what was over
-    /// when they came, do not end anything before they came, and leave a warning that was given.
-    fn by<'c>(&self, calendars: &'c Calendars) -> Said<'c> {
-        let due = due(calendars, self.length, self.start, &self.choice(calendars));
-        let warns_ms = due.as_ref().ok().and_then(|due| due.warns_ms(self.warn?).ok());
-        let Some((before, came_ms)) = calendars.before() else { return Said { calendars, due, warns_ms } };
-        let said = self.by(before);
-        let was_over = |due: &Result<Due, DueError>| due.as_ref().is_ok_and(|due| due.elapses_ms() <= came_ms);
-        if was_over(&said.due) || was_over(&due) {
-            return said;
-        }
-        let warns_ms = match said.warns_ms {
-            Some(given) if given <= came_ms => Some(given),
-            _ => warns_ms.map(|warns_ms| warns_ms.max(came_ms)),
-        };
-        Said { calendars, due, warns_ms }
-    }
-}
-
-struct Asked<'a> {
-    reference: &'a Reference<'a>,
-    told: &'a Told,
-    proceeding: u32,
-    this: Option<usize>,
 }
 
 impl<'r> Reference<'r> {
@@ -266,30 +223,6 @@ impl<'r> Reference<'r> {
         let trigger = Trigger::Status(status.code.clone());
         self.run(told, &trigger, &with, Some(place), (cause, *proceeding, start));
         told.seen.push(place);
-    }
-
-    fn addressees(&self, told: &mut Told, with: &[usize], status: &Status, entry: &Entry) {
-        for (role, attribute) in &status.assigns {
-            if let Some(Value::Authority(named)) = entry.report.attributes.get(attribute) {
-                if self.setting.directory.holds(role, named) {
-                    for task in told.effects.tasks.iter_mut().filter(|task| task.state == TaskState::Open) {
-                        if task.addressee.role == *role {
-                            task.addressee.authority = Some(named.clone());
-                        }
-                    }
-                } else {
-                    let kind = EffectDeviationKind::AssignedWithoutRole(role.clone());
-                    told.effects.deviations.push(deviation(entry, kind));
-                }
-            }
-        }
-        let tasks = told.effects.tasks.iter_mut().filter(|task| task.state == TaskState::Open);
-        let recipients = told.effects.notices.iter_mut().flat_map(|notice| &mut notice.recipients);
-        for addressee in tasks.map(|task| &mut task.addressee).chain(recipients) {
-            if addressee.authority.is_none() {
-                addressee.authority = self.holder(with, &addressee.role);
-            }
-        }
     }
 
     fn deviations(&self, told: &mut Told, status: &Status, place: usize) {
@@ -480,36 +413,6 @@ impl<'r> Reference<'r> {
         }
     }
 
-    /// Counts every deadline that runs from its start, by what is known now.
-    fn count_all(&self, told: &mut Told, with: &[usize]) {
-        for (deadline, (start, effective)) in told.effects.deadlines.iter_mut().zip(&told.starts) {
-            if !deadline.state.runs() {
-                continue;
-            }
-            let rule = self.definition().rules().deadline(deadline.deadline.as_str()).expect("known");
-            let regime = self.regime(deadline.origin.proceeding).map_or(0, |(place, _)| place);
-            let length = *rule.lengths.get(regime).unwrap_or(&rule.lengths[0]);
-            if deadline.seat.is_none() {
-                deadline.seat = rule.seat.as_ref().and_then(|role| self.holder(with, role));
-            }
-            let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
-            let start = match (rule.from, effective) {
-                (StartDay::Effective, Some(day)) => When::Day(*day),
-                (_, _) => *start,
-            };
-            let seat = deadline.seat.clone();
-            let period = Period { length, start, seat: seat.as_ref(), unknown, warn: rule.warn };
-            let counted = period.by(&self.setting.calendars);
-            deadline.grace = counted.due.as_ref().ok().and_then(|ends| {
-                let day = When::Day(ends.day());
-                let by_clock = When::Instant(u64::try_from(ends.elapses_ms()).expect("after 1970"));
-                let from = if day.end_ms() == ends.elapses_ms() { day } else { by_clock };
-                Some(due(counted.calendars, rule.grace?, from, &period.choice(counted.calendars)))
-            });
-            (deadline.due, deadline.warns_ms) = (counted.due, counted.warns_ms);
-        }
-    }
-
     /// A release that was recorded after a report does not count for it.
     fn stands_for(&self, lock: &LockEffect, report: Option<&Entry>) -> bool {
         match (&lock.released_by, report) {
@@ -531,94 +434,8 @@ impl<'r> Reference<'r> {
         let by = decides.or_else(|| mine().next())?;
         Some((rules.regime_on(by.0.report.occurred.day())?, decides.is_none()))
     }
-
-    fn participant(&self, with: &[usize], role: &Code) -> Option<Participant> {
-        let directory = &self.setting.directory;
-        let entries = || with.iter().rev().map(|place| &self.entries[*place].0);
-        let assigned = entries().find_map(|entry| {
-            let status = self.definition().status(entry.report.status.as_str())?;
-            let (_, attribute) = status.assigns.iter().find(|(assigned, _)| assigned == role)?;
-            match entry.report.attributes.get(attribute)? {
-                Value::Authority(named) if directory.holds(role, named) => Some(named.clone()),
-                _ => None,
-            }
-        });
-        let reported = || {
-            entries().find_map(|entry| {
-                let status = self.definition().status(entry.report.status.as_str())?;
-                let under = status.reported_by.iter().filter(|role| directory.holds(role, &entry.author));
-                (under.collect::<Vec<_>>() == [role]).then(|| entry.author.clone())
-            })
-        };
-        let only = || {
-            let holders: Vec<&AuthorityId> = directory.holders(role).collect();
-            (holders.len() == 1).then(|| holders[0].clone())
-        };
-        let assigned = assigned.map(Participant::Assigned);
-        assigned.or_else(|| reported().map(Participant::Reported)).or_else(|| only().map(Participant::Only))
-    }
-
-    fn holder(&self, with: &[usize], role: &Code) -> Option<AuthorityId> {
-        self.participant(with, role).map(|participant| participant.authority().clone())
-    }
-
-    fn addressee(&self, with: &[usize], role: &Code) -> Addressee {
-        Addressee { role: role.clone(), authority: self.holder(with, role) }
-    }
 }
 
 fn deviation(entry: &Entry, kind: EffectDeviationKind) -> EffectDeviation {
     EffectDeviation { slot: entry.slot, status: entry.report.status.clone(), kind }
-}
-
-impl Asked<'_> {
-    fn reports(&self) -> impl DoubleEndedIterator<Item = &(Entry, u32)> {
-        self.told.seen.iter().map(|place| &self.reference.entries[*place])
-    }
-
-    fn of(&self, status: &Code) -> Vec<&Entry> {
-        let mine =
-            self.reports().filter(|(entry, number)| *number == self.proceeding && entry.report.status == *status);
-        mine.map(|(entry, _)| entry).collect()
-    }
-}
-
-impl Facts for Asked<'_> {
-    fn has(&self, status: &Code) -> bool {
-        !self.of(status).is_empty()
-    }
-
-    fn has_ever(&self, status: &Code) -> bool {
-        self.reports().any(|(entry, _)| entry.report.status == *status)
-    }
-
-    fn count(&self, status: &Code) -> u32 {
-        u32::try_from(self.of(status).len()).expect("few")
-    }
-
-    fn last(&self, status: &Code) -> Option<&Entry> {
-        self.of(status).last().copied()
-    }
-
-    fn this(&self) -> Option<&Entry> {
-        self.this.map(|place| &self.reference.entries[place].0)
-    }
-
-    fn open(&self, name: &Code) -> bool {
-        let Effects { deadlines, tasks, locks, markers, .. } = &self.told.effects;
-        let here = |number: u32| number == self.proceeding;
-        deadlines.iter().any(|one| one.deadline == *name && one.state.runs() && here(one.origin.proceeding))
-            || tasks.iter().any(|one| one.task == *name && one.state == TaskState::Open && here(one.origin.proceeding))
-            || markers.iter().any(|one| one.marker == *name && one.cleared_by.is_none() && here(one.origin.proceeding))
-            || locks.iter().any(|one| one.lock == *name && self.reference.stands_for(one, self.this()))
-    }
-
-    fn regime(&self) -> Option<&Code> {
-        let (place, _) = self.reference.regime(self.proceeding)?;
-        Some(&self.reference.definition().rules().regimes[place].code)
-    }
-
-    fn proceeding(&self) -> u32 {
-        self.proceeding
-    }
 }
