@@ -126,6 +126,17 @@ impl Cluster {
         std::fs::write(&path, toml::to_string(&config)?)?;
         Ok(())
     }
+    /// Has all nodes keep every block, for a check that executes them once more. Before their start.
+    pub(crate) fn keep_all(&self) -> Result<(), Fault> {
+        for node in self.nodes() {
+            self.configure(node, |config| {
+                let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
+                section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
     /// Has a node started by another program from now on; it must replace itself by the node's.
     pub(crate) fn wrap(&mut self, node: &str, program: PathBuf) {
         self.wrapped.insert(node.to_owned(), program);

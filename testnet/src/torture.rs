@@ -236,14 +236,7 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
     let definitions = vec![laufzettel_contracts::ASYL_DE.to_owned(), led];
     let mut cluster = Cluster::make(folder, "torture", members, definitions)?;
     let links = cluster.behind_proxies().await?;
-    for node in cluster.nodes() {
-        // The check at the end executes every block once more.
-        cluster.configure(node, |config| {
-            let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
-            section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
-            Ok(())
-        })?;
-    }
+    cluster.keep_all()?;
     let clocks = Clocks::set_up(&mut cluster);
     if let Err(fault) = &clocks {
         eprintln!("clocks will not be turned: {fault}");
