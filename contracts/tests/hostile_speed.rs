@@ -11,7 +11,7 @@
 mod largest;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::Instant as Began;
 
 use largest::Full;
 use laufzettel_contracts::{Calendars, Definition, diff};
@@ -20,7 +20,7 @@ use laufzettel_contracts::{Calendars, Definition, diff};
 fn fastest<T>(what: &str, mut tried: impl FnMut() -> T) -> T {
     let (mut least, mut last) = (u128::MAX, None);
     for _ in 0..3 {
-        let begun = Instant::now();
+        let begun = Began::now();
         last = Some(tried());
         least = least.min(begun.elapsed().as_micros());
     }

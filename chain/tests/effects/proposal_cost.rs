@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Instant as Began;
 
 use laufzettel_chain::block::Block;
 use laufzettel_chain::codec::encode;
@@ -56,12 +56,12 @@ fn weigh(scene: &mut Scene, by: usize, action: &Action) -> Cost {
     let built = scene.ledger.build(0, time_ms, proposer, &[signed], BLOCK_WORK_MAX).expect("memory");
     let mut least = u128::MAX;
     for _ in 0..3 {
-        let begun = Instant::now();
+        let begun = Began::now();
         scene.ledger.validate(&built.block).expect("valid");
         least = least.min(begun.elapsed().as_micros());
     }
     let (code, work) = (built.executed.outcomes[0].receipts[0].code, built.executed.work);
-    let begun = Instant::now();
+    let begun = Began::now();
     commit(&mut scene.ledger, &built.block, built.executed.clone());
     let commit_us = begun.elapsed().as_micros();
     scene.blocks.push(Block::clone(&built.block));
@@ -152,7 +152,7 @@ fn the_dearest_proposals_and_votes() {
         proposed.told("calendars");
         adopt(&mut scene, proposed.item)[1].told("calendars, the last vote");
         for _ in 0..2 {
-            let (begun, time_ms) = (Instant::now(), scene.now() + MINUTE_MS);
+            let (begun, time_ms) = (Began::now(), scene.now() + MINUTE_MS);
             scene.block(time_ms, &[]);
             println!("{:>8} us  an empty block after it", begun.elapsed().as_micros());
         }
@@ -167,7 +167,7 @@ fn the_dearest_proposals_and_votes() {
 fn what_open_proposals_cost() {
     let mut scene = Scene::opened();
     let empty = |scene: &mut Scene| {
-        let begun = Instant::now();
+        let begun = Began::now();
         for _ in 0..20 {
             let time_ms = scene.now() + MINUTE_MS;
             scene.block(time_ms, &[]);
@@ -186,7 +186,7 @@ fn what_open_proposals_cost() {
     let proposals = governance::proposals(scene.store.as_ref()).expect("memory");
     let bytes: Vec<usize> = proposals.iter().map(|proposal| encode(proposal).len()).collect();
     println!("list: {} bytes with {} open; proposals: {bytes:?} bytes", encode(&register).len(), register.open.len());
-    let begun = Instant::now();
+    let begun = Began::now();
     let again: Ledger = crate::world::open(scene.store.clone() as Arc<_>);
     println!("{:>8} us  a start with them", begun.elapsed().as_micros());
     assert_eq!(*again.tip(), *scene.ledger.tip());
