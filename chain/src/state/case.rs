@@ -132,6 +132,9 @@ impl OpenCase {
         };
         let living = Living::restore((registry, height), &definition, case, &self.fold, history, as_of_ms);
         self.living = living.map(Box::new);
+        if let Some(living) = &mut self.living {
+            living.fold_anew();
+        }
         self.row.version = definition.version();
         (self.definition, self.moved) = (definition, true);
     }

@@ -27,6 +27,8 @@ pub struct Living {
     calendars: Arc<Calendars>,
     /// Calendars to count by from the next instant on, where they are others than those of the last block.
     next: Option<Arc<Calendars>>,
+    /// Whether all is folded anew at the next instant.
+    anew: bool,
     directory: Arc<Directory>,
     history: History,
     fold: EffectFold,
@@ -85,7 +87,7 @@ impl Living {
         let world = World { definition, calendars: &calendars, directory: &directory };
         let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(&case, rule, cause, occurrence);
         let fold = EffectFold::of(&world, reports, &Known { history: &history, name: &name, as_of_ms });
-        Some(Self { case, calendars, next: None, directory, history, fold })
+        Some(Self { case, calendars, next: None, anew: false, directory, history, fold })
     }
     /// The history that the fields of a case hold.
     ///
@@ -123,6 +125,11 @@ impl Living {
     pub fn count_by(&mut self, calendars: &Arc<Calendars>) {
         self.next = (self.calendars.version() != calendars.version()).then(|| calendars.clone());
     }
+    /// Folds anew when it is brought to the next instant: what the rules of another version give for the first time is known
+    /// since then, not since the case was written last.
+    pub(crate) fn fold_anew(&mut self) {
+        self.anew = true;
+    }
     /// Whether it counts by these calendars.
     #[must_use]
     pub fn is_counted_by(&self, calendars: &Calendars) -> bool {
@@ -130,9 +137,10 @@ impl Living {
     }
     /// Brings the effects up to the reports and an instant.
     pub fn bring(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
-        let Self { case, calendars, directory, history, fold, next } = self;
-        if let Some(next) = next.take() {
-            *calendars = next;
+        let Self { case, calendars, directory, history, fold, next, anew } = self;
+        let next = next.take();
+        if std::mem::take(anew) || next.is_some() {
+            *calendars = next.unwrap_or_else(|| calendars.clone());
             let world = World { definition, calendars, directory };
             let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
             *fold = EffectFold::of(&world, reports, &Known { history, name: &name, as_of_ms });

@@ -164,3 +164,30 @@ fn moves_once_more(scene: &mut Scene) {
     assert_eq!(now.entries().iter().filter(|entry| entry.report.status.as_str() == "noted").count(), 2);
     scene.is_the_same_everywhere();
 }
+
+/// What the new version gives for the first time is known since the block in which the case moves, whether its node had the
+/// case in memory or reads it from its store: the time to acknowledge runs from there.
+#[test]
+fn a_notice_that_a_move_brings_is_known_since_the_move() {
+    let mut scene = Scene::opened();
+    scene.report(OFFICE, on_day("registered", -3));
+    let text = plain(2)
+        + "\n[[rule]]\nname = \"told_more\"\nlabel_de = \"x\"\nlabel_en = \"x\"\non = { status = \"registered\" }\n\
+           notify = [{ notice = \"stop_removal\", to = [\"police\"] }]\nbasis = \"x\"\n";
+    let moves = renaming(2).moves.into_keys().map(|status| (status.clone(), status)).collect();
+    let (item, code) = scene.propose(OFFICE, Change { moves, ..change(text, &[POLICE]) });
+    assert_eq!(code, Code::Accepted);
+    for by in [FOREIGNERS, POLICE] {
+        assert_eq!(scene.vote(by, item, true), Code::Accepted);
+    }
+    for _ in 0..3 {
+        let time_ms = scene.now() + MINUTE_MS;
+        scene.block(time_ms, &[]);
+        scene.is_the_same_everywhere();
+    }
+    let row = CaseRow::load(scene.store.as_ref(), &case(1)).expect("memory").expect("open");
+    assert_eq!(row.version, 2);
+    let notices = scene.effects().effects.notices;
+    let until_ms = notices.iter().find_map(|notice| notice.acknowledge_until_ms).expect("an urgent one");
+    assert!(until_ms > scene.now() + 10 * MINUTE_MS, "a quarter of an hour from the move, less two blocks");
+}
