@@ -37,6 +37,9 @@ use self::effects::Verdict;
 use self::fetch::Kept;
 use self::governance::Governing;
 
+/// Rows that a value of the tree writes with the nodes above it and with what its block stores: mostly no more.
+const ROWS_OF_A_VALUE: usize = 8;
+
 /// Why an item is refused, and by which lock or guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -118,7 +121,8 @@ pub struct Execution<'a> {
     conduct: Conduct,
     /// Cases looked at, as far as they have changed.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
-    before: BTreeMap<CaseId, Arc<index::Standing>>,
+    /// Their revisions as they were written last.
+    before: BTreeMap<CaseId, u64>,
     /// Cases that due work alone touches.
     due: BTreeSet<CaseId>,
     /// Buckets that changed, with the height of their last change before.
@@ -324,7 +328,8 @@ impl<'a> Execution<'a> {
             return Ok(Err(code));
         }
         let revision = case.revision();
-        self.before.insert(id, Arc::default());
+        case.stand(index::Standing::default());
+        self.before.insert(id, 0);
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
@@ -396,7 +401,7 @@ impl<'a> Execution<'a> {
         let (before, due) = (&self.before, std::mem::take(&mut self.due));
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
-            due.contains(id) || before.get(id).is_none_or(|standing| standing.revision != case.revision())
+            due.contains(id) || before.get(id).is_none_or(|revision| *revision != case.revision())
         };
         let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
         let (registry, place, advance) = (self.registry, self.place, self.conduct.advance);
@@ -406,7 +411,10 @@ impl<'a> Execution<'a> {
             }
             advance(registry, id, case, place.time_ms);
         };
-        let Closed { batch, mut changes, cases } = Closed::of(cases, before, place.height, &ends);
+        let Closed { batch, mut changes, cases } = Closed::of(cases, place.height, &ends);
+        // At once for all that follows: a large batch that grows bit by bit is copied each time.
+        let rows = batch.writes.len().saturating_add(changes.len().saturating_mul(ROWS_OF_A_VALUE));
+        self.batch.writes.reserve(rows);
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;

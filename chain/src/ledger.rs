@@ -286,28 +286,27 @@ impl Ledger {
         }
     }
     /// Judges a proposed block: a pure function of the state below it and its
-    /// bytes, never of clock or consensus round.
+    /// bytes, never of clock or consensus round. The cases in it leave memory until it is committed: mostly it is. If
+    /// another one is decided, they are read again.
     ///
     /// # Errors
     /// The block is invalid, or the store failed.
-    pub fn validate(&self, block: &Block) -> Result<Executed, ValidateError> {
-        let place = self.judge_header(block)?;
-        let transactions = self.check_body(self.store.as_ref(), place, &block.body, true)?;
-        let executed = execute(self.execution(place), &block.body, &transactions, &self.order)?;
-        self.compared(block, place, executed)
+    pub fn validate(&mut self, block: &Block) -> Result<Executed, ValidateError> {
+        let store = self.store.clone();
+        self.validate_on(store.as_ref(), block, true)
     }
     /// As [`Ledger::validate`] for a block that a certificate decided: its transactions' signatures are not verified
-    /// once more, all else is. The cases in it leave memory until it is committed.
+    /// once more, all else is.
     ///
     /// # Errors
     /// The block is invalid, or the store failed.
     pub fn validate_decided(&mut self, block: &Block) -> Result<Executed, ValidateError> {
         let store = self.store.clone();
-        self.validate_decided_on(store.as_ref(), block)
+        self.validate_on(store.as_ref(), block, false)
     }
-    fn validate_decided_on(&mut self, read: &dyn Read, block: &Block) -> Result<Executed, ValidateError> {
+    fn validate_on(&mut self, read: &dyn Read, block: &Block, verify: bool) -> Result<Executed, ValidateError> {
         let place = self.judge_header(block)?;
-        let transactions = self.check_body(read, place, &block.body, false)?;
+        let transactions = self.check_body(read, place, &block.body, verify)?;
         let execution = Execution::new(read, &self.tip.registry, place).with_own_cache(&mut self.cases);
         let execution = execution.with_turns(self.turns).with_conduct(self.conduct).with_due_from(self.due_from);
         let executed = execute(execution, &block.body, &transactions, &self.order)?;

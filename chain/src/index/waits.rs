@@ -14,7 +14,7 @@ use super::inbox::{self, Inbox};
 use super::waiting::{self, Wait};
 use crate::ids::CaseId;
 use crate::state::case::OpenCase;
-use crate::state::effects::Living;
+use crate::state::effects::{Living, Touched};
 use crate::storage::{Batch, Family, Row};
 
 /// What waits in a case, as of the last instant its effects were brought to; nothing in language 1.
@@ -35,6 +35,10 @@ struct Seen {
 }
 
 impl Seen {
+    fn of(case: &OpenCase, living: &Living) -> Self {
+        let (calendars, participants) = (living.calendars().version(), living.effects().participants.clone());
+        Self { definition: case.definition.clone(), calendars, participants }
+    }
     fn is_same(&self, other: &Self) -> bool {
         let same = self.participants.is_same(&other.participants) || self.participants == other.participants;
         Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars && same
@@ -64,6 +68,21 @@ impl OfEffect {
                 (_, _) => false,
             }
     }
+    const NONE: Self = Self { given: None, past: None, rows: Vec::new() };
+
+    /// Writes what changed since others were made of the effect.
+    fn put(&self, before: Option<&Self>, batch: &mut Batch) {
+        for (key, _) in before.iter().flat_map(|before| &before.rows) {
+            if self.value(key).is_none() {
+                batch.delete(Family::Index, key.clone());
+            }
+        }
+        for (key, value) in &self.rows {
+            if before.and_then(|before| before.value(key)) != Some(value) {
+                batch.put(Family::Index, key.clone(), value.clone());
+            }
+        }
+    }
     fn value(&self, key: &[u8]) -> Option<&[u8]> {
         self.rows.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice())
     }
@@ -79,9 +98,7 @@ impl Waits {
     /// What waits in a case, with the rows of before where they would be the same.
     pub(crate) fn of(case: &OpenCase, before: Option<&Self>) -> Self {
         let Some(living) = case.living() else { return Self::default() };
-        let effects = living.effects();
-        let (calendars, participants) = (living.calendars().version(), effects.participants.clone());
-        let seen = Seen { definition: case.definition.clone(), calendars, participants };
+        let (effects, seen) = (living.effects(), Seen::of(case, living));
         let same = |before: &&Self| before.seen.as_ref().is_some_and(|before| before.is_same(&seen));
         let before = before.filter(same);
         let maker = Maker { case, living, id: living.case() };
@@ -101,48 +118,104 @@ impl Waits {
             let id = one.origin().id;
             put(&id, Some(one), living.history().past().get(&id));
         }
-        // Locks that stood and are gone without having been released: to be acknowledged by all who were told of them.
-        let gone = |past: &Past| past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood;
-        for (id, past) in living.history().past().iter().filter(|(_, past)| gone(past)) {
+        // To be acknowledged by all who were told of them.
+        for (id, past) in living.history().past().iter().filter(|(_, past)| is_gone(past)) {
             put(id, None, Some(past));
         }
-        let due_ms = effects.next_due_ms.filter(|_| case.wakes());
-        Self { seen: Some(seen), effects: all, due_ms }
+        Self { seen: Some(seen), effects: all, due_ms: due_ms(case, living) }
+    }
+    /// Goes on to what waits in the case now, and writes what changed: of its effects, those that were touched since, if
+    /// that is known.
+    pub(crate) fn go_on(&mut self, case: &OpenCase, touched: Option<&[Touched]>, batch: &mut Batch) {
+        let Some(living) = case.living() else { return };
+        let seen = Seen::of(case, living);
+        let same = self.seen.as_ref().is_some_and(|before| before.is_same(&seen));
+        let Some(touched) = touched.filter(|_| same) else {
+            let after = Self::of(case, Some(&*self));
+            after.put(&living.case(), self, batch);
+            *self = after;
+            return;
+        };
+        let maker = Maker { case, living, id: living.case() };
+        for touched in touched {
+            let (given, past) = touched.find(living);
+            let given = given.map(|(_, one)| one).filter(|one| may_wait(*one));
+            self.set(&maker, &touched.id, given, past, batch);
+        }
+        // Whether these still wait the reports decide.
+        for one in living.effects().deadlines.iter().map(One::Deadline).filter(|one| !is_lasting(*one)) {
+            let id = one.origin().id;
+            if !touched.iter().any(|touched| touched.id == id) {
+                self.set(&maker, &id, Some(one), living.history().past().get(&id), batch);
+            }
+        }
+        put_due(&living.case(), self.due_ms, due_ms(case, living), batch);
+        (self.seen, self.due_ms) = (Some(seen), due_ms(case, living));
+    }
+    /// Makes the rows of one effect anew, and writes what changed in them.
+    fn set(
+        &mut self,
+        maker: &Maker<'_>,
+        id: &EffectId,
+        given: Option<One<'_>>,
+        past: Option<&Arc<Past>>,
+        batch: &mut Batch,
+    ) {
+        let rows = match past {
+            _ if given.is_some() => maker.rows(id, given, past),
+            Some(past_one) if is_gone(past_one) => maker.rows(id, None, past),
+            Some(_) | None => Vec::new(),
+        };
+        let before = self.effects.get(id);
+        if before.is_none() && rows.is_empty() {
+            return;
+        }
+        let after = OfEffect { given: given.map(One::handle), past: past.cloned(), rows };
+        after.put(before.map(Arc::as_ref), batch);
+        if after.rows.is_empty() {
+            self.effects.remove(id);
+        } else {
+            self.effects.insert(*id, Arc::new(after));
+        }
     }
     /// Writes what changed.
-    pub(crate) fn put(&self, case: &CaseId, before: &Self, batch: &mut Batch) {
+    fn put(&self, case: &CaseId, before: &Self, batch: &mut Batch) {
         let same = |one: Option<&Arc<OfEffect>>, other: &Arc<OfEffect>| one.is_some_and(|one| Arc::ptr_eq(one, other));
         for (id, before) in &before.effects {
-            let after = self.effects.get(id);
-            if same(after, before) {
-                continue;
-            }
-            for (key, _) in &before.rows {
-                if after.and_then(|after| after.value(key)).is_none() {
-                    batch.delete(Family::Index, key.clone());
-                }
+            if self.effects.get(id).is_none() {
+                OfEffect::NONE.put(Some(before), batch);
             }
         }
         for (id, after) in &self.effects {
             let before = before.effects.get(id);
-            if same(before, after) {
-                continue;
-            }
-            for (key, value) in &after.rows {
-                if before.and_then(|before| before.value(key)) != Some(value) {
-                    batch.put(Family::Index, key.clone(), value.clone());
-                }
+            if !same(before, after) {
+                after.put(before.map(Arc::as_ref), batch);
             }
         }
-        if self.due_ms != before.due_ms {
-            if let Some(due_ms) = before.due_ms {
-                batch.delete(Family::Index, inbox::due_key(&(due_ms, *case)));
-            }
-            if let Some(due_ms) = self.due_ms {
-                batch.put(Family::Index, inbox::due_key(&(due_ms, *case)), Vec::new());
-            }
-        }
+        put_due(case, before.due_ms, self.due_ms, batch);
     }
+}
+
+/// When due work alone would touch the case next.
+fn due_ms(case: &OpenCase, living: &Living) -> Option<u64> {
+    living.effects().next_due_ms.filter(|_| case.wakes())
+}
+
+fn put_due(case: &CaseId, before: Option<u64>, after: Option<u64>, batch: &mut Batch) {
+    if before == after {
+        return;
+    }
+    if let Some(due_ms) = before {
+        batch.delete(Family::Index, inbox::due_key(&(due_ms, *case)));
+    }
+    if let Some(due_ms) = after {
+        batch.put(Family::Index, inbox::due_key(&(due_ms, *case)), Vec::new());
+    }
+}
+
+/// Whether it is a lock that stood and is gone without having been released.
+fn is_gone(past: &Past) -> bool {
+    past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood
 }
 
 /// Whether an effect may have rows: what is over has none.

@@ -1,6 +1,6 @@
 //! A case as it is stored: one row of what changes with every event, one
 //! row a standing report, which an event adds and leaves alone from then on, and
-//! one row an effect, written when it changes (`effects::parts`).
+//! one row an effect, written when it changes (`effects::parts`), and one for those who take part.
 //! What follows from other parts of the row is not stored: the fields that
 //! repeat it, and the blinders of fields never written again or written last.
 
@@ -12,7 +12,7 @@ use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, R
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;
 
-use super::effects::fields::KINDS;
+use super::effects::fields::{KINDS, PARTICIPANTS};
 use super::effects::parts::Parts;
 use super::fields::{self, FIELDS};
 use crate::crypto::Hash;
@@ -92,6 +92,11 @@ fn report_key(case: &CaseId, position: &Position) -> Vec<u8> {
     [case.0.as_slice(), &position_bytes(position)].concat()
 }
 
+/// The key of those who take part, beside those of the effects.
+fn people_key(case: &CaseId) -> Vec<u8> {
+    [case.0.as_slice(), &[EFFECT, number(PARTICIPANTS)]].concat()
+}
+
 impl CaseRow {
     /// A case that is being opened.
     #[must_use]
@@ -126,7 +131,12 @@ impl CaseRow {
         let Some(marks) = row.fields.remove(&PARTS) else { return Ok(Some((row, Parts::default()))) };
         let from = [case.0.as_slice(), &[EFFECT]].concat();
         let rows = read.scan(Family::Reports, &from, &prefix_end(&case.0), usize::MAX)?;
-        let rows = rows.iter().map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
+        let people = people_key(case);
+        if let Some((_, bytes)) = rows.iter().find(|(key, _)| *key == people) {
+            row.fields.insert(number(PARTICIPANTS), bytes.as_slice().into());
+        }
+        let rows = rows.iter().filter(|(key, _)| *key != people);
+        let rows = rows.map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
         let parts = Parts::read(&marks, rows).map_err(|error| damaged(case, &error.to_string()))?;
         row.fields.extend(parts.fields().map(|(field, bytes)| (field, bytes.into())));
         Ok(Some((row, parts)))
@@ -219,13 +229,21 @@ impl CaseRow {
     }
     /// Writes the row, and those of the effects that have changed since they were written last.
     pub(super) fn put(&mut self, case: &CaseId, parts: &mut Parts, batch: &mut Batch) {
-        let apart: Vec<_> = KINDS.iter().filter_map(|(field, _)| self.fields.remove_entry(&number(*field))).collect();
+        // Who takes part changes seldom, and takes more bytes than all else of the row.
+        let apart = KINDS.iter().map(|(field, _)| *field).chain([PARTICIPANTS]);
+        let apart: Vec<_> = apart.filter_map(|field| self.fields.remove_entry(&number(field))).collect();
         if !apart.is_empty() {
             self.fields.insert(PARTS, parts.marks().into());
         }
         rows::put(batch, Family::Cases, case.0.to_vec(), self);
         self.fields.remove(&PARTS);
         self.fields.extend(apart);
+        if parts.take_touched_people() {
+            match self.fields.get(&number(PARTICIPANTS)) {
+                Some(bytes) => batch.put(Family::Reports, people_key(case), bytes.to_vec()),
+                None => batch.delete(Family::Reports, people_key(case)),
+            }
+        }
         for (rest, bytes) in parts.take_touched() {
             let key = [case.0.as_slice(), &[EFFECT], &rest].concat();
             match bytes {

@@ -86,15 +86,18 @@ impl Machine {
     fn unlock(&mut self, cause: Cause, names: &[Code]) {
         let locks = &mut self.effects.locks;
         let open = &mut self.locks_open;
-        self.standing.retain(|place| match locks.get_mut(*place) {
-            Some(lock) if names.contains(&lock.lock) => {
-                lock.released_by = Some(cause);
-                if let Some(count) = open.get_mut(&lock.lock) {
-                    *count = count.saturating_sub(1);
+        let named = |lock: &Shared<LockEffect>| names.contains(&lock.lock);
+        self.standing.retain(|place| {
+            match locks.get(*place).is_some_and(named).then(|| locks.get_mut(*place)).flatten() {
+                Some(lock) => {
+                    lock.released_by = Some(cause);
+                    if let Some(count) = open.get_mut(&lock.lock) {
+                        *count = count.saturating_sub(1);
+                    }
+                    false
                 }
-                false
+                None => true,
             }
-            Some(_) | None => true,
         });
     }
 
@@ -195,7 +198,7 @@ impl Machine {
             return;
         }
         self.standing.push(self.effects.locks.len());
-        let count = self.locks_open.entry(name.clone()).or_default();
+        let count = self.locks_open.or_default(name);
         *count = count.saturating_add(1);
         self.effects.locks.push(LockEffect { origin, lock: name.clone(), released_by: None }.into());
     }
