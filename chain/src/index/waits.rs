@@ -15,7 +15,7 @@ use super::waiting::{self, Wait};
 use crate::ids::CaseId;
 use crate::state::case::OpenCase;
 use crate::state::effects::{Living, Touched};
-use crate::storage::{Batch, Family, Row};
+use crate::storage::{Batch, Family};
 
 /// What waits in a case, as of the last instant its effects were brought to; nothing in language 1.
 #[derive(Debug, Clone, Default)]
@@ -40,8 +40,10 @@ impl Seen {
         Self { definition: case.definition.clone(), calendars, participants }
     }
     fn is_same(&self, other: &Self) -> bool {
-        let same = self.participants.is_same(&other.participants) || self.participants == other.participants;
-        Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars && same
+        Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars
+    }
+    fn has_same_people(&self, other: &Self) -> bool {
+        self.participants.is_same(&other.participants) || self.participants == other.participants
     }
 }
 
@@ -50,7 +52,14 @@ impl Seen {
 struct OfEffect {
     given: Option<Handle>,
     past: Option<Arc<Past>>,
-    rows: Vec<Row>,
+    rows: Rows,
+}
+
+/// Their keys, and the value of them all.
+#[derive(Debug)]
+struct Rows {
+    keys: Vec<Vec<u8>>,
+    value: Vec<u8>,
 }
 
 impl OfEffect {
@@ -68,23 +77,24 @@ impl OfEffect {
                 (_, _) => false,
             }
     }
-    const NONE: Self = Self { given: None, past: None, rows: Vec::new() };
+}
+
+impl Rows {
+    const NONE: Self = Self { keys: Vec::new(), value: Vec::new() };
 
     /// Writes what changed since others were made of the effect.
     fn put(&self, before: Option<&Self>, batch: &mut Batch) {
-        for (key, _) in before.iter().flat_map(|before| &before.rows) {
-            if self.value(key).is_none() {
+        for key in before.iter().flat_map(|before| &before.keys) {
+            if !self.keys.contains(key) {
                 batch.delete(Family::Index, key.clone());
             }
         }
-        for (key, value) in &self.rows {
-            if before.and_then(|before| before.value(key)) != Some(value) {
-                batch.put(Family::Index, key.clone(), value.clone());
+        let before = before.filter(|before| before.value == self.value);
+        for key in &self.keys {
+            if before.is_none_or(|before| !before.keys.contains(key)) {
+                batch.put(Family::Index, key.clone(), self.value.clone());
             }
         }
-    }
-    fn value(&self, key: &[u8]) -> Option<&[u8]> {
-        self.rows.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice())
     }
 }
 
@@ -99,7 +109,8 @@ impl Waits {
     pub(crate) fn of(case: &OpenCase, before: Option<&Self>) -> Self {
         let Some(living) = case.living() else { return Self::default() };
         let (effects, seen) = (living.effects(), Seen::of(case, living));
-        let same = |before: &&Self| before.seen.as_ref().is_some_and(|before| before.is_same(&seen));
+        let is_same = |before: &Seen| before.is_same(&seen) && before.has_same_people(&seen);
+        let same = |before: &&Self| before.seen.as_ref().is_some_and(is_same);
         let before = before.filter(same);
         let maker = Maker { case, living, id: living.case() };
         let mut all = Sorted::default();
@@ -110,7 +121,7 @@ impl Waits {
                 return;
             }
             let rows = maker.rows(id, given, past);
-            if !rows.is_empty() {
+            if !rows.keys.is_empty() {
                 all.insert(*id, Arc::new(OfEffect { given: given.map(One::handle), past: past.cloned(), rows }));
             }
         };
@@ -142,10 +153,12 @@ impl Waits {
             let given = given.map(|(_, one)| one).filter(|one| may_wait(*one));
             self.set(&maker, &touched.id, given, past, batch);
         }
-        // Whether these still wait the reports decide.
-        for one in living.effects().deadlines.iter().map(One::Deadline).filter(|one| !is_lasting(*one)) {
+        // Who takes part decides who watches a deadline, and reports whether one that is over still waits.
+        let people = self.seen.as_ref().is_some_and(|before| before.has_same_people(&seen));
+        for one in living.effects().deadlines.iter().map(One::Deadline) {
             let id = one.origin().id;
-            if !touched.iter().any(|touched| touched.id == id) {
+            let stays = people && is_lasting(one) || !may_wait(one);
+            if !stays && !touched.iter().any(|touched| touched.id == id) {
                 self.set(&maker, &id, Some(one), living.history().past().get(&id), batch);
             }
         }
@@ -164,18 +177,17 @@ impl Waits {
         let rows = match past {
             _ if given.is_some() => maker.rows(id, given, past),
             Some(past_one) if is_gone(past_one) => maker.rows(id, None, past),
-            Some(_) | None => Vec::new(),
+            Some(_) | None => Rows::NONE,
         };
         let before = self.effects.get(id);
-        if before.is_none() && rows.is_empty() {
+        if before.is_none() && rows.keys.is_empty() {
             return;
         }
-        let after = OfEffect { given: given.map(One::handle), past: past.cloned(), rows };
-        after.put(before.map(Arc::as_ref), batch);
-        if after.rows.is_empty() {
+        rows.put(before.map(|before| &before.rows), batch);
+        if rows.keys.is_empty() {
             self.effects.remove(id);
         } else {
-            self.effects.insert(*id, Arc::new(after));
+            self.effects.insert(*id, Arc::new(OfEffect { given: given.map(One::handle), past: past.cloned(), rows }));
         }
     }
     /// Writes what changed.
@@ -183,13 +195,13 @@ impl Waits {
         let same = |one: Option<&Arc<OfEffect>>, other: &Arc<OfEffect>| one.is_some_and(|one| Arc::ptr_eq(one, other));
         for (id, before) in &before.effects {
             if self.effects.get(id).is_none() {
-                OfEffect::NONE.put(Some(before), batch);
+                Rows::NONE.put(Some(&before.rows), batch);
             }
         }
         for (id, after) in &self.effects {
             let before = before.effects.get(id);
             if !same(before, after) {
-                after.put(before.map(Arc::as_ref), batch);
+                after.rows.put(before.map(|before| &before.rows), batch);
             }
         }
         put_due(case, before.due_ms, self.due_ms, batch);
@@ -235,24 +247,29 @@ struct Maker<'c> {
 }
 
 impl Maker<'_> {
-    fn rows(&self, id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> Vec<Row> {
+    fn rows(&self, id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> Rows {
         match (given, past) {
             (Some(One::Task(task)), _) => self.task(task),
             (Some(One::Notice(notice)), _) => self.notice(notice),
             (Some(One::Deadline(deadline)), _) => self.deadline(deadline),
             (None, Some(past)) => self.vanished_lock(id, past),
-            (Some(One::Lock(_) | One::Marker(_)) | None, _) => Vec::new(),
+            (Some(One::Lock(_) | One::Marker(_)) | None, _) => Rows::NONE,
         }
     }
-    fn row(
+    /// A row in a list of each of these authorities.
+    fn to<'t>(
         &self,
-        list: Inbox,
-        to: &AuthorityId,
-        (urgent, due_ms): (bool, Option<u64>),
+        (list, all): (Inbox, impl Iterator<Item = &'t AuthorityId>),
+        place: (bool, Option<u64>),
         effect: &EffectId,
-        bytes: &[u8],
-    ) -> Row {
-        (inbox::key(list, to.as_str(), (urgent, due_ms), (&self.id, effect)), bytes.to_vec())
+        wait: &Wait<'_>,
+    ) -> Rows {
+        let key = |to: &AuthorityId| inbox::key(list, to.as_str(), place, (&self.id, effect));
+        let keys: Vec<Vec<u8>> = all.map(key).collect();
+        if keys.is_empty() {
+            return Rows::NONE;
+        }
+        Rows { keys, value: waiting::write(&self.case.definition, self.living, wait) }
     }
     /// The authority meant; while nobody is known, all that hold the role.
     fn meant(&self, addressee: &Addressee) -> Vec<AuthorityId> {
@@ -269,31 +286,26 @@ impl Maker<'_> {
     fn acknowledged(&self, id: &EffectId, by: &AuthorityId) -> bool {
         self.living.history().acknowledgements(id).any(|(authority, _)| authority == by)
     }
-    fn bytes(&self, wait: &Wait<'_>) -> Vec<u8> {
-        waiting::write(&self.case.definition, self.living, wait)
-    }
-    fn task(&self, task: &TaskEffect) -> Vec<Row> {
+    fn task(&self, task: &TaskEffect) -> Rows {
         let due_ms = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(|due| instant(due.elapses_ms()));
-        let (id, bytes) = (&task.origin.id, self.bytes(&Wait::Task(task)));
         let meant = self.meant(&task.addressee);
-        meant.iter().map(|authority| self.row(Inbox::Tasks, authority, (false, due_ms), id, &bytes)).collect()
+        self.to((Inbox::Tasks, meant.iter()), (false, due_ms), &task.origin.id, &Wait::Task(task))
     }
-    fn notice(&self, notice: &NoticeEffect) -> Vec<Row> {
-        let (id, bytes) = (&notice.origin.id, self.bytes(&Wait::Notice(notice)));
+    fn notice(&self, notice: &NoticeEffect) -> Rows {
+        let id = &notice.origin.id;
         let meant: BTreeSet<_> = notice.recipients.iter().flat_map(|recipient| self.meant(recipient)).collect();
         let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
         let place = (notice.urgent, notice.acknowledge_until_ms);
-        meant.map(|authority| self.row(Inbox::Notices, authority, place, id, &bytes)).collect()
+        self.to((Inbox::Notices, meant), place, id, &Wait::Notice(notice))
     }
-    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Vec<Row> {
-        let bytes = self.bytes(&Wait::Vanished(id));
+    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Rows {
         let meant: BTreeSet<_> = past.told.iter().flat_map(|told| self.meant(told)).collect();
         let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
-        meant.map(|authority| self.row(Inbox::Notices, authority, (true, None), id, &bytes)).collect()
+        self.to((Inbox::Notices, meant), (true, None), id, &Wait::Vanished(id))
     }
-    fn deadline(&self, deadline: &DeadlineEffect) -> Vec<Row> {
+    fn deadline(&self, deadline: &DeadlineEffect) -> Rows {
         let case = self.case;
-        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return Vec::new() };
+        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return Rows::NONE };
         let due_ms = deadline.due.as_ref().ok().map(|due| due.elapses_ms());
         let stands = match deadline.state {
             DeadlineState::Running | DeadlineState::Warned => true,
@@ -309,12 +321,11 @@ impl Maker<'_> {
             DeadlineState::Met(_) | DeadlineState::Stopped(_) => false,
         };
         if !stands {
-            return Vec::new();
+            return Rows::NONE;
         }
-        let (id, bytes) = (&deadline.origin.id, self.bytes(&Wait::Deadline(deadline)));
         let watched: BTreeSet<_> = rule.watched_by.iter().flat_map(|role| self.of_role(role)).collect();
         let place = (false, due_ms.map(instant));
-        watched.iter().map(|authority| self.row(Inbox::Deadlines, authority, place, id, &bytes)).collect()
+        self.to((Inbox::Deadlines, watched.iter()), place, &deadline.origin.id, &Wait::Deadline(deadline))
     }
 }
 

@@ -306,7 +306,12 @@ impl OpenCase {
         extend(&mut all, fields::PROCEEDINGS, effects.regimes.is_empty(), effects::fields::regimes(effects));
         let plain = effects.deviations.is_empty() && effects.dropped.deviations == 0;
         extend(&mut all, fields::DEVIATIONS, plain, effects::fields::deviations(effects));
-        all.extend(effects::fields::participants(effects).map(|bytes| (effects::fields::PARTICIPANTS, bytes)));
+        let people = effects::fields::PARTICIPANTS;
+        let same_people = self.parts.is_with(&effects.participants);
+        if !same_people {
+            all.extend(effects::fields::participants(effects).map(|bytes| (people, bytes)));
+        }
+        let same_people = (same_people && !effects.participants.is_empty()).then_some((people, None));
         if let Some(next_due_ms) = effects.next_due_ms {
             all.push((usize::from(NEXT_DUE), next_due_ms.to_be_bytes().to_vec()));
         }
@@ -317,7 +322,7 @@ impl OpenCase {
         if !heights.is_empty() {
             all.push((usize::from(DUE_HEIGHTS), heights));
         }
-        known(all).chain(self.parts.update(living, touched)).collect()
+        known(all).chain(same_people).chain(self.parts.update(living, touched)).collect()
     }
     /// The effects that may have changed since it was settled or closed last; none if that may be any.
     fn touched_effects(&self) -> Option<Vec<Touched>> {

@@ -69,7 +69,7 @@ pub struct CaseRow {
     /// Bit by field: written again at the last change.
     latest: u32,
     /// Fields that are not empty and repeat no other part of the row, by number.
-    fields: BTreeMap<u8, Arc<[u8]>>,
+    fields: BTreeMap<u8, Arc<Vec<u8>>>,
     /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
     kept: BTreeMap<u8, Hash>,
     pub(super) retracted: Vec<(Slot, String)>,
@@ -133,7 +133,7 @@ impl CaseRow {
         let rows = read.scan(Family::Reports, &from, &prefix_end(&case.0), usize::MAX)?;
         let people = people_key(case);
         if let Some((_, bytes)) = rows.iter().find(|(key, _)| *key == people) {
-            row.fields.insert(number(PARTICIPANTS), bytes.as_slice().into());
+            row.fields.insert(number(PARTICIPANTS), bytes.clone().into());
         }
         let rows = rows.iter().filter(|(key, _)| *key != people);
         let rows = rows.map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
@@ -153,7 +153,7 @@ impl CaseRow {
     }
     /// Bytes kept under a number: a field of the state, or what stands beside them.
     pub(super) fn kept(&self, number: u8) -> &[u8] {
-        self.fields.get(&number).map_or(&[], AsRef::as_ref)
+        self.fields.get(&number).map_or(&[], |bytes| bytes.as_slice())
     }
     /// When something in the case becomes due, milliseconds UTC; none in language 1.
     #[must_use]
@@ -190,40 +190,38 @@ impl CaseRow {
         (fresh, moved): (bool, bool),
         height: Height,
     ) -> Vec<usize> {
-        let state: BTreeMap<u8, Option<Vec<u8>>> =
-            state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
-        let differs = |field: usize| match field {
-            fields::IDENTITY => moved,
-            // What is accepted after the opening is counted, and is an event; due work writes them with it.
-            fields::HISTORY | fields::REVISION => true,
-            field => match (state.get(&number(field)), self.fields.get(&number(field))) {
-                (Some(None), _) => false,
-                (Some(Some(bytes)), before) => before.is_none_or(|before| **before != **bytes),
-                (None, before) => before.is_some(),
-            },
-        };
-        let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
+        // What is accepted after the opening is counted, and is an event; due work writes both fields with it.
+        let mut now = bit(fields::HISTORY) | bit(fields::REVISION) | if moved { bit(fields::IDENTITY) } else { 0 };
+        let mut there = Vec::with_capacity(state.len());
+        // What has not changed is shared with the copy that this one was made of.
+        for (field, bytes) in state {
+            there.push(number(field));
+            let Some(bytes) = bytes else { continue };
+            if self.kept(number(field)) != bytes.as_slice() {
+                now |= bit(field);
+                self.fields.insert(number(field), bytes.into());
+            }
+        }
+        if self.fields.len() > there.len() {
+            now |= self
+                .fields
+                .keys()
+                .filter(|field| !there.contains(field))
+                .fold(0, |bits, field| bits | bit((*field).into()));
+            self.fields.retain(|field, _| there.contains(field));
+        }
         if fresh {
+            now = u32::MAX;
             self.first = self.salt;
         } else {
-            let now = changed.iter().fold(0, |bits, field| bits | bit(*field));
             for field in (0..FIELDS).filter(|field| self.latest & !now & bit(*field) != 0) {
                 let blinder = self.blinder(field);
                 self.kept.insert(number(field), blinder);
             }
-            for field in &changed {
-                self.kept.remove(&number(*field));
-            }
+            self.kept.retain(|field, _| now & bit((*field).into()) == 0);
             self.latest = now;
         }
-        // What has not changed is shared with the copy that this one was made of.
-        self.fields.retain(|field, _| state.contains_key(field));
-        for (field, bytes) in state {
-            let Some(bytes) = bytes else { continue };
-            if self.fields.get(&field).is_none_or(|before| **before != *bytes) {
-                self.fields.insert(field, bytes.into());
-            }
-        }
+        let changed = (0..FIELDS).filter(|field| now & bit(*field) != 0).collect();
         (self.written, self.changed) = (self.salt, height);
         changed
     }

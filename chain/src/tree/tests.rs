@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::storage::mem::MemStore;
-use crate::storage::{Durability, Read as _, Store as _};
+use crate::storage::{Durability, Store as _};
 
 /// Keys of few values each, so that heights meet on them; some with long common beginnings.
 fn state_key(number: u16) -> StateKey {

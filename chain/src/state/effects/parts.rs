@@ -60,10 +60,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> Self {
-        let mut remembered = Writer::with_capacity(PART_BYTES);
-        if let Some(past) = past {
-            past::write(&mut remembered, id, past);
+    /// With the bytes of an earlier one as far as it was made of the same.
+    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>, before: Option<&Self>) -> Self {
+        let mut remembered = Writer::with_capacity(if past.is_some() { PART_BYTES } else { 0 });
+        let same = before.filter(|before| before.past.is_some() && before.has_past(past));
+        match (same, past) {
+            (Some(same), _) => remembered.raw(same.remembered()),
+            (None, Some(past)) => past::write(&mut remembered, id, past),
+            (None, None) => {}
         }
         let remembered = remembered.into_bytes();
         let place = given.map_or(NOWHERE, |(place, _)| place);
@@ -86,17 +90,19 @@ impl Part {
     }
     /// Whether nothing has changed since it was made of these.
     fn is_of(&self, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> bool {
-        let same_past = match (&self.past, past) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            (_, _) => false,
-        };
-        same_past
+        self.has_past(past)
             && match (&self.given, given) {
                 (Some(one), Some((place, other))) => self.place == place && other.is_same(one),
                 (None, None) => true,
                 (_, _) => false,
             }
+    }
+    fn has_past(&self, past: Option<&Arc<Past>>) -> bool {
+        match (&self.past, past) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (_, _) => false,
+        }
     }
     fn remembered(&self) -> &[u8] {
         self.bytes.get(HEAD_BYTES..self.past_ends).unwrap_or_default()
@@ -218,7 +224,7 @@ impl Parts {
         if before.as_ref().is_some_and(|part| part.is_of(past, given)) {
             return false;
         }
-        let part = Arc::new(Part::new(&id, past, given));
+        let part = Arc::new(Part::new(&id, past, given, before.as_ref().map(|part| part.as_ref())));
         let same = before.is_some_and(|before| {
             let same = before.bytes == part.bytes;
             *before = part.clone();
