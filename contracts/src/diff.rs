@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::definition::{Attribute, Definition, Lock, Rule, Status, Trigger};
-use crate::effect::Directory;
+use crate::effect::{Directory, makes};
 use crate::name::{AuthorityId, Code};
 
 /// In what way something concerns a role.
@@ -58,7 +58,7 @@ pub fn must_agree(gains: &BTreeSet<Gain>, directory: &Directory) -> BTreeSet<Aut
     roles.into_iter().flat_map(|role| directory.holders(role)).cloned().collect()
 }
 
-/// Why a mapping of statuses does not carry cases from one version of a process to another.
+/// Why cases cannot move from one version of a process to another by a mapping of statuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MappingFault {
     /// Cases would lose their rules: the new version is in an older language.
@@ -71,13 +71,17 @@ pub enum MappingFault {
     NotNew(Code),
     /// A status is mapped to one with another precision, or of which an attribute of the same name holds something else.
     Unlike(Code),
+    /// A rule of this name makes something else at a place at which the old version's makes something: effects are named
+    /// by rule and place, so one would pass for the other, and nobody would be told that the first is gone.
+    Replaced(Code),
 }
 
 /// Checks that a mapping carries every report that cases of the old version can have: it names all statuses that may stand
-/// on the ledger and nothing else, each with one of the new version whose reports look alike.
+/// on the ledger and nothing else, each with one of the new version whose reports look alike; and that what rules of one
+/// name make can be told apart: place by place, as far as both go, they make the same.
 ///
 /// # Errors
-/// The first fault, in the order of the old version's statuses.
+/// The first fault, in the order of [`mapping_faults`].
 pub fn check_mapping(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Result<(), MappingFault> {
     match mapping_faults(old, new, mapping).into_iter().next() {
         Some(fault) => Err(fault),
@@ -86,7 +90,7 @@ pub fn check_mapping(old: &Definition, new: &Definition, mapping: &BTreeMap<Code
 }
 
 /// All that is wrong with a mapping: an older language alone, else by the old version's statuses, one fault each at the
-/// most, then what is no status of it. Empty for a mapping that [`check_mapping`] takes.
+/// most, then what is no status of it, then rules in the order of the new version. Empty for a mapping that [`check_mapping`] takes.
 #[must_use]
 pub fn mapping_faults(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> Vec<MappingFault> {
     if new.language() < old.language() {
@@ -97,7 +101,18 @@ pub fn mapping_faults(old: &Definition, new: &Definition, mapping: &BTreeMap<Cod
     let mut faults: Vec<MappingFault> = from.filter_map(|from| fault_of(from, new, mapping)).collect();
     let others = mapping.keys().filter(|code| !may_stand(old, code));
     faults.extend(others.map(|code| MappingFault::NotOld(code.clone())));
+    faults.extend(replaced(old, new).map(|rule| MappingFault::Replaced(rule.name.clone())));
     faults
+}
+
+/// Rules of the new version that make something else at a place of the old version's rule of the same name.
+fn replaced<'d>(old: &'d Definition, new: &'d Definition) -> impl Iterator<Item = &'d Rule> {
+    let before: BTreeMap<&Code, &Rule> = old.rules().rules.iter().map(|rule| (&rule.name, rule)).collect();
+    let differs = move |rule: &&Rule| {
+        let earlier = before.get(&rule.name).map(|earlier| makes(earlier)).unwrap_or_default();
+        earlier.iter().zip(makes(rule)).any(|(earlier, now)| *earlier != now)
+    };
+    new.rules().rules.iter().filter(differs)
 }
 
 /// A status that may stand on the ledger.
@@ -117,12 +132,21 @@ fn fault_of(from: &Status, new: &Definition, mapping: &BTreeMap<Code, Code>) -> 
 }
 
 impl MappingFault {
-    /// The status of the old version it is about; none if it is about the versions as a whole.
+    /// The status of the old version it is about; none if it is about a rule or the versions as a whole.
     #[must_use]
     pub fn status(&self) -> Option<&Code> {
         match self {
-            Self::OlderLanguage => None,
+            Self::OlderLanguage | Self::Replaced(_) => None,
             Self::Missing(code) | Self::NotOld(code) | Self::NotNew(code) | Self::Unlike(code) => Some(code),
+        }
+    }
+
+    /// The rule it is about; none if it is about a status or the versions as a whole.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Code> {
+        match self {
+            Self::Replaced(rule) => Some(rule),
+            Self::OlderLanguage | Self::Missing(_) | Self::NotOld(_) | Self::NotNew(_) | Self::Unlike(_) => None,
         }
     }
 }

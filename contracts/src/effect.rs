@@ -33,6 +33,7 @@ pub use given::{
 pub use history::{Change, Changes, Completion, History, HistoryRefusal, Past};
 pub use list::List;
 pub use one::One;
+pub(crate) use rules::makes;
 pub use shared::{Handle, Shared};
 pub use sorted::Sorted;
 
@@ -184,7 +185,8 @@ impl EffectFold {
             && case.entries().len() >= self.entries
             && known.history.revision() == self.revision
             && known.as_of_ms >= self.as_of_ms
-            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms);
+            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms)
+            && !self.machine.misjudged(world, case, self.entries);
         if !grew {
             let before = std::mem::replace(self, Self::of(world, case, known));
             let kept = self.machine.effects.go_on_from(&before.machine.effects);

@@ -149,3 +149,33 @@ fn a_mapping_names_every_status_of_the_ledger_and_nothing_else() {
     assert_eq!(check_mapping(&second, &second, &mapping), Ok(()));
     assert_eq!(check_mapping(&second, &definition(ASYL_DE), &mapping), Err(MappingFault::OlderLanguage));
 }
+
+/// What is wrong with moving the cases of [`STOP`] to the text with one passage changed, all statuses keeping their names.
+fn moved(old: &str, new: &str) -> Result<(), MappingFault> {
+    let before = definition(STOP);
+    let whole = before.statuses().iter().map(|status| (status.code.clone(), status.code.clone())).collect();
+    check_mapping(&before, &with(old, new), &whole)
+}
+
+#[test]
+fn cases_do_not_move_where_one_effect_would_pass_for_another() {
+    let replaced = |rule: &str| Err(MappingFault::Replaced(Code::new(rule).expect("a code")));
+    const AGAIN: &str = "notify = [{ notice = \"stop_removal\", to = [\"foreigners\"] }]\nlock = [\"removal_stop\"]\nmark = [\"late\"]\n";
+    let notify = "notify = [{ notice = \"stop_removal\", to = [\"foreigners\"] }]\n";
+    // The lock is gone and the marker stands at its place; a task comes before all; another notice takes the place of one.
+    assert_eq!(moved(AGAIN, &format!("{notify}mark = [\"late\"]\n")), replaced("stop_again"));
+    let task = format!("open = [{{ task = \"check\", for = \"office\" }}]\n{AGAIN}");
+    assert_eq!(moved(AGAIN, &task), replaced("stop_again"));
+    assert_eq!(moved(AGAIN, &AGAIN.replace("stop_removal", "news")), replaced("stop_again"));
+    // What comes last may go or be new, and who is told may change; all of it may go; a rule of another name is another.
+    assert_eq!(moved(AGAIN, &format!("{notify}lock = [\"removal_stop\"]\n")), Ok(()));
+    assert_eq!(moved(AGAIN, &AGAIN.replace("mark = [\"late\"]", "mark = [\"late\", \"presumed_final\"]")), Ok(()));
+    assert_eq!(moved(AGAIN, &AGAIN.replace("\"foreigners\"", "\"police\"")), Ok(()));
+    assert_eq!(moved(AGAIN, "clear = [\"late\"]\n"), Ok(()));
+    let whole = |name: &str| {
+        let rest = "label_de = \"stop_again\"\nlabel_en = \"stop_again\"\non = { status = \"again\" }\nwhen = \"!open(removal_stop)\"\n";
+        format!("name = \"{name}\"\n{rest}")
+    };
+    let other = format!("{}{task}", whole("another"));
+    assert_eq!(moved(&format!("{}{AGAIN}", whole("stop_again")), &other), Ok(()));
+}

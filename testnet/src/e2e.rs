@@ -5,6 +5,7 @@
 
 mod asked;
 mod foreign;
+mod fresh;
 mod inbox;
 mod kept;
 mod operation;

@@ -3,7 +3,8 @@
 
 use super::counting::{Counted, Seat, count};
 use super::given::{
-    Cause, DeadlineEffect, DeadlineState, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect, TaskState,
+    Cause, DeadlineEffect, DeadlineState, EffectKind, LockEffect, MarkerEffect, NoticeEffect, Origin, TaskEffect,
+    TaskState,
 };
 use super::machine::{Event, Given, Machine, View};
 use super::shared::Shared;
@@ -11,7 +12,19 @@ use crate::definition::{Definition, Opening, Rule, Sending, StartDay, Trigger, U
 use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
 use crate::name::Code;
+use crate::report::Slot;
 use crate::when::When;
+
+/// What a rule makes, in the order in which its effects are counted: their places, which are part of their names.
+pub(crate) fn makes(rule: &Rule) -> Vec<(EffectKind, Code)> {
+    let of = |kind: EffectKind| move |code: &Code| (kind, code.clone());
+    let deadlines = rule.start.iter().map(of(EffectKind::Deadline));
+    let tasks = rule.open.iter().map(|opening| (EffectKind::Task, opening.task.clone()));
+    let notices = rule.notify.iter().map(|sending| (EffectKind::Notice, sending.notice.clone()));
+    let locks = rule.lock.iter().map(of(EffectKind::Lock));
+    let markers = rule.mark.iter().map(of(EffectKind::Marker));
+    deadlines.chain(tasks).chain(notices).chain(locks).chain(markers).collect()
+}
 
 impl Machine {
     /// Runs the rules of a trigger in the order of the text.
@@ -26,7 +39,7 @@ impl Machine {
     }
 
     fn act(&mut self, given: &Given<'_>, event: &Event, rule: &Rule) {
-        self.undo(event, rule);
+        self.undo(given, event, rule);
         let mut occurrence = 0_u32;
         let mut origin = || {
             let origin = given.origin(&rule.name, event, occurrence);
@@ -50,7 +63,7 @@ impl Machine {
         }
     }
 
-    fn undo(&mut self, event: &Event, rule: &Rule) {
+    fn undo(&mut self, given: &Given<'_>, event: &Event, rule: &Rule) {
         if !rule.close.is_empty() {
             let tasks = &self.effects.tasks;
             let closed = |place: &usize| {
@@ -63,7 +76,7 @@ impl Machine {
                 self.end_task(place, TaskState::Closed(event.cause));
             }
         }
-        if !rule.stop.is_empty() {
+        if !rule.stop.is_empty() && !event.departs {
             let deadlines = &self.effects.deadlines;
             let stopped = |place: &usize| {
                 deadlines.get(*place).is_some_and(|deadline| {
@@ -75,29 +88,40 @@ impl Machine {
                 self.end_deadline(place, DeadlineState::Stopped(event.cause));
             }
         }
-        if !rule.unlock.is_empty() {
-            self.unlock(event.cause, &rule.unlock);
+        if !rule.unlock.is_empty() && !event.departs {
+            self.unlock(given, event, &rule.unlock);
         }
         if !rule.clear.is_empty() {
             self.clear(event, &rule.clear);
         }
     }
 
-    fn unlock(&mut self, cause: Cause, names: &[Code]) {
+    /// Ends the locks of the proceeding that had been recorded when the report was: who reports what ends a lock speaks
+    /// of no other proceeding's, and of none that nobody knew of.
+    fn unlock(&mut self, given: &Given<'_>, event: &Event, names: &[Code]) {
+        let position = |slot: &Slot| given.entries.iter().find(|entry| entry.slot == *slot).map(|entry| entry.position);
+        let released = event.this.and_then(|place| given.entries.get(place)).map(|entry| entry.position);
+        let known = |origin: &Origin| match (&origin.cause, released) {
+            (Cause::Report(slot), Some(released)) => position(slot).is_none_or(|raised| raised <= released),
+            (_, _) => true,
+        };
         let locks = &mut self.effects.locks;
-        let open = &mut self.locks_open;
-        let named = |lock: &Shared<LockEffect>| names.contains(&lock.lock);
+        let (open, later) = (&mut self.locks_open, &mut self.released);
+        let ends = |lock: &Shared<LockEffect>| {
+            names.contains(&lock.lock) && lock.origin.proceeding == event.proceeding && known(&lock.origin)
+        };
         self.standing.retain(|place| {
-            match locks.get(*place).is_some_and(named).then(|| locks.get_mut(*place)).flatten() {
-                Some(lock) => {
-                    lock.released_by = Some(cause);
-                    if let Some(count) = open.get_mut(&lock.lock) {
-                        *count = count.saturating_sub(1);
-                    }
-                    false
-                }
-                None => true,
+            if !locks.get(*place).is_some_and(ends) {
+                return true;
             }
+            if let Some(lock) = locks.get_mut(*place) {
+                lock.released_by = Some(event.cause);
+                later.extend(released.map(|released| (*place, released)));
+                if let Some(count) = open.get_mut(&lock.lock) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            false
         });
     }
 

@@ -142,15 +142,16 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(steps in proptest::collection::vec((any::<bool>(), 0..12u8, 0..200u8), 0..40)) {
-            let (mut found, mut model) = (Sorted::default(), BTreeMap::new());
+            let mut found: Sorted<u8, Vec<u8>> = Sorted::default();
+            let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
             for (puts, key, value) in steps {
-                if puts && value % 3 == 0 {
-                    *found.or_default(&key) += 1;
-                    *model.entry(key).or_default() += 1;
+                if puts && value.is_multiple_of(3) {
+                    found.or_default(&key).push(value);
+                    model.entry(key).or_default().push(value);
                 } else if puts {
-                    found.insert(key, value);
-                    model.insert(key, value);
-                } else if value % 2 == 0 {
+                    found.insert(key, vec![value]);
+                    model.insert(key, vec![value]);
+                } else if value.is_multiple_of(2) {
                     found.retain(|other, _| *other != key);
                     model.remove(&key);
                 } else {
@@ -159,7 +160,7 @@ mod tests {
                 prop_assert!(found.iter().eq(model.iter()) && found.keys().eq(model.keys()));
                 prop_assert_eq!((found.get(&key), found.contains_key(&key)), (model.get(&key), model.contains_key(&key)));
                 prop_assert_eq!(found.get_mut(&key), model.get_mut(&key));
-                prop_assert_eq!(&found, &model.iter().map(|(key, value)| (*key, *value)).collect());
+                prop_assert_eq!(&found, &model.iter().map(|(key, value)| (*key, value.clone())).collect());
             }
         }
     }

@@ -1,10 +1,15 @@
 //! A process changed by vote over four processes: proposed at one node, voted on at three, in force at all; and what a
 //! person sees of it at the command line.
 
+use laufzettel_chain::ids::CaseId;
+use laufzettel_node::clock;
 use laufzettel_node::localnet::FOUR_AUTHORITIES;
+use laufzettel_proto::v1;
+use prost::Message as _;
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::foreign::Python;
 use super::{command, turn};
 use crate::cluster::Cluster;
 
@@ -145,6 +150,44 @@ async fn proven(cluster: &Cluster, asks: &Person, cases: [(&str, &str); 2], want
         };
         assert_eq!(code, wanted, "{answer}");
         assert!(answer["proof"].as_str().is_some_and(|proof| proof.contains(under)), "{answer}");
+    }
+    let python = Python::ready().await.unwrap();
+    for (case, under) in cases {
+        let case = CaseId::parse(case).unwrap();
+        let answer = asked(cluster, &case).await;
+        let file = cluster.net.folder.join("clearance.answer");
+        std::fs::write(&file, answer.encode_to_vec()).unwrap();
+        let case: String = case.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let file = file.display().to_string();
+        let said = python.clears([&genesis, &file, &case, "removal_scheduled"]).await.unwrap();
+        let (verdict, beats) = if wanted == Some(0) { ("no lock", OFFICE) } else { ("locked", "") };
+        let (process, ground) = under.split_once(", ").unwrap();
+        let ground = if ground.contains("vote") { "voted" } else { "genesis" };
+        let mut lines = said.lines();
+        assert_eq!(lines.next(), Some(format!("{verdict} {process} {ground}").as_str()), "{said}");
+        let (found, refused) = lines.next().and_then(|line| line.split_once(' ')).unwrap();
+        assert_eq!(found, beats, "whose nodes signed that they know the block");
+        assert!(refused.parse::<u32>().unwrap() > 100, "most of an answer is proof: {refused}");
+    }
+}
+
+/// An answer that is current, over the wire.
+async fn asked(cluster: &Cluster, case: &CaseId) -> v1::CheckClearanceResponse {
+    let mut client = cluster.connect(FOREIGNERS, FOREIGNERS).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = v1::CheckClearanceRequest {
+            // Another at each call, which the clock tells.
+            transaction_id: [&case.0[..8], &clock::now_ms().to_be_bytes()].concat(),
+            case_id: case.0.to_vec(),
+            status: "removal_scheduled".into(),
+        };
+        let answer = client.cases.check_clearance(request).await.unwrap().into_inner();
+        if answer.verdict() != v1::ClearanceVerdict::NotCurrent {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+        sleep(Duration::from_millis(200)).await;
     }
 }
 

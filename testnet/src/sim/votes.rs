@@ -20,6 +20,15 @@ use crate::fast;
 
 /// The name of `decision_issued` in a version that renames it.
 const RENAMED: &str = "decision_made";
+/// A rule that gives the court a task by each motion. In a rule that makes something else after it, cases could not move.
+const CALLS: &str = r#"[[rule]]
+name = "call"
+label_de = "Ein Eilantrag wird auch am Telefon gesagt."
+label_en = "A motion is told by telephone, too."
+on = { status = "motion_filed" }
+open = [{ task = "phone", for = "court" }]
+basis = "§ 0 (D)"
+"#;
 /// Until when votes are sent that come in time, from the beginning.
 const VOTES_MS: u64 = 15_000;
 /// When votes come late.
@@ -34,7 +43,7 @@ enum Draft {
     Task,
     /// `decision_issued` has another name, and open cases move.
     Renames,
-    /// A task, and open cases move.
+    /// The same by a rule of its own, and open cases move.
     TaskMoves,
 }
 
@@ -48,9 +57,8 @@ impl Draft {
         match self {
             Self::Shorter => text,
             Self::Renames => replaced(&text, "decision_issued", RENAMED),
-            Self::Task | Self::TaskMoves => {
-                replaced(&text, task, &format!(r#"{task}, {{ task = "phone", for = "court" }}"#))
-            }
+            Self::Task => replaced(&text, task, &format!(r#"{task}, {{ task = "phone", for = "court" }}"#)),
+            Self::TaskMoves => format!("{text}\n{CALLS}"),
         }
     }
     fn moves(self) -> bool {
@@ -205,13 +213,18 @@ impl Planner<'_> {
     /// What is refused: another list of who must agree, a mapping with a gap, a text that is none, a height that is past.
     fn refused(&mut self, draft: Draft) -> Option<()> {
         let mut change = self.definition(draft, 4)?;
-        match self.random.random_range(0..4) {
+        match self.random.random_range(0..5) {
             0 => match change.must_agree.pop() {
                 Some(_) => {}
                 None => change.must_agree.extend(AuthorityId::new(&self.members.first()?.id)),
             },
             1 => drop(change.moves.pop_first()),
             2 => change.text.truncate(700),
+            // A task at the place of the notice of a lock, and open cases are to move.
+            3 => {
+                change =
+                    Change { moves: self.definition(Draft::TaskMoves, 4)?.moves, ..self.definition(Draft::Task, 4)? }
+            }
             _ => change.effective_height = 1,
         }
         let (by, at_ms) = (self.any(), self.between(500, LATE_MS));

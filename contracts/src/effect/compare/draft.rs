@@ -2,8 +2,9 @@
 //! folded with the draft keeps what was completed and acknowledged. Must never give two effects of one rule and cause
 //! the same place.
 
-use crate::definition::{Definition, Rule};
+use crate::definition::Definition;
 use crate::effect::EffectKind;
+use crate::effect::rules::makes;
 use crate::name::Code;
 use std::collections::BTreeMap;
 
@@ -38,15 +39,4 @@ impl Places {
         let place = usize::try_from(occurrence).ok().and_then(|place| self.rules.get(rule)?.get(place).copied());
         place.flatten().unwrap_or_else(|| occurrence.saturating_add(NEW))
     }
-}
-
-/// What a rule makes, in the order in which its effects are counted.
-fn makes(rule: &Rule) -> Vec<(EffectKind, Code)> {
-    let of = |kind: EffectKind| move |code: &Code| (kind, code.clone());
-    let deadlines = rule.start.iter().map(of(EffectKind::Deadline));
-    let tasks = rule.open.iter().map(|opening| (EffectKind::Task, opening.task.clone()));
-    let notices = rule.notify.iter().map(|sending| (EffectKind::Notice, sending.notice.clone()));
-    let locks = rule.lock.iter().map(of(EffectKind::Lock));
-    let markers = rule.mark.iter().map(of(EffectKind::Marker));
-    deadlines.chain(tasks).chain(notices).chain(locks).chain(markers).collect()
 }

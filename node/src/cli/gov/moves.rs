@@ -58,6 +58,9 @@ fn sentence(fault: &MappingFault, mapping: &BTreeMap<Code, Code>) -> String {
             "reports of {from} cannot be read as {}: days and instants differ, or an attribute of the same name holds something else",
             to(from)
         ),
+        MappingFault::Replaced(rule) => format!(
+            "the rule {rule} makes something else at a place at which the version before makes something (counted over start, open, notify, lock, mark): in moved cases one would pass for the other; put what is new into a rule of its own, or give {rule} another name"
+        ),
     }
 }
 
@@ -79,5 +82,12 @@ mod tests {
         let wrong = BTreeMap::from([(code("decision_issued"), code("no_such_status"))]);
         let wrong = complete(&second, &second, wrong).unwrap_err();
         assert!(wrong.message().contains("--map decision_issued=NEW"), "{}", wrong.message());
+        // A marker at the place of a lock: in moved cases the lock would go and nobody be told.
+        let other = check(&ASYL_DE_2.replacen("\nlock = [\"subsequent_application_stop\"]\n", "\n", 1));
+        let marked =
+            ASYL_DE_2.replacen("\nlock = [\"subsequent_application_stop\"]\n", "\nmark = [\"presumed_final\"]\n", 1);
+        assert!(complete(&second, &other, BTreeMap::new()).is_ok(), "the lock came last");
+        let replaced = complete(&second, &check(&marked), BTreeMap::new()).unwrap_err();
+        assert!(replaced.message().contains("put what is new into a rule of its own"), "{}", replaced.message());
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use laufzettel_contracts::effect::Directory;
-use laufzettel_contracts::{AuthorityId, Code, Definition};
+use laufzettel_contracts::{AuthorityId, Code, Definition, Rule};
 
 /// One way in which something comes to a role: role, what it is, its name, and whence it comes.
 type Way = (Code, &'static str, Code, String);
@@ -65,7 +65,8 @@ fn may_report<'d>(of: &'d Definition, stopped: &Code) -> Vec<&'d Code> {
     concerned.flat_map(|status| &status.reported_by).collect()
 }
 
-/// Whether every report that a case of the old version may hold becomes one that the new version could hold.
+/// Whether every report that a case of the old version may hold becomes one that the new version could hold, and no rule
+/// makes one thing where the rule of its name made another.
 pub(super) fn carries(old: &Definition, new: &Definition, mapping: &BTreeMap<Code, Code>) -> bool {
     let recorded = |of: &Definition| -> BTreeMap<Code, (String, BTreeMap<Code, String>)> {
         let plain = of.statuses().iter().filter(|status| status.ledger_as.is_none());
@@ -87,5 +88,19 @@ pub(super) fn carries(old: &Definition, new: &Definition, mapping: &BTreeMap<Cod
         let alike = |(code, kind)| as_attributes.get(code).is_none_or(|other: &String| other == kind);
         precision == as_precision && attributes.iter().all(alike)
     };
-    old.language() <= new.language() && before.keys().eq(mapping.keys()) && mapping.iter().all(fits)
+    let told_apart = new.rules().rules.iter().all(|rule| {
+        let same = old.rules().rules.iter().find(|earlier| earlier.name == rule.name);
+        same.is_none_or(|earlier| made(earlier).iter().zip(made(rule)).all(|(before, now)| *before == now))
+    });
+    old.language() <= new.language() && before.keys().eq(mapping.keys()) && mapping.iter().all(fits) && told_apart
+}
+
+/// What a rule makes, one after the other.
+fn made(rule: &Rule) -> Vec<String> {
+    let mut made: Vec<String> = rule.start.iter().map(|code| format!("start {code}")).collect();
+    made.extend(rule.open.iter().map(|one| format!("open {}", one.task)));
+    made.extend(rule.notify.iter().map(|one| format!("notify {}", one.notice)));
+    made.extend(rule.lock.iter().map(|code| format!("lock {code}")));
+    made.extend(rule.mark.iter().map(|code| format!("mark {code}")));
+    made
 }

@@ -44,10 +44,12 @@ pub(super) fn unmapped(faults: &[MappingFault], found: &BTreeMap<Code, (u64, u64
             MappingFault::NotOld(_) => v1::MappingFault::NotOld,
             MappingFault::NotNew(_) => v1::MappingFault::NotNew,
             MappingFault::Unlike(_) => v1::MappingFault::Unlike,
+            MappingFault::Replaced(_) => v1::MappingFault::Replaced,
         };
         let (reports, cases) = fault.status().and_then(|status| found.get(status)).copied().unwrap_or_default();
         let status = fault.status().map(ToString::to_string).unwrap_or_default();
-        v1::SimulatedUnmapped { fault: kind.into(), status, reports, cases }
+        let rule = fault.rule().map(ToString::to_string).unwrap_or_default();
+        v1::SimulatedUnmapped { fault: kind.into(), status, reports, cases, rule }
     };
     faults.iter().map(one).collect()
 }

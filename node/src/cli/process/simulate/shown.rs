@@ -55,6 +55,9 @@ fn fault_text(fault: v1::MappingFault) -> &'static str {
         v1::MappingFault::NotOld => "no status of the version before that may stand on the ledger",
         v1::MappingFault::NotNew => "mapped to no status of the draft that may stand on the ledger",
         v1::MappingFault::Unlike => "its reports look different from those it is mapped to",
+        v1::MappingFault::Replaced => {
+            "something else at a place at which the rule of this name makes something now; put what is new into a rule of its own"
+        }
         v1::MappingFault::Unspecified => "",
     }
 }
@@ -62,7 +65,7 @@ fn fault_text(fault: v1::MappingFault) -> &'static str {
 fn force_json(force: &v1::SimulatedForce) -> Value {
     let unmapped = force.unmapped.iter().map(|one| {
         let fault = one.fault().as_str_name().trim_start_matches("MAPPING_FAULT_").to_owned();
-        json!({ "status": one.status, "fault": fault, "reports": one.reports, "cases": one.cases })
+        json!({ "status": one.status, "rule": one.rule, "fault": fault, "reports": one.reports, "cases": one.cases })
     });
     let unmapped: Vec<Value> = unmapped.collect();
     let mut value = difference_json(&force.difference.clone().unwrap_or_default());
@@ -172,9 +175,10 @@ fn in_force(force: &v1::SimulatedForce, output: &Output) {
         output.say(&line);
     }
     let table = force.unmapped.iter().map(|one| {
-        vec![one.status.clone(), fault_text(one.fault()).to_owned(), one.reports.to_string(), one.cases.to_string()]
+        let what = if one.rule.is_empty() { one.status.clone() } else { format!("rule {}", one.rule) };
+        vec![what, fault_text(one.fault()).to_owned(), one.reports.to_string(), one.cases.to_string()]
     });
-    output.details(&["cannot be mapped: status", "why", "reports", "cases"], table.collect());
+    output.details(&["cannot be mapped", "why", "reports", "cases"], table.collect());
     if !force.unmapped.is_empty() {
         output.say("The ledger would refuse a proposal with this mapping.");
     }
