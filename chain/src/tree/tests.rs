@@ -16,7 +16,7 @@ fn state_key(number: u16) -> StateKey {
 type Heights = Vec<BTreeMap<u16, Option<u8>>>;
 
 fn heights(removed: u32) -> impl Strategy<Value = Heights> {
-    let value = (any::<u8>(), 0..4 + removed).prop_map(|(value, kind)| (kind < 4).then_some(value));
+    let value = (any::<u8>(), 0..removed.saturating_add(4)).prop_map(|(value, kind)| (kind < 4).then_some(value));
     let change = move |keys: u16| proptest::collection::btree_map(0..keys, value.clone(), 1..40);
     // Among few keys, much is replaced and taken out.
     let (few, many) = (change(12), change(300));
@@ -71,7 +71,7 @@ fn nodes_of(store: &MemStore, height: Height) -> BTreeSet<Vec<u8>> {
         for (at, child) in (0u8..).zip(update::children_of(&bytes).expect("an inner node")) {
             let mut path = path;
             path[depth / 2] |= if depth % 2 == 0 { at << 4 } else { at };
-            next.extend(child.map(|child| (child.version, path, depth + 1)));
+            next.extend(child.map(|child| (child.version, path, depth.saturating_add(1))));
         }
     }
     rows
@@ -91,7 +91,7 @@ proptest! {
     fn a_tree_from_which_values_go_is_that_of_jmt_and_what_is_stale_is_what_it_has_not(heights in heights(3)) {
         let ((own, own_roots), (_, jmt_roots)) = (play(&heights, true), play(&heights, false));
         prop_assert_eq!(own_roots, jmt_roots);
-        let last = heights.len() as u64 - 1;
+        let last = (heights.len() as u64).saturating_sub(1);
         let mut rows: BTreeSet<Vec<u8>> =
             own.scan(Family::Tree, &[NODE], &[VALUE], usize::MAX).expect("memory").into_iter().map(|(row, _)| row).collect();
         for (_, list) in own.scan(Family::TreeStale, &[], &[0xff; 9], usize::MAX).expect("memory") {
