@@ -208,7 +208,10 @@ impl<'a> Execution<'a> {
                     let items = touched.entry(case).or_default();
                     *items = items.saturating_add(1);
                 }
-                None => cost = cost.saturating_add(governance::work(&item.action)),
+                None => {
+                    let work = self.work_of(&item.action, &transaction.payload.authority)?;
+                    cost = cost.saturating_add(work);
+                }
             }
         }
         for (case, items) in touched {

@@ -169,7 +169,8 @@ impl EffectFold {
             && case.entries().len() >= self.entries
             && known.history.revision() == self.revision
             && known.as_of_ms >= self.as_of_ms
-            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms);
+            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms)
+            && !self.machine.misjudged(world, case, self.entries);
         if !grew {
             *self = Self::of(world, case, known);
             return;

@@ -191,9 +191,10 @@ impl Cluster {
         kill_process(pid.ok_or_else(|| format!("node {node} does not run"))?, signal)?;
         Ok(())
     }
-    /// The way to a node for the authority that runs it.
-    pub(crate) fn door(&self, node: &str) -> Door {
-        let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(node));
+    /// The way for an authority to the node that it runs, or that hosts it.
+    pub(crate) fn door(&self, authority: &str) -> Door {
+        let node = self.host_of(authority).unwrap_or(authority);
+        let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(authority));
         Door { node: node.to_owned(), data, profile }
     }
     /// The nodes that vote of a network whose files are made.

@@ -1,5 +1,6 @@
 //! What the fold of effects must know between two reports, and the order in which it takes reports and instants. Must
-//! never look ahead: adding at the end and folding anew are the same thing.
+//! never look ahead but for the law of a proceeding: adding at the end and folding anew are the same thing, or the caller
+//! folds anew.
 
 use super::given::{Addressee, Cause, Effects, Origin, ProceedingRegime};
 use super::timers::Timer;
@@ -7,9 +8,10 @@ use super::who::Known as Roles;
 use super::{Known, World};
 use crate::expression::Facts;
 use crate::fold::CaseFold;
+use crate::fold::state::Deviation;
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::Code;
-use crate::report::Entry;
+use crate::report::{Entry, Position};
 use crate::when::When;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +21,10 @@ pub(super) struct Given<'g> {
     pub(super) world: &'g World<'g>,
     pub(super) known: &'g Known<'g>,
     pub(super) entries: &'g [Entry],
+    /// Departures of the reports from the order.
+    pub(super) deviations: &'g [Deviation],
+    /// By proceeding, the place of the law that a report among those to be taken decides.
+    pub(super) decided: &'g BTreeMap<u32, usize>,
 }
 
 /// What makes rules run: a report, or what became of a deadline or a notice.
@@ -32,6 +38,8 @@ pub(super) struct Event {
     pub(super) effective: Option<i32>,
     /// The place of the report, if it is one.
     pub(super) this: Option<usize>,
+    /// Whether it is a report that departs from the rules. Then it silences nothing: no lock and no deadline.
+    pub(super) departs: bool,
 }
 
 /// What stands in one proceeding.
@@ -75,6 +83,8 @@ pub(super) struct Machine {
     pub(super) set: Vec<usize>,
     /// Notices with a recipient that is not known yet.
     pub(super) unaddressed: Vec<usize>,
+    /// Locks that reports released, and where these are recorded.
+    pub(super) released: Vec<(usize, Position)>,
     /// By name, how many locks stand.
     pub(super) locks_open: BTreeMap<Code, u32>,
     pub(super) roles: Roles,
@@ -89,6 +99,8 @@ pub(super) struct Machine {
     /// How many effects were made, and how many of these are neither locks nor urgent notices.
     made: usize,
     made_last: usize,
+    /// Whether the report that is being taken departs from guards, locks or roles.
+    pub(super) departs: bool,
 }
 
 impl Machine {
@@ -110,7 +122,8 @@ impl Machine {
         if world.definition.language() < 2 {
             return;
         }
-        let given = Given { world, known, entries: case.entries() };
+        let decided = decided(world, case, from);
+        let given = Given::of(world, known, case, &decided);
         self.take_some(&given, case.proceedings(), from, usize::MAX);
     }
 
@@ -141,7 +154,7 @@ impl Machine {
         if world.definition.language() < 2 {
             return;
         }
-        let given = Given { world, known, entries: &[] };
+        let given = Given { world, known, entries: &[], deviations: &[], decided: &BTreeMap::new() };
         self.drain(&given, None);
         if !self.roles_told {
             self.effects.participants = self.roles.all(world).into();
@@ -163,6 +176,14 @@ impl Machine {
         let skips = self.skipped_ms.is_some_and(|skipped| skipped <= as_of_ms);
         let after = next.is_none_or(|next| self.drained_ms.is_none_or(|ms| ms < next.report.occurred.end_ms()));
         !skips && after
+    }
+
+    /// Whether rules have run under the law of the time being and reports from a place on decide for another.
+    pub(super) fn misjudged(&self, world: &World<'_>, case: &CaseFold, from: usize) -> bool {
+        decided(world, case, from).into_iter().any(|(proceeding, regime)| {
+            let so_far = self.so_far(proceeding);
+            so_far.is_some_and(|so_far| so_far.regime.is_none_or(|(place, provisional)| provisional && place != regime))
+        })
     }
 
     pub(super) fn so_far(&self, proceeding: u32) -> Option<&SoFar> {
@@ -189,6 +210,13 @@ impl Machine {
         *last = place;
     }
 
+    /// Places of the locks that a report meets: those that stand, and those whose release was recorded after it. A release
+    /// makes nothing undone that was recorded before.
+    pub(super) fn met_by(&self, entry: &Entry) -> BTreeSet<usize> {
+        let later = self.released.iter().filter(|(_, released)| *released > entry.position).map(|(place, _)| *place);
+        self.standing.iter().copied().chain(later).collect()
+    }
+
     pub(super) fn open(&self, name: &Code, proceeding: u32) -> bool {
         let some = |count: Option<&u32>| count.is_some_and(|count| *count > 0);
         some(self.locks_open.get(name)) || some(self.so_far(proceeding).and_then(|so_far| so_far.open.get(name)))
@@ -204,6 +232,33 @@ impl Machine {
 
     pub(super) fn addressee(&self, world: &World<'_>, role: &Code) -> Addressee {
         Addressee { role: role.clone(), authority: self.roles.holder(world, role).cloned() }
+    }
+}
+
+/// By proceeding, the law that the first report of the deciding status from a place on decides.
+pub(super) fn decided(world: &World<'_>, case: &CaseFold, from: usize) -> BTreeMap<u32, usize> {
+    let rules = world.definition.rules();
+    let mut decided = BTreeMap::new();
+    let Some(status) = rules.decided_by.as_ref() else { return decided };
+    for (entry, proceeding) in case.entries().iter().zip(case.proceedings()).skip(from) {
+        if entry.report.status != *status {
+            continue;
+        }
+        if let Some(regime) = rules.regime_on(entry.report.occurred.day()) {
+            decided.entry(*proceeding).or_insert(regime);
+        }
+    }
+    decided
+}
+
+impl<'g> Given<'g> {
+    pub(super) fn of(
+        world: &'g World<'g>,
+        known: &'g Known<'g>,
+        case: &'g CaseFold,
+        decided: &'g BTreeMap<u32, usize>,
+    ) -> Self {
+        Self { world, known, entries: case.entries(), deviations: &case.state().deviations, decided }
     }
 }
 
@@ -254,7 +309,10 @@ impl Facts for View<'_> {
     }
 
     fn open(&self, name: &Code) -> bool {
+        let is = |place: &usize| self.machine.effects.locks.get(*place).is_some_and(|lock| lock.lock == *name);
         self.machine.open(name, self.proceeding)
+            || (!self.machine.released.is_empty()
+                && self.this.is_some_and(|this| self.machine.met_by(this).iter().any(is)))
     }
 
     fn regime(&self) -> Option<&Code> {

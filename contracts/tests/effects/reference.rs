@@ -17,7 +17,8 @@ use laufzettel_contracts::effect::{
     MarkerEffect, NoticeEffect, Origin, ProceedingRegime, TaskEffect, TaskState,
 };
 use laufzettel_contracts::{
-    Code, Definition, Due, DueError, Entry, Guard, Kind, Rule, Status, Trigger, UnknownSeat, When,
+    CaseFold, Code, Definition, Due, DueError, Entry, Guard, Kind, Position, Rule, Slot, Status, Trigger, UnknownSeat,
+    When,
 };
 use periods::Period;
 
@@ -41,6 +42,8 @@ pub(crate) struct Reference<'r> {
     as_of_ms: u64,
     /// In fold order, with the proceeding each counts to.
     entries: Vec<(Entry, u32)>,
+    /// Reports that depart from the order.
+    out_of_order: Vec<Slot>,
 }
 
 /// A deadline that is to be counted.
@@ -92,7 +95,11 @@ impl<'r> Reference<'r> {
             opened = opened.max(counts_to);
             (entry, counts_to)
         });
-        Self { setting, history, as_of_ms, entries: entries.collect() }
+        let entries: Vec<(Entry, u32)> = entries.collect();
+        let all = entries.iter().map(|(entry, _)| entry.clone()).collect();
+        let state = CaseFold::restore(definition, all, std::collections::BTreeMap::new()).state().clone();
+        let out_of_order = state.deviations.iter().map(|deviation| deviation.slot).collect();
+        Self { setting, history, as_of_ms, entries, out_of_order }
     }
 
     /// All that follows; the next instant at which something changes is left out.
@@ -127,7 +134,7 @@ impl<'r> Reference<'r> {
         let last = self.entries.iter().map(|(_, proceeding)| *proceeding).max().unwrap_or(0);
         let ruled = !self.definition().rules().regimes.is_empty();
         for proceeding in (1..=last).filter(|_| ruled) {
-            let (place, provisional) = self.regime(&told.seen, proceeding).expect("it has a report");
+            let (place, provisional) = self.regime(proceeding).expect("it has a report");
             let regime = self.definition().rules().regimes[place].code.clone();
             told.effects.regimes.push(ProceedingRegime { proceeding, regime, provisional });
         }
@@ -221,7 +228,7 @@ impl<'r> Reference<'r> {
     fn deviations(&self, told: &mut Told, status: &Status, place: usize) {
         let (entry, proceeding) = &self.entries[place];
         let holds = |told: &Told, guard: &Guard| {
-            // The regime is already that with this report; everything else is before it.
+            // The regime is that of the whole proceeding; everything else is before the report.
             guard.when.eval(&Asked { reference: self, told, proceeding: *proceeding, this: Some(place) })
         };
         for guard in &status.warn_if {
@@ -238,7 +245,7 @@ impl<'r> Reference<'r> {
                 told.effects.deviations.push(deviation(entry, kind));
             }
         }
-        for lock in told.effects.locks.iter().filter(|lock| lock.released_by.is_none()) {
+        for lock in told.effects.locks.iter().filter(|lock| self.stands_for(lock, Some(entry))) {
             let rule = self.definition().rules().lock(lock.lock.as_str()).expect("known");
             if rule.alarms.contains(&status.code) {
                 let kind = EffectDeviationKind::ExecutedDespiteLock(lock.origin.id);
@@ -331,17 +338,7 @@ impl<'r> Reference<'r> {
                 task.state = TaskState::Closed(cause);
             }
         }
-        for deadline in &mut told.effects.deadlines {
-            let concerns = deadline.state.runs() && deadline.origin.proceeding == proceeding;
-            if concerns && rule.stop.contains(&deadline.deadline) {
-                deadline.state = DeadlineState::Stopped(cause);
-            }
-        }
-        for lock in told.effects.locks.iter_mut().filter(|lock| lock.released_by.is_none()) {
-            if rule.unlock.contains(&lock.lock) {
-                lock.released_by = Some(cause);
-            }
-        }
+        self.silence(told, rule, cause, proceeding);
         for marker in told.effects.markers.iter_mut().filter(|marker| marker.cleared_by.is_none()) {
             if marker.origin.proceeding == proceeding && rule.clear.contains(&marker.marker) {
                 marker.cleared_by = Some(cause);
@@ -392,9 +389,47 @@ impl<'r> Reference<'r> {
         }
     }
 
-    fn regime(&self, with: &[usize], proceeding: u32) -> Option<(usize, bool)> {
+    /// Stops deadlines and releases locks. What a report that departs from the rules would silence goes on.
+    fn silence(&self, told: &mut Told, rule: &Rule, cause: Cause, proceeding: u32) {
+        let departs = |slot: &Slot| {
+            self.out_of_order.contains(slot) || told.effects.deviations.iter().any(|one| one.slot == *slot)
+        };
+        let silences = !matches!(&cause, Cause::Report(slot) if departs(slot));
+        for deadline in told.effects.deadlines.iter_mut().filter(|_| silences) {
+            let concerns = deadline.state.runs() && deadline.origin.proceeding == proceeding;
+            if concerns && rule.stop.contains(&deadline.deadline) {
+                deadline.state = DeadlineState::Stopped(cause);
+            }
+        }
+        for lock in told.effects.locks.iter_mut().filter(|lock| silences && lock.released_by.is_none()) {
+            // Of another proceeding, or recorded after this report: it was not meant.
+            let unknown = match (&cause, &lock.origin.cause) {
+                (Cause::Report(ends), Cause::Report(raised)) => self.recorded(raised) > self.recorded(ends),
+                (_, _) => false,
+            };
+            if rule.unlock.contains(&lock.lock) && lock.origin.proceeding == proceeding && !unknown {
+                lock.released_by = Some(cause);
+            }
+        }
+    }
+
+    /// A release that was recorded after a report does not count for it.
+    fn stands_for(&self, lock: &LockEffect, report: Option<&Entry>) -> bool {
+        match (&lock.released_by, report) {
+            (None, _) => true,
+            (Some(Cause::Report(ends)), Some(report)) => self.recorded(ends) > report.position,
+            (Some(_), _) => false,
+        }
+    }
+
+    fn recorded(&self, slot: &Slot) -> Position {
+        self.entries.iter().find(|(entry, _)| entry.slot == *slot).expect("it stands").0.position
+    }
+
+    /// By all reports of the proceeding, also those that come later in the order.
+    fn regime(&self, proceeding: u32) -> Option<(usize, bool)> {
         let rules = self.definition().rules();
-        let mine = || with.iter().map(|place| &self.entries[*place]).filter(|(_, number)| *number == proceeding);
+        let mine = || self.entries.iter().filter(|(_, number)| *number == proceeding);
         let decides = mine().find(|(entry, _)| rules.decided_by.as_ref() == Some(&entry.report.status));
         let by = decides.or_else(|| mine().next())?;
         Some((rules.regime_on(by.0.report.occurred.day())?, decides.is_none()))

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::{CaseId, TransactionId};
-use laufzettel_chain::item::Action;
+use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_contracts::{Code, Report, When};
 use laufzettel_node::client::{Author, Client};
@@ -21,7 +21,9 @@ use crate::invariants::{History, Seen, Told};
 use crate::load::Acknowledged;
 use crate::submit::{blinding, is_passing};
 
+use super::drafts::Draft;
 use super::rules::Storyteller;
+use super::votes::Chamber;
 
 /// Long enough for a node whose clock is hours ahead.
 const VALID_MS: u64 = 48 * 3_600_000;
@@ -46,11 +48,11 @@ pub(super) struct Clients {
     authors: Vec<Author>,
     seed: u64,
     cases: u64,
-    /// Whether cases are led under the shipped asylum procedure.
-    pub(super) law: bool,
     started: Instant,
     next: AtomicU64,
     stop: AtomicBool,
+    /// The newest version that cases are led under.
+    draft: Mutex<Draft>,
     state: Mutex<State>,
 }
 
@@ -68,13 +70,60 @@ struct State {
 enum Tried {
     Final(v1::Outcome),
     Passing(String),
-    Refused(String),
+    Refused(tonic::Status),
+}
+
+/// How a submission ended.
+pub(super) enum Answered {
+    Final(v1::Outcome),
+    /// The node turned it away for what another version of the process, or of nothing at all, calls so: the reason.
+    Refused(&'static str),
+}
+
+/// Reasons that a change by vote gives what was sound a moment ago.
+const OUTDATED: [&str; 3] = ["DEFINITION_UNKNOWN", "DEFINITION_SUPERSEDED", "STATUS_UNKNOWN"];
+
+/// Sends once, on a connection that is there or made.
+async fn attempt(client: &mut Option<Client>, door: &Door, signed: &SignedTransaction) -> Tried {
+    if client.is_none() {
+        match timeout(CONNECT, door.open()).await {
+            Ok(Ok(opened)) => *client = Some(opened),
+            Ok(Err(fault)) => return Tried::Passing(fault.to_string()),
+            Err(_) => return Tried::Passing("no connection in time".to_owned()),
+        }
+    }
+    let Some(client) = client else { return Tried::Passing("no connection".to_owned()) };
+    let request =
+        v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final as i32 };
+    match timeout(CALL, client.submission.submit_transaction(request)).await {
+        Err(_) => Tried::Passing("no answer in time".to_owned()),
+        Ok(Ok(answer)) => match answer.into_inner().outcome {
+            Some(outcome) if outcome.state == v1::TransactionState::Final as i32 => Tried::Final(outcome),
+            other => Tried::Passing(format!("{other:?}")),
+        },
+        // A node whose disk fails says INTERNAL with its last breath; a connection that breaks is UNKNOWN.
+        Ok(Err(status)) if is_passing(status.code()) => Tried::Passing(status.to_string()),
+        Ok(Err(status)) if matches!(status.code(), tonic::Code::Internal | tonic::Code::Unknown) => {
+            Tried::Passing(status.to_string())
+        }
+        Ok(Err(status)) => Tried::Refused(status),
+    }
 }
 
 impl Clients {
-    pub(super) fn new(doors: Vec<Door>, authors: Vec<Author>, seed: u64, cases: u64) -> Self {
+    /// Clients of these nodes; of cases under rules they lead some under the first version of a process.
+    pub(super) fn new(doors: Vec<Door>, authors: Vec<Author>, seed: u64, cases: u64, draft: Draft) -> Self {
         let (started, next, stop) = (Instant::now(), AtomicU64::new(1), AtomicBool::new(false));
-        Self { doors, authors, seed, cases, law: false, started, next, stop, state: Mutex::default() }
+        let (draft, state) = (Mutex::new(draft), Mutex::default());
+        Self { doors, authors, seed, cases, started, next, stop, draft, state }
+    }
+    /// The newest version of the process that cases are led under.
+    pub(super) fn draft(&self) -> Draft {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Another version was adopted.
+    pub(super) fn leads(&self, draft: Draft) {
+        *self.draft.lock().unwrap_or_else(PoisonError::into_inner) = draft;
     }
     fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
@@ -132,23 +181,45 @@ impl Clients {
         if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
             return Err(format!("the load was refused at height {}: {}", outcome.height, refused.reason).into());
         }
-        self.told(node, id, &outcome, submitted_us);
+        self.told(&self.author(node)?.authority, id, &outcome, submitted_us);
         Ok(outcome)
     }
-    /// Submits at an authority's node, until it is final, what may be refused; the receipts.
+    /// Submits at an authority's node, until it is final, what may be refused.
     pub(super) async fn submit_any(
         &self,
         client: &mut Option<Client>,
         node: usize,
-        items: &[(CaseId, Action, [u8; 16])],
-    ) -> Result<Vec<v1::Receipt>, Fault> {
+        item: (CaseId, Action, [u8; 16]),
+    ) -> Result<Answered, Fault> {
+        let (case, action, blinding) = item;
+        let item = Item::encode(blinding, case, &action);
+        self.submit_signed(client, self.door(node)?, self.author(node)?, item).await
+    }
+    /// Submits what an author says at some node, until it is final.
+    pub(super) async fn submit_item(&self, door: &Door, author: &Author, item: Vec<u8>) -> Result<Answered, Fault> {
+        self.submit_signed(&mut None, door, author, item).await
+    }
+    async fn submit_signed(
+        &self,
+        client: &mut Option<Client>,
+        door: &Door,
+        author: &Author,
+        item: Vec<u8>,
+    ) -> Result<Answered, Fault> {
         let (_, id) = self.id();
-        let author = self.authors.get(node).ok_or("no such node")?;
-        let signed = author.sign(id, clock::now_ms() + VALID_MS, items);
+        let signed = author.sign_items(id, clock::now_ms() + VALID_MS, vec![item]);
         let submitted_us = self.now_us();
-        let outcome = self.submit_over(client, node, &signed).await?;
-        self.told(node, id, &outcome, submitted_us);
-        Ok(outcome.receipts)
+        let answered = self.submit_until(client, door, &signed).await?;
+        if let Answered::Final(outcome) = &answered {
+            self.told(&author.authority, id, outcome, submitted_us);
+        }
+        Ok(answered)
+    }
+    fn door(&self, node: usize) -> Result<&Door, Fault> {
+        Ok(self.doors.get(node).ok_or("no such node")?)
+    }
+    fn author(&self, node: usize) -> Result<&Author, Fault> {
+        Ok(self.authors.get(node).ok_or("no such node")?)
     }
     /// Whether the clients are to end.
     pub(super) fn is_stopped(&self) -> bool {
@@ -166,10 +237,25 @@ impl Clients {
         node: usize,
         signed: &SignedTransaction,
     ) -> Result<v1::Outcome, Fault> {
+        match self.submit_until(client, self.door(node)?, signed).await? {
+            Answered::Final(outcome) => Ok(outcome),
+            Answered::Refused(reason) => Err(format!("the load is turned away: {reason}").into()),
+        }
+    }
+    async fn submit_until(
+        &self,
+        client: &mut Option<Client>,
+        door: &Door,
+        signed: &SignedTransaction,
+    ) -> Result<Answered, Fault> {
         loop {
-            match self.attempt(client, node, signed).await {
-                Tried::Final(outcome) => return Ok(outcome),
-                Tried::Refused(why) => return Err(why.into()),
+            match attempt(client, door, signed).await {
+                Tried::Final(outcome) => return Ok(Answered::Final(outcome)),
+                Tried::Refused(status) => {
+                    let details = String::from_utf8_lossy(status.details()).into_owned();
+                    let reason = OUTDATED.into_iter().find(|reason| details.contains(reason));
+                    return reason.map(Answered::Refused).ok_or_else(|| status.to_string().into());
+                }
                 Tried::Passing(why) => {
                     *client = None;
                     if self.stop.load(Ordering::Relaxed) {
@@ -180,34 +266,8 @@ impl Clients {
             }
         }
     }
-    async fn attempt(&self, client: &mut Option<Client>, node: usize, signed: &SignedTransaction) -> Tried {
-        let Some(door) = self.doors.get(node) else { return Tried::Refused("no such node".to_owned()) };
-        if client.is_none() {
-            match timeout(CONNECT, door.open()).await {
-                Ok(Ok(opened)) => *client = Some(opened),
-                Ok(Err(fault)) => return Tried::Passing(fault.to_string()),
-                Err(_) => return Tried::Passing("no connection in time".to_owned()),
-            }
-        }
-        let Some(client) = client else { return Tried::Passing("no connection".to_owned()) };
-        let request =
-            v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final as i32 };
-        match timeout(CALL, client.submission.submit_transaction(request)).await {
-            Err(_) => Tried::Passing("no answer in time".to_owned()),
-            Ok(Ok(answer)) => match answer.into_inner().outcome {
-                Some(outcome) if outcome.state == v1::TransactionState::Final as i32 => Tried::Final(outcome),
-                other => Tried::Passing(format!("{other:?}")),
-            },
-            // A node whose disk fails says INTERNAL with its last breath; a connection that breaks is UNKNOWN.
-            Ok(Err(status)) if is_passing(status.code()) => Tried::Passing(status.to_string()),
-            Ok(Err(status)) if matches!(status.code(), tonic::Code::Internal | tonic::Code::Unknown) => {
-                Tried::Passing(status.to_string())
-            }
-            Ok(Err(status)) => Tried::Refused(status.to_string()),
-        }
-    }
-    fn told(&self, node: usize, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
-        let authority = self.authors.get(node).map(|author| author.authority.clone()).unwrap_or_default();
+    fn told(&self, authority: &str, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
+        let authority = authority.to_owned();
         let told_us = self.now_us();
         let what = Acknowledged { authority, id, height: outcome.height, index: outcome.index };
         self.state(|state| {
@@ -218,7 +278,7 @@ impl Clients {
     }
 
     /// Runs all clients until they are stopped.
-    pub(super) fn start(self: &Arc<Self>) -> Vec<tokio::task::JoinHandle<()>> {
+    pub(super) fn start(self: &Arc<Self>, chamber: Chamber) -> Vec<tokio::task::JoinHandle<()>> {
         self.state(|state| state.last_us = self.now_us());
         let nodes = 0..self.doors.len();
         let each = nodes.flat_map(|node| (0..CLIENTS_PER_NODE).map(move |number| (node, number)));
@@ -226,26 +286,28 @@ impl Clients {
             let clients = self.clone();
             tokio::spawn(async move {
                 let storyteller = Storyteller::new(&clients, clients.seed, number);
-                let told = if clients.law { storyteller.tell_law().await } else { storyteller.tell().await };
-                if let Err(fault) = told
-                    && !clients.is_stopped()
-                {
-                    clients.state(|state| state.faults.push(format!("a client under rules: {fault}")));
-                }
+                let told = if clients.draft().law { storyteller.tell_law().await } else { storyteller.tell().await };
+                clients.ended("a client under rules", told);
             })
         });
+        let clients = self.clone();
+        let votes = tokio::spawn(async move { clients.ended("the chamber", chamber.sit().await) });
         let each = each.map(|(node, number)| {
             let clients = self.clone();
             tokio::spawn(async move {
-                if let Err(fault) = clients.work(node, number).await
-                    && !clients.stop.load(Ordering::Relaxed)
-                {
-                    let who = clients.doors.get(node).map(|door| door.node.clone()).unwrap_or_default();
-                    clients.state(|state| state.faults.push(format!("a client of {who}: {fault}")));
-                }
+                let who = clients.doors.get(node).map(|door| door.node.clone()).unwrap_or_default();
+                clients.ended(&format!("a client of {who}"), clients.work(node, number).await);
             })
         });
-        each.chain(rules).collect()
+        each.chain(rules).chain([votes]).collect()
+    }
+    /// Keeps why a client ended, unless all were to end.
+    fn ended(&self, who: &str, worked: Result<(), Fault>) {
+        if let Err(fault) = worked
+            && !self.is_stopped()
+        {
+            self.state(|state| state.faults.push(format!("{who}: {fault}")));
+        }
     }
     async fn work(&self, node: usize, number: u64) -> Result<(), Fault> {
         let mut client = None;

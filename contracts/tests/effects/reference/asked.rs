@@ -51,12 +51,11 @@ impl Facts for Asked<'_> {
         deadlines.iter().any(|one| one.deadline == *name && one.state.runs() && here(one.origin.proceeding))
             || tasks.iter().any(|one| one.task == *name && one.state == TaskState::Open && here(one.origin.proceeding))
             || markers.iter().any(|one| one.marker == *name && one.cleared_by.is_none() && here(one.origin.proceeding))
-            || locks.iter().any(|one| one.lock == *name && one.released_by.is_none())
+            || locks.iter().any(|one| one.lock == *name && self.reference.stands_for(one, self.this()))
     }
 
     fn regime(&self) -> Option<&Code> {
-        let seen = self.told.seen.iter().copied().chain(self.this).collect::<Vec<_>>();
-        let (place, _) = self.reference.regime(&seen, self.proceeding)?;
+        let (place, _) = self.reference.regime(self.proceeding)?;
         Some(&self.reference.definition().rules().regimes[place].code)
     }
 

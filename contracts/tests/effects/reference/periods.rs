@@ -55,7 +55,7 @@ impl Reference<'_> {
                 continue;
             }
             let rule = self.definition().rules().deadline(deadline.deadline.as_str()).expect("known");
-            let regime = self.regime(with, deadline.origin.proceeding).map_or(0, |(place, _)| place);
+            let regime = self.regime(deadline.origin.proceeding).map_or(0, |(place, _)| place);
             let length = *rule.lengths.get(regime).unwrap_or(&rule.lengths[0]);
             if deadline.seat.is_none() {
                 deadline.seat = rule.seat.as_ref().and_then(|role| self.holder(with, role));
