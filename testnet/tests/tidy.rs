@@ -264,7 +264,7 @@ fn libraries_stay_behind_their_doors() {
             "node/src/mempool",
             "node/src/network",
             "node/src/runtime",
-            "node/src/worker.rs",
+            "node/src/worker",
             "node/src/node.rs",
         ])
     });
