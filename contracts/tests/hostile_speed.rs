@@ -1,6 +1,11 @@
 //! What checking and comparing the dearest texts costs, by hand:
 //! `cargo test -p laufzettel-contracts --test hostile_speed -- --ignored --nocapture`.
-#![allow(clippy::expect_used, reason = "a test stops at the first thing that does not hold")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test stops at the first thing that does not hold; the output of a measurement is what it is for"
+)]
 
 #[path = "hostile/largest.rs"]
 mod largest;

@@ -202,10 +202,14 @@ impl Execution<'_> {
         if case.definition.status(status.as_str()).is_none() {
             return Ok(Err(Code::StatusUnknown.into()));
         }
+        // "No lock is recorded" would be true of it whatever happens, and be read as leave to act.
+        if !case.definition.rules().locks.iter().any(|lock| lock.concerns(status)) {
+            return Ok(Err(Code::NotLockable.into()));
+        }
         if case.living().is_some() {
             Arc::make_mut(case).bring(time_ms);
         }
-        let locked = case.living().is_some_and(|living| living.stops(&case.definition, status));
+        let locked = case.living().is_some_and(|living| living.is_locked(&case.definition, status));
         Ok(Ok(if locked { ANSWER_LOCKED } else { ANSWER_NO_LOCK }))
     }
 }

@@ -266,11 +266,11 @@ impl Living {
         let completion = Completion { by: authority.clone(), outcome: outcome.clone(), at_ms };
         history.complete(&world, fold.effects(), id, completion)
     }
-    /// Whether a lock stands that stops an announcement.
+    /// Whether a lock stands that stops or marks a status.
     #[must_use]
-    pub fn stops(&self, definition: &Definition, status: &Code) -> bool {
+    pub fn is_locked(&self, definition: &Definition, status: &Code) -> bool {
         let stands = self.effects().locks.iter().filter(|lock| lock.released_by.is_none());
         let mut rules = stands.filter_map(|lock| definition.rules().lock(lock.lock.as_str()));
-        rules.any(|lock| lock.stops.contains(status))
+        rules.any(|lock| lock.concerns(status))
     }
 }

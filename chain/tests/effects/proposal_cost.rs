@@ -1,6 +1,8 @@
 //! What executing the dearest proposals and votes costs, and what they count for the work, by hand:
 //! `cargo test --workspace --test effects -- --ignored --nocapture proposal_cost`. And that they count as the bounds say.
 
+#![allow(clippy::print_stdout, reason = "the output of a measurement is what it is for")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;

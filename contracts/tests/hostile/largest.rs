@@ -8,6 +8,7 @@ const BYTES: usize = 512 * 1024;
 const ROLES: usize = 64;
 const STATUSES: usize = 256;
 const RULES: usize = 512;
+const NAMED: &str = "label_de=\"a\",label_en=\"a\"";
 
 /// What a sound text is full of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +58,18 @@ pub(crate) fn sound(full: Full, process: &str, version: u32, salt: usize) -> Str
         "language=2\nprocess={{id=\"{process}\",version={version},label_de=\"a\",label_en=\"a\"}}\n\
          track.t={{number=16,label_de=\"a\",label_en=\"a\"}}\n"
     );
-    let mut add = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("memory");
-    let named = "label_de=\"a\",label_en=\"a\"";
     for number in 0..ROLES {
-        add(format_args!("role.r{number}={{{named}}}\n"));
+        text.push_str(&format!("role.r{number}={{{NAMED}}}\n"));
     }
-    let everybody = list('r', ROLES);
+    add_parts(full, salt, &mut text);
+    add_statuses(full, salt, &mut text);
+    add_rules(full, salt, &mut text);
+    filled(text)
+}
+
+fn add_parts(full: Full, salt: usize, text: &mut String) {
+    let mut add = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("memory");
+    let (named, everybody) = (NAMED, list('r', ROLES));
     add(format_args!("marker.m={{{named},audience=[{everybody}],basis=\"a\"}}\n"));
     match full {
         Full::Statuses | Full::Guards | Full::Rules => {}
@@ -88,6 +95,10 @@ pub(crate) fn sound(full: Full, process: &str, version: u32, salt: usize) -> Str
             }
         }
     }
+}
+
+fn add_statuses(full: Full, salt: usize, text: &mut String) {
+    let mut add = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("memory");
     for number in 0..STATUSES {
         let kind = if number % 2 == 0 { "reports" } else { "announces" };
         add(format_args!("[status.s{number}]\nlabel_de=\"a\"\nlabel_en=\"a\"\ntrack=\"t\"\nkind=\"{kind}\"\n"));
@@ -104,13 +115,18 @@ pub(crate) fn sound(full: Full, process: &str, version: u32, salt: usize) -> Str
         if full == Full::Guards {
             for guard in 0..16 {
                 let when = condition(3, salt + guard);
-                add(format_args!("[[status.s{number}.warn_if]]\nname=\"g{guard}\"\n{}\n", named.replace(',', "\n")));
+                add(format_args!("[[status.s{number}.warn_if]]\nname=\"g{guard}\"\n{}\n", NAMED.replace(',', "\n")));
                 add(format_args!("basis=\"a\"\nwhen=\"{when}\"\n"));
             }
         }
     }
+}
+
+fn add_rules(full: Full, salt: usize, text: &mut String) {
+    let mut add = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("memory");
+    let everybody = list('r', ROLES);
     let count = match full {
-        Full::Statuses | Full::Guards => return filled(text),
+        Full::Statuses | Full::Guards => return,
         Full::Rules => RULES,
         Full::Locks | Full::Notices | Full::Deadlines => STATUSES,
     };
@@ -135,14 +151,13 @@ pub(crate) fn sound(full: Full, process: &str, version: u32, salt: usize) -> Str
             _ => 60,
         };
         let when = condition(terms, salt + rule);
-        add(format_args!("[[rule]]\nname=\"x{rule}\"\n{}\nbasis=\"a\"\n", named.replace(',', "\n")));
+        add(format_args!("[[rule]]\nname=\"x{rule}\"\n{}\nbasis=\"a\"\n", NAMED.replace(',', "\n")));
         add(format_args!("on={{{on}}}\n{what}\nwhen=\"{when}\"\n"));
     }
     if full == Full::Deadlines {
-        add(format_args!("[[rule]]\nname=\"last\"\n{}\nbasis=\"a\"\n", named.replace(',', "\n")));
+        add(format_args!("[[rule]]\nname=\"last\"\n{}\nbasis=\"a\"\n", NAMED.replace(',', "\n")));
         add(format_args!("on={{elapsed=\"d255\"}}\nmark=[\"m\"]\n"));
     }
-    filled(text)
 }
 
 /// Texts that are no definition and no calendars, by what they are full of.

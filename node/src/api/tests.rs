@@ -4,6 +4,7 @@
 mod blocks;
 mod clearance;
 mod feeds;
+mod foretold;
 mod inbox;
 mod numbers;
 mod sight;

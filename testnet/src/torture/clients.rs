@@ -2,13 +2,15 @@
 //! bytes until they are final, sometimes repeated after that; and reads at other nodes that must not be older than what
 //! the client was told. It keeps all it was told.
 
+mod send;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use laufzettel_chain::ids::{CaseId, TransactionId};
-use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::item::Action;
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_contracts::{Code, Report, When};
 use laufzettel_node::client::{Author, Client};
@@ -19,8 +21,9 @@ use tokio::time::timeout;
 use crate::cluster::{Door, Fault};
 use crate::invariants::{History, Seen, Told};
 use crate::load::Acknowledged;
-use crate::submit::{blinding, is_passing};
+use crate::submit::blinding;
 
+pub(super) use self::send::Answered;
 use super::drafts::Draft;
 use super::rules::Storyteller;
 use super::votes::Chamber;
@@ -64,50 +67,6 @@ struct State {
     /// When the last transaction became final, and the longest time between two.
     last_us: u64,
     stall_us: u64,
-}
-
-/// What one try came to.
-enum Tried {
-    Final(v1::Outcome),
-    Passing(String),
-    Refused(tonic::Status),
-}
-
-/// How a submission ended.
-pub(super) enum Answered {
-    Final(v1::Outcome),
-    /// The node turned it away for what another version of the process, or of nothing at all, calls so: the reason.
-    Refused(&'static str),
-}
-
-/// Reasons that a change by vote gives what was sound a moment ago.
-const OUTDATED: [&str; 3] = ["DEFINITION_UNKNOWN", "DEFINITION_SUPERSEDED", "STATUS_UNKNOWN"];
-
-/// Sends once, on a connection that is there or made.
-async fn attempt(client: &mut Option<Client>, door: &Door, signed: &SignedTransaction) -> Tried {
-    if client.is_none() {
-        match timeout(CONNECT, door.open()).await {
-            Ok(Ok(opened)) => *client = Some(opened),
-            Ok(Err(fault)) => return Tried::Passing(fault.to_string()),
-            Err(_) => return Tried::Passing("no connection in time".to_owned()),
-        }
-    }
-    let Some(client) = client else { return Tried::Passing("no connection".to_owned()) };
-    let request =
-        v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final as i32 };
-    match timeout(CALL, client.submission.submit_transaction(request)).await {
-        Err(_) => Tried::Passing("no answer in time".to_owned()),
-        Ok(Ok(answer)) => match answer.into_inner().outcome {
-            Some(outcome) if outcome.state == v1::TransactionState::Final as i32 => Tried::Final(outcome),
-            other => Tried::Passing(format!("{other:?}")),
-        },
-        // A node whose disk fails says INTERNAL with its last breath; a connection that breaks is UNKNOWN.
-        Ok(Err(status)) if is_passing(status.code()) => Tried::Passing(status.to_string()),
-        Ok(Err(status)) if matches!(status.code(), tonic::Code::Internal | tonic::Code::Unknown) => {
-            Tried::Passing(status.to_string())
-        }
-        Ok(Err(status)) => Tried::Refused(status),
-    }
 }
 
 impl Clients {
@@ -168,53 +127,6 @@ impl Clients {
         }
         Ok(())
     }
-    /// Submits until it is final, and keeps what was told.
-    async fn submit_new(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        id: TransactionId,
-        signed: &SignedTransaction,
-    ) -> Result<v1::Outcome, Fault> {
-        let submitted_us = self.now_us();
-        let outcome = self.submit_over(client, node, signed).await?;
-        if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
-            return Err(format!("the load was refused at height {}: {}", outcome.height, refused.reason).into());
-        }
-        self.told(&self.author(node)?.authority, id, &outcome, submitted_us);
-        Ok(outcome)
-    }
-    /// Submits at an authority's node, until it is final, what may be refused.
-    pub(super) async fn submit_any(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        item: (CaseId, Action, [u8; 16]),
-    ) -> Result<Answered, Fault> {
-        let (case, action, blinding) = item;
-        let item = Item::encode(blinding, case, &action);
-        self.submit_signed(client, self.door(node)?, self.author(node)?, item).await
-    }
-    /// Submits what an author says at some node, until it is final.
-    pub(super) async fn submit_item(&self, door: &Door, author: &Author, item: Vec<u8>) -> Result<Answered, Fault> {
-        self.submit_signed(&mut None, door, author, item).await
-    }
-    async fn submit_signed(
-        &self,
-        client: &mut Option<Client>,
-        door: &Door,
-        author: &Author,
-        item: Vec<u8>,
-    ) -> Result<Answered, Fault> {
-        let (_, id) = self.id();
-        let signed = author.sign_items(id, clock::now_ms() + VALID_MS, vec![item]);
-        let submitted_us = self.now_us();
-        let answered = self.submit_until(client, door, &signed).await?;
-        if let Answered::Final(outcome) = &answered {
-            self.told(&author.authority, id, outcome, submitted_us);
-        }
-        Ok(answered)
-    }
     fn door(&self, node: usize) -> Result<&Door, Fault> {
         Ok(self.doors.get(node).ok_or("no such node")?)
     }
@@ -229,42 +141,6 @@ impl Clients {
     pub(super) fn node_of(&self, authority: &str) -> Result<usize, Fault> {
         let place = self.authors.iter().position(|author| author.authority == authority);
         place.ok_or_else(|| format!("{authority} has no node").into())
-    }
-    /// Sends the same bytes until an outcome is final; an error if they are refused, or the clients are stopped.
-    async fn submit_over(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        signed: &SignedTransaction,
-    ) -> Result<v1::Outcome, Fault> {
-        match self.submit_until(client, self.door(node)?, signed).await? {
-            Answered::Final(outcome) => Ok(outcome),
-            Answered::Refused(reason) => Err(format!("the load is turned away: {reason}").into()),
-        }
-    }
-    async fn submit_until(
-        &self,
-        client: &mut Option<Client>,
-        door: &Door,
-        signed: &SignedTransaction,
-    ) -> Result<Answered, Fault> {
-        loop {
-            match attempt(client, door, signed).await {
-                Tried::Final(outcome) => return Ok(Answered::Final(outcome)),
-                Tried::Refused(status) => {
-                    let details = String::from_utf8_lossy(status.details()).into_owned();
-                    let reason = OUTDATED.into_iter().find(|reason| details.contains(reason));
-                    return reason.map(Answered::Refused).ok_or_else(|| status.to_string().into());
-                }
-                Tried::Passing(why) => {
-                    *client = None;
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Err(format!("stopped while a transaction was under way: {why}").into());
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
     }
     fn told(&self, authority: &str, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
         let authority = authority.to_owned();
@@ -325,23 +201,22 @@ impl Clients {
                 }
             }
             if turn.is_multiple_of(3)
-                && let (Some(case), Some(receipt)) = (cases.first(), outcome.receipts.first())
+                && let Some(case) = cases.first()
             {
                 let at = (node + 1 + usize::try_from(turn / 3 % 3)?) % self.doors.len().max(1);
-                self.read(&mut readers, at, *case, outcome.height, receipt.case_revision).await?;
+                self.read(&mut readers, at, *case, outcome.height).await?;
             }
             tokio::time::sleep(THINK).await;
         }
         Ok(())
     }
-    /// Reads a case at another node, not older than a height. A node that cannot answer now is passed over.
+    /// Reads a case that has changed at a height at another node, not older. A node that cannot answer now is passed over.
     async fn read(
         &self,
         readers: &mut BTreeMap<usize, Client>,
         at: usize,
         case: CaseId,
         min_height: u64,
-        revision: u64,
     ) -> Result<(), Fault> {
         let Some(door) = self.doors.get(at) else { return Ok(()) };
         if let std::collections::btree_map::Entry::Vacant(entry) = readers.entry(at) {
@@ -367,12 +242,11 @@ impl Clients {
             }
         };
         let (view, position) = (answer.view.unwrap_or_default(), answer.position.unwrap_or_default());
-        if view.revision < revision {
-            let node = &door.node;
-            return Err(format!("{node} shows revision {} of a case whose {revision} was told", view.revision).into());
+        let (node, height, changed) = (door.node.clone(), position.height, view.changed_height);
+        if changed < min_height {
+            return Err(format!("{node} shows no change after {changed} of a case that changed at {min_height}").into());
         }
-        let (node, height, revision) = (door.node.clone(), position.height, view.revision);
-        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, revision }));
+        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, changed }));
         Ok(())
     }
 

@@ -76,6 +76,7 @@ impl Followed {
             labels: known.map(|known| labels(&known.labels)),
             basis: known.map(|known| known.basis.clone()).unwrap_or_default(),
             since_ms: self.since(&lock.origin),
+            alarms: known.map(|known| codes(&known.alarms)).unwrap_or_default(),
         }
     }
 
