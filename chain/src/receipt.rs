@@ -126,6 +126,8 @@ codes! {
     VoteRepeated = 58, "VOTE_REPEATED";
     /// The proposal moves cases, and does not say of every status what it becomes.
     MappingWrong = 59, "MAPPING_WRONG";
+    /// No lock of the case's process is about the status of a clearance check.
+    NotLockable = 60, "NOT_LOCKABLE";
 }
 
 impl Code {

@@ -28,8 +28,22 @@ fn of_the_asylum_procedure_court_and_asylum_office_may_stop_a_removal() {
     let raising: Vec<_> = all.filter(|status| checked.definition.rules().may_lock(status)).collect();
     assert_eq!(raising.iter().copied().cloned().collect::<BTreeSet<_>>(), sources.statuses);
     assert_eq!(checked.definition.lock_sources(&code("hearing_held")).roles.len(), 0);
+    // Both locks mark the facts of enforcement (R18, R21): whether one stands depends on the same reports.
+    for act in ["removal_executed", "dublin_transferred"] {
+        assert_eq!(checked.definition.lock_sources(&code(act)), sources, "{act}");
+    }
+    let asked: BTreeSet<&str> = checked.definition.lockable().map(Code::as_str).collect();
+    let acts = ["removal_executed", "dublin_transferred"];
+    let announced = ["removal_scheduled", "dublin_transfer_scheduled", "enforcement_announcement"];
+    for status in acts.iter().chain(&announced) {
+        assert!(asked.contains(status), "{status} may be asked about");
+    }
+    for status in ["hearing_held", "decision_final", "interim_relief_filed"] {
+        assert!(!asked.contains(status), "no lock is about {status}");
+    }
     let version_1 = Definition::check(ASYL_DE).expect("the definition is sound").definition;
     assert!(!version_1.rules().may_lock(&code("interim_relief_filed")), "version 1 has no locks");
+    assert_eq!(version_1.lockable().count(), 0);
 }
 
 const CHAIN: &str = r#"

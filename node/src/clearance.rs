@@ -54,6 +54,9 @@ pub enum ClearanceError {
     /// The process does not know the act.
     #[error("the process that the case stands under has no status {0}")]
     Status(String),
+    /// No lock of the process is about the act: the answer says nothing of it.
+    #[error("no lock of the process that the case stands under is about {0}")]
+    Lockable(String),
     /// The receipt says something else.
     #[error("the receipt's answer is {answer}, the verdict is {verdict}")]
     Verdict {
@@ -85,7 +88,7 @@ pub struct Proven {
     pub beats: Vec<String>,
 }
 
-/// Checks an answer to a check of the announcement of an act, by its status code, in a case. Nothing is proven, and `None`
+/// Checks an answer to a check of an act, by the status code of its announcement or its own, in a case. Nothing is proven, and `None`
 /// given, by an answer that says of itself that it is not current.
 ///
 /// # Errors
@@ -114,9 +117,12 @@ pub fn verify(
     }
     let known = definition.status(status).ok_or_else(|| ClearanceError::Status(status.to_owned()))?;
     // Only the class of a restricted status stands on the ledger.
-    let announcement = known.ledger_as.as_ref().unwrap_or(&known.code);
+    let act = known.ledger_as.as_ref().unwrap_or(&known.code);
+    if !definition.lockable().any(|code| code.as_str() == status) {
+        return Err(ClearanceError::Lockable(status.to_owned()));
+    }
     let receipt = receipt(proof, answer, &header.receipts_root)?;
-    asked(&answer.item, &receipt.item, (case, announcement))?;
+    asked(&answer.item, &receipt.item, (case, act))?;
     let wanted = match answer.verdict() {
         v1::ClearanceVerdict::Locked => ANSWER_LOCKED,
         _ => ANSWER_NO_LOCK,
@@ -127,7 +133,7 @@ pub fn verify(
     }
     let mut beats = Vec::new();
     if wanted == ANSWER_NO_LOCK {
-        let roles = definition.lock_sources(announcement).roles;
+        let roles = definition.lock_sources(act).roles;
         for (id, authority) in &genesis.registry.authorities {
             if authority.roles.iter().any(|role| roles.contains(role)) {
                 check_beat(genesis, (id, &authority.hosted_by), &header, answer)?;
@@ -139,14 +145,14 @@ pub fn verify(
     Ok(Some(Proven { height: header.height, time_ms: header.time_ms, process, voted, beats }))
 }
 
-/// That the item of the receipt asks about this announcement in this case.
-fn asked(bytes: &[u8], digest: &ItemDigest, (case, announcement): (&CaseId, &Code)) -> Result<(), ClearanceError> {
+/// That the item of the receipt asks about this act in this case.
+fn asked(bytes: &[u8], digest: &ItemDigest, (case, act): (&CaseId, &Code)) -> Result<(), ClearanceError> {
     if ItemDigest::of(bytes) != *digest {
         return Err(ClearanceError::Question);
     }
     let item = Item::decode_in(bytes, PROTOCOL_VERSION_MAX).map_err(|_| ClearanceError::Malformed("the check"))?;
     match item.action {
-        Action::ClearanceCheck { status } if item.case == Some(*case) && status == *announcement => Ok(()),
+        Action::ClearanceCheck { status } if item.case == Some(*case) && status == *act => Ok(()),
         _ => Err(ClearanceError::Question),
     }
 }

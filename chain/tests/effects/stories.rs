@@ -39,11 +39,15 @@ fn a_lock_refuses_announcements_and_marks_facts() {
     let asked = |status: &str| Action::ClearanceCheck { status: code(status) };
     let answer = scene.act(POLICE, &asked("scheduled"));
     assert_eq!((answer.code, answer.answer, answer.revision), (Code::Accepted, 1, 0));
-    assert_eq!(scene.act(POLICE, &asked("executed")).answer, 2);
+    // The lock marks the fact: that is as good a reason not to act. What no lock is about is no question.
+    assert_eq!(scene.act(POLICE, &asked("executed")).answer, 1);
+    let other = scene.act(POLICE, &asked("ruled"));
+    assert_eq!((other.code, other.answer), (Code::NotLockable, 0));
     assert_eq!(scene.act(POLICE, &asked("nothing")).code, Code::StatusUnknown);
     let ruled = scene.report(COURT, on_day("ruled", 0));
     assert_eq!(ruled.code, Code::Accepted);
     assert_eq!(scene.act(POLICE, &asked("scheduled")).answer, 2);
+    assert_eq!(scene.act(POLICE, &asked("executed")).answer, 2);
     assert_eq!(scene.act(FOREIGNERS, &scheduled(1)).code, Code::Accepted);
 }
 
@@ -160,7 +164,7 @@ fn a_correction_withdraws_and_the_next_one_brings_back_the_same_effect() {
     let correct = |outcome: &str| Action::Correct { slot, report: with_outcome(on_day("decided", 0), outcome) };
     assert_eq!(scene.act(OFFICE, &correct("granted")).code, Code::Accepted);
     let gone = scene.effects();
-    assert_eq!(gone.effects.tasks, []);
+    assert!(gone.effects.tasks.is_empty());
     assert_eq!(gone.history.past()[&task].withdrawn_ms, Some(scene.now()));
     assert_eq!(scene.inbox(FOREIGNERS, Inbox::Tasks), []);
     assert_eq!(scene.inbox(FOREIGNERS, Inbox::Deadlines), []);

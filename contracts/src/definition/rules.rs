@@ -127,6 +127,13 @@ pub struct Lock {
     pub basis: String,
 }
 
+impl Lock {
+    /// Whether it is about a status: refuses it, or marks it. Who asks whether he may act is told of both alike.
+    pub fn concerns(&self, status: &Code) -> bool {
+        self.stops.contains(status) || self.alarms.contains(status)
+    }
+}
+
 /// Something computed that some roles see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {

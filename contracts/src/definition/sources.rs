@@ -1,5 +1,5 @@
-//! Who may raise a lock: the reports on which it depends whether an announcement is stopped, and the roles that may
-//! make them. Must never look at a case: an authority that has said nothing so far may be the next to raise a lock.
+//! Who may raise a lock: the reports on which it depends whether a lock stands against a status, the roles that may
+//! make them, and the statuses that any lock is about. Must never look at a case: an authority that has said nothing so far may be the next to raise a lock.
 //!
 //! Acknowledgements and tasks completed by hand are left out: no rule sets a lock because something was answered.
 
@@ -8,7 +8,7 @@ use super::{Definition, Rule, Trigger};
 use crate::name::Code;
 use std::collections::BTreeSet;
 
-/// On whose reports it depends whether an announcement is stopped.
+/// On whose reports it depends whether a lock stands against a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockSources {
     /// Statuses whose report, correction or retraction may set a lock, or bring one back that was released.
@@ -18,14 +18,23 @@ pub struct LockSources {
 }
 
 impl Definition {
-    /// On whose reports it depends whether this announcement is stopped; nobody's if no lock stops it. For a restricted
-    /// status ask for its class: that is what stands on the ledger.
-    pub fn lock_sources(&self, announcement: &Code) -> LockSources {
-        let stops = self.rules.locks.iter().filter(|lock| lock.stops.contains(announcement));
-        let statuses = self.rules.lock_statuses(stops.map(|lock| lock.code.clone()).collect());
+    /// On whose reports it depends whether a lock stops or marks this status; nobody's if no lock is about it. For a
+    /// restricted status ask for its class: that is what stands on the ledger.
+    pub fn lock_sources(&self, status: &Code) -> LockSources {
+        let about = self.rules.locks.iter().filter(|lock| lock.concerns(status));
+        let statuses = self.rules.lock_statuses(about.map(|lock| lock.code.clone()).collect());
         let entitled = statuses.iter().filter_map(|status| self.status(status.as_str()));
         let roles = entitled.flat_map(|status| status.reported_by.iter().cloned()).collect();
         LockSources { statuses, roles }
+    }
+    /// What may be asked before an act: the codes that some lock stops or marks, by their own name or by that of their
+    /// class, in the order of the text. Whether a lock stands against anything else is no question.
+    pub fn lockable(&self) -> impl Iterator<Item = &Code> {
+        let about = |status: &Code| self.rules.locks.iter().any(|lock| lock.concerns(status));
+        let statuses = self.statuses().iter();
+        statuses
+            .filter(move |status| about(status.ledger_as.as_ref().unwrap_or(&status.code)))
+            .map(|status| &status.code)
     }
 }
 

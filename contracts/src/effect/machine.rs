@@ -3,6 +3,7 @@
 //! folds anew.
 
 use super::given::{Addressee, Cause, Effects, Origin, ProceedingRegime};
+use super::sorted::Sorted;
 use super::timers::Timer;
 use super::who::Known as Roles;
 use super::{Known, World};
@@ -46,16 +47,16 @@ pub(super) struct Event {
 #[derive(Debug, Clone, Default)]
 pub(super) struct SoFar {
     /// By status, how many reports and the place of the last.
-    statuses: BTreeMap<Code, (u32, usize)>,
+    statuses: Sorted<Code, (u32, usize)>,
     /// By name, how many deadlines run, tasks are open, markers are set.
-    open: BTreeMap<Code, u32>,
+    open: Sorted<Code, u32>,
     /// The place of the regime in the definition, and whether it is provisional.
     pub(super) regime: Option<(usize, bool)>,
 }
 
 impl SoFar {
     pub(super) fn opened(&mut self, name: &Code) {
-        let count = self.open.entry(name.clone()).or_default();
+        let count = self.open.or_default(name);
         *count = count.saturating_add(1);
     }
 
@@ -72,8 +73,6 @@ pub(super) struct Machine {
     pub(super) effects: Effects,
     /// By number of the proceeding less one.
     proceedings: Vec<SoFar>,
-    /// Statuses reported in any proceeding.
-    ever: BTreeSet<Code>,
     /// Places in the lists of `effects` of what is not over.
     pub(super) running: Vec<usize>,
     /// By place of a deadline, when it was started and the effective day of that, for counting it anew.
@@ -86,7 +85,7 @@ pub(super) struct Machine {
     /// Locks that reports released, and where these are recorded.
     pub(super) released: Vec<(usize, Position)>,
     /// By name, how many locks stand.
-    pub(super) locks_open: BTreeMap<Code, u32>,
+    pub(super) locks_open: Sorted<Code, u32>,
     pub(super) roles: Roles,
     /// Whether the participants in the result are those of `roles`.
     pub(super) roles_told: bool,
@@ -202,10 +201,7 @@ impl Machine {
     }
 
     pub(super) fn record(&mut self, status: &Code, place: usize, proceeding: u32) {
-        if !self.ever.contains(status) {
-            self.ever.insert(status.clone());
-        }
-        let (count, last) = self.enter(proceeding).statuses.entry(status.clone()).or_default();
+        let (count, last) = self.enter(proceeding).statuses.or_default(status);
         *count = count.saturating_add(1);
         *last = place;
     }
@@ -293,7 +289,7 @@ impl Facts for View<'_> {
     }
 
     fn has_ever(&self, status: &Code) -> bool {
-        self.machine.ever.contains(status)
+        self.machine.proceedings.iter().any(|so_far| so_far.statuses.contains_key(status))
     }
 
     fn count(&self, status: &Code) -> u32 {

@@ -107,18 +107,21 @@ impl Machine {
         };
         let locks = &mut self.effects.locks;
         let (open, later) = (&mut self.locks_open, &mut self.released);
-        self.standing.retain(|place| match locks.get_mut(*place) {
-            Some(lock)
-                if names.contains(&lock.lock) && lock.origin.proceeding == event.proceeding && known(&lock.origin) =>
-            {
+        let ends = |lock: &Shared<LockEffect>| {
+            names.contains(&lock.lock) && lock.origin.proceeding == event.proceeding && known(&lock.origin)
+        };
+        self.standing.retain(|place| {
+            if !locks.get(*place).is_some_and(ends) {
+                return true;
+            }
+            if let Some(lock) = locks.get_mut(*place) {
                 lock.released_by = Some(event.cause);
                 later.extend(released.map(|released| (*place, released)));
                 if let Some(count) = open.get_mut(&lock.lock) {
                     *count = count.saturating_sub(1);
                 }
-                false
             }
-            Some(_) | None => true,
+            false
         });
     }
 
@@ -219,7 +222,7 @@ impl Machine {
             return;
         }
         self.standing.push(self.effects.locks.len());
-        let count = self.locks_open.entry(name.clone()).or_default();
+        let count = self.locks_open.or_default(name);
         *count = count.saturating_add(1);
         self.effects.locks.push(LockEffect { origin, lock: name.clone(), released_by: None }.into());
     }

@@ -262,14 +262,14 @@ impl<'r> Reference<'r> {
         let instant = When::Instant(u64::try_from(ms).expect("after 1970"));
         let seen = told.seen.clone();
         if phase == COMPLETED {
-            let task = &mut told.effects.tasks[place];
+            let task = told.effects.tasks.get_mut(place).expect("it is there");
             let done = self.history.completion(&task.origin.id).expect("it waited for this");
             task.state = TaskState::Done { by: done.by.clone(), outcome: done.outcome.clone(), at_ms: done.at_ms };
             return;
         }
         if phase == UNACKNOWLEDGED {
             told.expired.push(place);
-            let notice = &mut told.effects.notices[place];
+            let notice = told.effects.notices.get_mut(place).expect("it is there");
             let id = notice.origin.id;
             let missing = notice.recipients.iter().any(|recipient| {
                 !self.history.acknowledgements(&id).any(|(by, at_ms)| {
@@ -288,7 +288,7 @@ impl<'r> Reference<'r> {
             }
             return;
         }
-        let deadline = &mut told.effects.deadlines[place];
+        let deadline = told.effects.deadlines.get_mut(place).expect("it is there");
         let end = |due: &Due| {
             let day = When::Day(due.day());
             if day.end_ms() == due.elapses_ms() { day } else { instant }

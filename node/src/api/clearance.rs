@@ -17,7 +17,7 @@ use laufzettel_chain::query;
 use laufzettel_chain::receipt::{ANSWER_LOCKED, Receipt, ReceiptProof};
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
-use laufzettel_contracts::Code;
+use laufzettel_contracts::{Code, Definition};
 use laufzettel_proto::v1;
 use tokio::time::{Instant, timeout_at};
 
@@ -46,8 +46,8 @@ struct Question {
     case: CaseId,
     /// Id and version of the definition that the case stands under.
     process: (String, u32),
-    /// As it stands on the ledger.
-    announcement: Code,
+    /// The act, as it stands on the ledger: its announcement or the fact.
+    act: Code,
     sources: Vec<Source>,
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn check(
         source_system: "",
         valid_until_ms: 0,
     };
-    let action = v1::item::Action::ClearanceCheck(v1::ClearanceCheck { status: question.announcement.to_string() });
+    let action = v1::item::Action::ClearanceCheck(v1::ClearanceCheck { status: question.act.to_string() });
     let signed = author::sign(backend, caller, submissions.source_system(), &order, vec![action])?;
     let item = signed.items.first().cloned().flatten().unwrap_or_default();
     let id = convert::transaction_id(&request.transaction_id)?;
@@ -98,14 +98,29 @@ fn question(backend: &Backend, request: &v1::CheckClearanceRequest) -> Result<Qu
         let definition = definition.ok_or_else(|| Failure::new(Reason::DefinitionNotFound))?;
         let status = definition.status(asked.as_str()).ok_or_else(|| Failure::new(Reason::StatusUnknown))?;
         // Only the class of a restricted status stands on the ledger.
-        let announcement = status.ledger_as.clone().unwrap_or_else(|| status.code.clone());
+        let act = status.ledger_as.clone().unwrap_or_else(|| status.code.clone());
+        if !definition.lockable().any(|code| *code == asked) {
+            return Err(no_question(&asked, definition));
+        }
         let followed = effects::follow(read, registry, &case, tip.header.time_ms)?;
         let holders = followed.map(|followed| followed.case.effects.participants).unwrap_or_default();
-        let lock_sources = definition.lock_sources(&announcement);
+        let lock_sources = definition.lock_sources(&act);
         let sources = sources::find(registry, &lock_sources.roles, &holders, backend.authority());
-        Ok(Question { case, process, announcement, sources })
+        Ok(Question { case, process, act, sources })
     })?;
     Ok(question)
+}
+
+/// No lock is about the status, so that "no lock is known" would say nothing: what may be asked instead.
+fn no_question(asked: &Code, definition: &Definition) -> Failure {
+    let known: Vec<&str> = definition.lockable().map(Code::as_str).collect();
+    let (process, version) = (definition.id(), definition.version());
+    let message = if known.is_empty() {
+        format!("{process}@{version} has no locks: whether one stands against {asked} cannot be asked")
+    } else {
+        format!("no lock of {process}@{version} is about {asked}; ask about one of {}", known.join(", "))
+    };
+    Failure::with(Reason::NotLockable, message)
 }
 
 /// Id and version of the definition that the next block finds a case under.
@@ -232,8 +247,9 @@ fn answer(
     let ((locks, process, same), position): ((Vec<v1::Lock>, _, _), _) = backend.read(|read, tip| {
         let followed = effects::follow(read, &tip.registry, &question.case, tip.header.time_ms)?;
         let locks = followed.map(|followed| followed.standing_locks()).unwrap_or_default();
-        let announcement = question.announcement.to_string();
-        let locks = locks.into_iter().filter(|lock| lock.statuses.contains(&announcement)).collect();
+        let act = question.act.to_string();
+        let about = |lock: &v1::Lock| lock.statuses.contains(&act) || lock.alarms.contains(&act);
+        let locks = locks.into_iter().filter(about).collect();
         let same = process_of(read, tip, &question.case)?.as_ref() == Some(&question.process);
         Ok((locks, process(backend, read, tip, &question.case)?, same))
     })?;

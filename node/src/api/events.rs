@@ -16,7 +16,7 @@ use laufzettel_chain::query::{self, Event};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::{Read, StoreError};
-use laufzettel_contracts::{AuthorityId, Code, Definition, Holders, Position, Report, Sight, Slot};
+use laufzettel_contracts::{AuthorityId, Definition, Holders, Position, Report, Sight, Slot};
 use laufzettel_proto::v1;
 
 use super::convert;
@@ -231,10 +231,7 @@ impl<'s> Sights<'s> {
         if !has_rules(&known.definition) {
             return Ok(true);
         }
-        // Nobody else can turn out to hold a role in a case than who holds it in the network.
-        let only =
-            |role: &&Code| registry.directory.only_holder(role).is_some_and(|only| only.as_str() == reader.authority);
-        if status.reported_by.iter().chain(&status.recipients).any(|role| reader.roles.contains(role) && only(&role)) {
+        if counted::is_certain(registry, &reader, status) {
             return Ok(true);
         }
         let holders = match known.holders.take() {

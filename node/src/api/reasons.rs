@@ -343,6 +343,9 @@ reasons! {
     MappingWrong "MAPPING_WRONG" Receipt,
         "The proposal moves open cases, and a status of the newest version is mapped to none, or to one whose reports look different.",
         "Map every status that may stand on the ledger, or leave the mapping out: then cases keep their version.";
+    NotLockable "NOT_LOCKABLE" Receipt,
+        "No lock of the case's process stops or marks this status: whether one stands against it is no question.",
+        "Ask about the announcement of the act, or the act itself; the error lists what may be asked.";
 }
 
 impl Reason {

@@ -1,6 +1,7 @@
 //! An urgent report that a node has taken outlives the node: killed with the report in its mempool and nobody to hand it to,
 //! it raises the alarm again when it is back, and hands the report over without its client.
 
+use std::path::Path;
 use std::time::Duration;
 
 use laufzettel_chain::ids::{CaseId, TransactionId};
@@ -38,17 +39,21 @@ async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
+/// A network of four, a clerk of the office, and a case that it has opened.
+async fn network(folder: &Path) -> (Cluster, Clerk, String) {
+    let members = FOUR_AUTHORITIES.iter().map(Template::member).collect();
+    let mut cluster = Cluster::make(folder, "kept", members, vec![include_str!("stop.toml").to_owned()]).unwrap();
+    cluster.start().await.unwrap();
+    let office = Clerk::of(&cluster, OFFICE);
+    let opened = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
+    (cluster, office, opened["case"].as_str().unwrap().to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_urgent_report_and_its_alarm_outlive_a_killed_node() {
     let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
-    let members = FOUR_AUTHORITIES.iter().map(Template::member).collect();
-    let definitions = vec![include_str!("stop.toml").to_owned()];
-    let mut cluster = Cluster::make(&folder.path().join("network"), "kept", members, definitions).unwrap();
-    cluster.start().await.unwrap();
-    let office = Clerk::of(&cluster, OFFICE);
-    let opened = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
-    let case = opened["case"].as_str().unwrap().to_owned();
+    let (mut cluster, office, case) = network(&folder.path().join("network")).await;
     let kept = cluster.net.node_folder(OFFICE).join("data/urgent");
     let files = || std::fs::read_dir(&kept).unwrap().count();
     assert_eq!(files(), 0, "an application sets no lock");
@@ -90,13 +95,8 @@ async fn an_urgent_report_and_its_alarm_outlive_a_killed_node() {
 async fn an_urgent_report_that_ended_while_its_node_was_down_is_told_as_lost() {
     let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
-    let members = FOUR_AUTHORITIES.iter().map(Template::member).collect();
-    let definitions = vec![include_str!("stop.toml").to_owned()];
-    let mut cluster = Cluster::make(&folder.path().join("network"), "lost", members, definitions).unwrap();
-    cluster.start().await.unwrap();
-    let office = Clerk::of(&cluster, OFFICE);
-    let opened = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
-    let case = CaseId::parse(opened["case"].as_str().unwrap()).unwrap();
+    let (mut cluster, office, case) = network(&folder.path().join("network")).await;
+    let case = CaseId::parse(&case).unwrap();
     for node in OTHERS {
         cluster.kill(node).unwrap();
     }

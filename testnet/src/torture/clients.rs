@@ -201,23 +201,22 @@ impl Clients {
                 }
             }
             if turn.is_multiple_of(3)
-                && let (Some(case), Some(receipt)) = (cases.first(), outcome.receipts.first())
+                && let Some(case) = cases.first()
             {
                 let at = (node + 1 + usize::try_from(turn / 3 % 3)?) % self.doors.len().max(1);
-                self.read(&mut readers, at, *case, outcome.height, receipt.case_revision).await?;
+                self.read(&mut readers, at, *case, outcome.height).await?;
             }
             tokio::time::sleep(THINK).await;
         }
         Ok(())
     }
-    /// Reads a case at another node, not older than a height. A node that cannot answer now is passed over.
+    /// Reads a case that has changed at a height at another node, not older. A node that cannot answer now is passed over.
     async fn read(
         &self,
         readers: &mut BTreeMap<usize, Client>,
         at: usize,
         case: CaseId,
         min_height: u64,
-        revision: u64,
     ) -> Result<(), Fault> {
         let Some(door) = self.doors.get(at) else { return Ok(()) };
         if let std::collections::btree_map::Entry::Vacant(entry) = readers.entry(at) {
@@ -243,12 +242,11 @@ impl Clients {
             }
         };
         let (view, position) = (answer.view.unwrap_or_default(), answer.position.unwrap_or_default());
-        if view.revision < revision {
-            let node = &door.node;
-            return Err(format!("{node} shows revision {} of a case whose {revision} was told", view.revision).into());
+        let (node, height, changed) = (door.node.clone(), position.height, view.changed_height);
+        if changed < min_height {
+            return Err(format!("{node} shows no change after {changed} of a case that changed at {min_height}").into());
         }
-        let (node, height, revision) = (door.node.clone(), position.height, view.revision);
-        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, revision }));
+        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, changed }));
         Ok(())
     }
 

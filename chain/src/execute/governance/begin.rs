@@ -81,8 +81,7 @@ impl Execution<'_> {
             let waits = row.changed <= since && row.next_due_ms().is_some()
                 || self.registry.moved(&row.definition, row.version, comes_at).is_some();
             let changed = self.before.get(&id).zip(self.cases.get(&id));
-            let changed =
-                changed.is_some_and(|(before, case)| before.revision != case.revision()) || self.due.contains(&id);
+            let changed = changed.is_some_and(|(before, case)| *before != case.revision()) || self.due.contains(&id);
             if !waits || changed {
                 continue;
             }

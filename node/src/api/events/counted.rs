@@ -2,20 +2,20 @@
 //! report of its process, and of another's item that is not shown no more than that it was applied or refused. Must never
 //! tell by a number that there is something which is not shown.
 
-use std::sync::Arc;
-
 use laufzettel_chain::ids::{CaseId, Height};
 use laufzettel_chain::index;
 use laufzettel_chain::item::Item;
 use laufzettel_chain::ledger::{PROTOCOL_VERSION_MAX, Tip};
 use laufzettel_chain::query;
 use laufzettel_chain::receipt::Receipt;
+use laufzettel_chain::registry::Registry;
 use laufzettel_chain::storage::{Read, StoreError};
-use laufzettel_contracts::{Definition, Position, Sight};
+use laufzettel_contracts::{Code, Definition, Position, Sight, Status};
 use laufzettel_proto::v1;
 
 use super::{Known, Sights, convert, has_rules, subject};
 use crate::api::backend::Outcome;
+use crate::api::effects::Reader;
 use crate::api::subject::Subject;
 
 impl Sights<'_> {
@@ -52,28 +52,24 @@ impl Sights<'_> {
         if let Some(whole) = known.whole {
             return Ok(whole);
         }
-        let (definition, eye) = (known.definition.clone(), reader.eye());
-        let whole = if !has_rules(&definition) || !may_see_all(&definition, &eye) {
-            may_see_all(&definition, &eye)
-        } else {
-            let holders = match known.holders.take() {
-                Some(holders) => holders,
-                None => subject::holders(read, registry, case, time_ms)?,
-            };
-            let sight = Sight::new(&definition, &holders, &eye);
-            let mut all = definition.statuses().iter().filter(|status| status.ledger_as.is_none());
-            let whole = all.all(|status| sight.status(status));
-            known.holders = Some(holders);
-            whole
+        let definition = known.definition.clone();
+        let whole = match extent(registry, &reader, &definition) {
+            Extent::Never => false,
+            Extent::Always => true,
+            Extent::ByCase => {
+                let holders = match known.holders.take() {
+                    Some(holders) => holders,
+                    None => subject::holders(read, registry, case, time_ms)?,
+                };
+                let eye = reader.eye();
+                let sight = Sight::new(&definition, &holders, &eye);
+                let whole = on_the_ledger(&definition).all(|status| sight.status(status));
+                known.holders = Some(holders);
+                whole
+            }
         };
         known.whole = Some(whole);
         Ok(whole)
-    }
-
-    /// Whether there is any process of which the reader sees every report. If not, nothing is counted for it.
-    pub(in crate::api) fn may_count(&self) -> bool {
-        let eye = self.reader.eye();
-        self.registry.definitions.values().any(|definition: &Arc<Definition>| may_see_all(definition, &eye))
     }
 
     /// The receipt of an item that is shown to the reader.
@@ -98,11 +94,16 @@ impl Sights<'_> {
 pub(in crate::api) fn outcome(read: &dyn Read, tip: &Tip, outcome: Outcome) -> Result<v1::Outcome, StoreError> {
     let mut message = convert::outcome(outcome);
     let mut sights = Sights::new(read, &tip.registry, &message.authority, tip.header.time_ms);
-    let (counts, mut receipts) = (sights.may_count(), Vec::with_capacity(message.receipts.len()));
+    // Mostly that needs no look at the cases.
+    let all = tip.registry.definitions.values().map(|definition| extent(&tip.registry, &sights.reader, definition));
+    let extents: Vec<Extent> = all.collect();
+    let always = extents.iter().all(|extent| *extent == Extent::Always);
+    let never = extents.iter().all(|extent| *extent == Extent::Never);
+    let mut receipts = Vec::with_capacity(message.receipts.len());
     for (item, receipt) in (0_u16..).zip(std::mem::take(&mut message.receipts)) {
         let at = Position { height: message.height, transaction: message.index, item };
-        let bytes = if counts { query::item_bytes(read, &at)? } else { None };
-        receipts.push(sights.receipt(receipt, bytes.as_deref())?);
+        let bytes = if always || never { None } else { query::item_bytes(read, &at)? };
+        receipts.push(if always { receipt } else { sights.receipt(receipt, bytes.as_deref())? });
     }
     drop(sights);
     message.receipts = receipts;
@@ -115,8 +116,33 @@ pub(in crate::api) fn bare_receipt(receipt: &Receipt) -> v1::Receipt {
     v1::Receipt { item_digest, applied, ..v1::Receipt::default() }
 }
 
-/// Whether a reader has a role that each status of a process names, so far as it stands on the ledger.
-fn may_see_all(definition: &Definition, eye: &laufzettel_contracts::Reader<'_>) -> bool {
-    let mut all = definition.statuses().iter().filter(|status| status.ledger_as.is_none());
-    all.all(|status| eye.may_see(status))
+/// In which cases of a process a reader sees every report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Never,
+    Always,
+    /// It hangs on who holds which role in the case.
+    ByCase,
+}
+
+fn extent(registry: &Registry, reader: &Reader<'_>, definition: &Definition) -> Extent {
+    let eye = reader.eye();
+    if !on_the_ledger(definition).all(|status| eye.may_see(status)) {
+        return Extent::Never;
+    }
+    let certain = |status| is_certain(registry, reader, status);
+    if !has_rules(definition) || on_the_ledger(definition).all(certain) { Extent::Always } else { Extent::ByCase }
+}
+
+/// Whether a status is the reader's in every case: nobody else can turn out to hold a role in a case than who alone holds
+/// it in the network.
+pub(super) fn is_certain(registry: &Registry, reader: &Reader<'_>, status: &Status) -> bool {
+    let only = |role: &Code| registry.directory.only_holder(role).is_some_and(|only| only.as_str() == reader.authority);
+    let mut roles = status.reported_by.iter().chain(&status.recipients);
+    roles.any(|role| reader.roles.contains(role) && only(role))
+}
+
+/// The statuses that stand on the ledger: of a restricted one only its class does.
+fn on_the_ledger(definition: &Definition) -> impl Iterator<Item = &Status> {
+    definition.statuses().iter().filter(|status| status.ledger_as.is_none())
 }

@@ -23,7 +23,7 @@ enum At {
 impl Subject {
     /// Height of the newest thing in a view of the case, which is asked about at a block of this height and time: an event
     /// that the reader sees, or that something which follows arose, warned, ended, was done, acknowledged, released or
-    /// withdrawn. That a role has another holder, or a date is counted anew, is none of these.
+    /// withdrawn. That a role has another holder, a proceeding another law, or a date is counted anew, is none of these.
     ///
     /// # Errors
     /// The store failed.

@@ -52,7 +52,15 @@ async fn check(channel: &Channel, id: u8, status: &str) -> Result<v1::CheckClear
 }
 
 fn proves(genesis: &Genesis, answer: &v1::CheckClearanceResponse) -> Result<Option<u64>, ClearanceError> {
-    let proven = verify(genesis, (&CaseId([7; 16]), "removal_scheduled"), answer)?;
+    proves_of(genesis, "removal_scheduled", answer)
+}
+
+fn proves_of(
+    genesis: &Genesis,
+    status: &str,
+    answer: &v1::CheckClearanceResponse,
+) -> Result<Option<u64>, ClearanceError> {
+    let proven = verify(genesis, (&CaseId([7; 16]), status), answer)?;
     assert!(proven.iter().all(|proven| proven.process == ("asyl-de".to_owned(), 2) && !proven.voted));
     Ok(proven.map(|proven| proven.height))
 }
@@ -137,6 +145,41 @@ async fn clearance_is_proven_and_falls_with_any_part_of_its_proof() {
     assert!(proves(&node.genesis, &denied).is_err(), "a lock is not talked away");
     let repeated = check(&channel, 2, "removal_scheduled").await.unwrap();
     assert_eq!(repeated.verdict(), v1::ClearanceVerdict::Locked, "an old receipt is no answer of today");
+}
+
+/// A lock refuses the announcement and marks the fact: whoever asks about the fact is told of it, too. What no lock is
+/// about cannot be asked, neither at the node nor of an answer that somebody passes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_stands_against_the_fact_that_it_marks_and_of_the_rest_nobody_is_told_that_none_does() {
+    let (node, channel) = node_with_case(|genesis| heard(genesis, 0, 0)).await;
+    let free = check(&channel, 2, "removal_executed").await.unwrap();
+    assert_eq!(free.verdict(), v1::ClearanceVerdict::NoLockKnown, "{free:?}");
+    let asked: Vec<&str> = free.sources.iter().map(|source| source.authority.as_str()).collect();
+    assert_eq!(asked, ["de-bamf"], "who may raise a lock that marks it is asked");
+    assert!(proves_of(&node.genesis, "removal_executed", &free).unwrap().is_some());
+    let silent = v1::CheckClearanceResponse { sources: Vec::new(), ..free };
+    assert!(proves_of(&node.genesis, "removal_executed", &silent).is_err(), "without their beats it proves nothing");
+    for (id, status) in [(3, "hearing_held"), (4, "decision_final")] {
+        let refused = check(&channel, id, status).await.unwrap_err();
+        assert_eq!(reason(&refused), "NOT_LOCKABLE", "{refused}");
+        for known in ["removal_scheduled", "removal_executed", "enforcement_announcement"] {
+            assert!(refused.message().contains(known), "{known} may be asked: {refused}");
+        }
+        let about = verify(&node.genesis, (&CaseId([7; 16]), status), &silent);
+        assert_eq!(about, Err(ClearanceError::Lockable(status.to_owned())));
+    }
+
+    let motion = v1::ReportStatusRequest { open: None, status: "interim_relief_filed".into(), ..report(5, 7) };
+    reported(&channel, motion).await;
+    for (id, status) in [(6, "removal_executed"), (7, "enforcement_announcement"), (8, "dublin_transfer_scheduled")] {
+        let locked = check(&channel, id, status).await.unwrap();
+        assert_eq!((locked.verdict(), locked.locks.len()), (v1::ClearanceVerdict::Locked, 1), "{status}");
+        assert!(locked.locks[0].alarms.contains(&"removal_executed".to_owned()), "{:?}", locked.locks);
+        assert!(proves_of(&node.genesis, status, &locked).unwrap().is_some(), "{status}");
+        let mut denied = locked.clone();
+        denied.set_verdict(v1::ClearanceVerdict::NoLockKnown);
+        assert!(proves_of(&node.genesis, status, &denied).is_err(), "a lock is not talked away");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -132,6 +132,69 @@ async fn the_last_change_is_the_last_that_is_shown() {
     assert_eq!(changed(COURT, case(GIVEN)).await, withdrawn, "the court may report that itself, and sees it");
 }
 
+/// A view without what says when it was made, and without what is no change of its own: who holds a role, which law a
+/// proceeding is under, and what dates that gives.
+fn bare(view: v1::Case) -> v1::Case {
+    let mut view = v1::Case { changed_height: 0, role_holders: Vec::new(), revision: 0, ..dateless(view) };
+    (view.history_count, view.history_hash) = (0, Vec::new());
+    for deadline in &mut view.deadlines {
+        (deadline.derivation, deadline.seat, deadline.due_day) = (Vec::new(), String::new(), None);
+        (deadline.due_ms, deadline.warns_ms, deadline.grace_ms) = (0, 0, 0);
+    }
+    for proceeding in &mut view.proceedings {
+        (proceeding.regime, proceeding.provisional) = (String::new(), false);
+    }
+    view.next_due_ms = 0;
+    view
+}
+
+/// Asked at every height, the last change is where the view became what it is, or that of an event since which shows in the
+/// history alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_change_is_where_the_view_became_what_it_is() {
+    let scene = Scene::new().await;
+    let today = i32::try_from(now_ms() / 86_400_000).unwrap();
+    let occurred = Some(v1::When { at: Some(v1::when::At::Day(today)) });
+    for (id, status) in [(31, "registered"), (32, "heard"), (33, "lodged"), (34, "again"), (35, "withdrawn")] {
+        scene.done(v1::ReportStatusRequest { occurred, ..request(id, GIVEN, status) }).await;
+        scene.done(request(id + 10, OWN, status)).await;
+        scene.done(request(id + 20, CORRECTED, status)).await;
+    }
+    for (authority, seed, id) in [(FIRST, 22, 61), (OFFICE, 12, 62)] {
+        let view = scene.look(authority, case(GIVEN)).await.unwrap().view.unwrap();
+        let Some(notice) = view.notices.iter().find(|notice| notice.to_acknowledge) else { continue };
+        let effect = EffectId(notice.effect_id.as_slice().try_into().unwrap());
+        scene.signed((authority, seed), id, (GIVEN, Action::Acknowledge { effect })).await;
+    }
+    let newest = scene.node.backend.subscribe().borrow().header.height;
+    let mut compared = 0;
+    for reader in [OFFICE, FIRST, COURT] {
+        for id in [OWN, GIVEN, CORRECTED] {
+            let mut became: Option<(v1::Case, u64)> = None;
+            let events = scene.events(reader, &[id; 16]).await;
+            for height in 1..=newest {
+                let read_at = Some(v1::ReadAt { height, min_height: 0 });
+                let Some(answer) = scene.look(reader, v1::GetCaseRequest { read_at, ..case(id) }).await else {
+                    continue;
+                };
+                let view = answer.view.unwrap();
+                let told = view.changed_height;
+                let view = bare(view);
+                if became.as_ref().is_none_or(|(before, _)| *before != view) {
+                    // What was there at first is as old as it was when the case came to the reader.
+                    let since = if became.is_none() { told } else { height };
+                    became = Some((view, since));
+                }
+                let event = events.iter().map(|event| event.height).take_while(|at| *at <= height).last();
+                let expected = became.as_ref().unwrap().1.max(event.unwrap_or(0));
+                assert_eq!(told, expected, "{reader}, case {id}, at height {height}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
 /// Who sees every report has all counted; in language 1 that follows from the lists of the process alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_sees_everything_has_it_counted() {

@@ -210,6 +210,20 @@ impl Case {
         effects.locks.iter().find(stops).map(|lock| lock.origin.id)
     }
 
+    /// Whether one of these locks stands against a status, refusing or marking it.
+    pub(super) fn is_locked(&self, effects: &Effects, status: &Code) -> bool {
+        let rules = self.setting.definition.rules();
+        let standing = effects.locks.iter().filter(|lock| lock.released_by.is_none());
+        let mut locks = standing.filter_map(|lock| rules.lock(lock.lock.as_str()));
+        locks.any(|lock| lock.stops.contains(status) || lock.alarms.contains(status))
+    }
+
+    /// Whether the process has a lock that is about a status.
+    pub(super) fn is_lockable(&self, status: &Code) -> bool {
+        let locks = &self.setting.definition.rules().locks;
+        locks.iter().any(|lock| lock.stops.contains(status) || lock.alarms.contains(status))
+    }
+
     /// Whether a status is an announcement.
     pub(super) fn announces(&self, status: &Code) -> bool {
         self.setting.definition.status(status.as_str()).is_some_and(|status| status.kind == Kind::Announces)

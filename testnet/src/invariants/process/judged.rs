@@ -22,9 +22,12 @@ pub(super) fn judged(
         Action::Report(report) | Action::Correct { report, .. } => report,
         Action::ClearanceCheck { status } if receipt.code == Code::Accepted => {
             let now = case.at(at.time_ms).clone();
-            let answer = if case.stopped_by(&now, status).is_some() { ANSWER_LOCKED } else { ANSWER_NO_LOCK };
+            let answer = if case.is_locked(&now, status) { ANSWER_LOCKED } else { ANSWER_NO_LOCK };
             let same = receipt.answer == answer;
             return if same { Ok(()) } else { Err(format!("a clearance check of {status} is told otherwise")) };
+        }
+        Action::ClearanceCheck { status } if receipt.code == Code::NotLockable && case.is_lockable(status) => {
+            return Err(format!("a clearance check of {status} is refused although a lock is about it"));
         }
         _ => return Ok(()),
     };
