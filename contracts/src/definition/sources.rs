@@ -32,7 +32,9 @@ impl Definition {
     pub fn lockable(&self) -> impl Iterator<Item = &Code> {
         let about = |status: &Code| self.rules.locks.iter().any(|lock| lock.concerns(status));
         let statuses = self.statuses().iter();
-        statuses.filter(move |status| about(status.ledger_as.as_ref().unwrap_or(&status.code))).map(|status| &status.code)
+        statuses
+            .filter(move |status| about(status.ledger_as.as_ref().unwrap_or(&status.code)))
+            .map(|status| &status.code)
     }
 }
 

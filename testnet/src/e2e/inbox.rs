@@ -190,7 +190,12 @@ async fn arrives(foreigners: &Clerk, police: &Clerk, case: &str) {
 async fn answers(foreigners: &Clerk, case: &str) -> String {
     let list = foreigners.does(&["notices", "list", "--to-acknowledge"]);
     let notice = list[0]["effect"].as_str().unwrap().to_owned();
-    foreigners.does(&["notices", "ack", case, "stop_removal"]);
+    // Repeated under one id it counts once, also where the code names what waits and the first call has answered it.
+    let id = "0d9c7c4e-2f0a-4c43-9a55-3f2f1be7a000";
+    for _ in 0..2 {
+        let told = foreigners.does(&["notices", "ack", case, "stop_removal", "--id", id]);
+        assert_eq!(told["receipts"][0]["applied"], true, "{told}");
+    }
     assert_eq!(codes(&foreigners.does(&["notices", "list", "--to-acknowledge"])), [""; 0]);
     // Of two outcomes one has to be chosen, and it must be one of the two.
     assert_eq!(foreigners.try_to(&["tasks", "complete", case, "cancel_removal"]).0, Some(2));
@@ -198,10 +203,14 @@ async fn answers(foreigners: &Clerk, case: &str) -> String {
     // Repeated under one id it counts once.
     let task = foreigners.does(&["tasks", "list"])[0]["effect"].as_str().unwrap().to_owned();
     let id = "0d9c7c4e-2f0a-4c43-9a55-3f2f1be7a001";
-    for _ in 0..2 {
-        let done = foreigners.does(&["tasks", "complete", case, &task, "--outcome", "cancelled", "--id", id]);
+    for named in [task.as_str(), task.as_str(), "cancel_removal"] {
+        let done = foreigners.does(&["tasks", "complete", case, named, "--outcome", "cancelled", "--id", id]);
         assert_eq!(done["receipts"][0]["applied"], true, "{done}");
     }
+    // Another call under that id is another matter.
+    let (code, _) =
+        foreigners.try_to(&["tasks", "complete", case, "cancel_removal", "--outcome", "not_needed", "--id", id]);
+    assert_eq!(code, Some(1), "the id stands for another completion");
     assert_eq!(codes(&foreigners.does(&["tasks", "list"])), [""; 0]);
     notice
 }
