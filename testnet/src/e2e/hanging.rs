@@ -19,14 +19,14 @@ const HANGING: [&str; 2] = ["sn-lds", "de-bpol"];
 const NOTICED: Duration = Duration::from_secs(16);
 
 /// What came of a command.
-struct Done {
-    code: Option<i32>,
+pub(super) struct Done {
+    pub(super) code: Option<i32>,
     out: Value,
-    said: String,
+    pub(super) said: String,
     took: Duration,
 }
 
-fn does(cluster: &Cluster, authority: &str, arguments: &[&str]) -> Done {
+pub(super) fn does(cluster: &Cluster, authority: &str, arguments: &[&str]) -> Done {
     let begun = Instant::now();
     let mut command = Command::new(program().unwrap());
     command.args(arguments).arg("--profile").arg(cluster.net.profile(authority)).args(["--output", "json"]);

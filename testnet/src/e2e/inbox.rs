@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 
+use super::hanging::does;
 use super::{command, turn};
 use crate::cluster::Cluster;
 
@@ -136,8 +137,11 @@ async fn what_one_authority_reports_another_finds_in_its_inbox_and_answers() {
     let cursor = feed.cursor.clone();
 
     // The lock holds at the other node.
-    let (code, _) = foreigners.try_to(&["submit", "--case", &case, "--status", "removal_scheduled"]);
-    assert_eq!(code, Some(1), "a lock stops it");
+    let stopped = does(&cluster, FOREIGNERS, &["submit", "--case", &case, "--status", "removal_scheduled"]);
+    assert_eq!(stopped.code, Some(1), "a lock stops it");
+    for told in ["Stop of removals", "subsequent_application_filed", OFFICE] {
+        assert!(stopped.said.contains(told), "{told:?} is not in {}", stopped.said);
+    }
 
     let notice = answers(&foreigners, &case).await;
     let mut gone = feed.news().await;

@@ -1,6 +1,7 @@
 //! Why a report was refused, in words that name what is wrong with it and what would be right: out of the process's text
 //! and the case as the caller sees it. Beside the refusal, never in place of it; what cannot be found out is left out.
 
+use laufzettel_chain::state::effects::guard_id;
 use laufzettel_contracts::finding::nearest;
 use laufzettel_contracts::{AttributeType, Code, Definition, Precision, Status};
 use laufzettel_proto::v1;
@@ -28,7 +29,21 @@ pub(super) async fn of(
     let request = v1::GetDefinitionRequest { id, version };
     let answer = target.processes().await.ok()?.get_definition(target.call(request)).await.ok()?;
     let definition = Definition::check(&answer.into_inner().text).ok()?.definition;
-    by_text(&definition, reason, report)
+    match reason {
+        "BLOCKED" | "OVERRIDE_UNKNOWN" => guard(&definition, &report.status, cause),
+        _ => by_text(&definition, reason, report),
+    }
+}
+
+/// The guard that blocks, by the id that the receipt names, and how a second person may override it.
+fn guard(definition: &Definition, status: &str, cause: &[u8]) -> Option<String> {
+    let status = definition.status(status)?;
+    let guard = status.block_if.iter().find(|guard| guard_id(&status.code, &guard.name) == cause)?;
+    let overrides = match guard.overrides.as_slice() {
+        [] => "nobody may override it".to_owned(),
+        codes => format!("a second person may override it (--override, --second-key) with: {}", list(codes)),
+    };
+    Some(format!("the guard {} holds: {} / {}; {overrides}", guard.name, guard.labels.en, guard.labels.de))
 }
 
 async fn case_of(target: &Target, case_id: &[u8]) -> Option<v1::Case> {
@@ -157,6 +172,23 @@ mod tests {
         let wrong = super::super::attribute("new_authority=sn_dresden").unwrap();
         let text = refused("competence_changed", "ATTRIBUTE_INVALID", |report| report.attributes.push(wrong));
         assert!(text.contains("new_authority") && text.contains("authority:"), "{text}");
+    }
+
+    #[test]
+    fn a_guard_is_found_by_the_id_in_the_receipt_with_what_overrides_it() {
+        let definition = Definition::check(laufzettel_contracts::ASYL_DE_2).unwrap().definition;
+        let blocked = definition.statuses().iter().filter(|status| !status.block_if.is_empty());
+        let mut found = 0;
+        for status in blocked {
+            for one in &status.block_if {
+                let text = guard(&definition, status.code.as_str(), &guard_id(&status.code, &one.name)).unwrap();
+                assert!(text.contains(one.name.as_str()) && text.contains(&one.labels.de), "{text}");
+                assert!(one.overrides.iter().all(|code| text.contains(code.as_str())), "{text}");
+                found += 1;
+            }
+        }
+        assert!(found > 0, "the shipped process has guards that block");
+        assert_eq!(guard(&definition, "decision_issued", &[0; 16]), None);
     }
 
     #[test]
