@@ -8,34 +8,36 @@ use std::sync::Arc;
 use laufzettel_contracts::{AuthorityId, Position, accept, accept_correction, accept_retraction};
 
 use crate::crypto::Hash;
-use crate::evidence::{Evidence, Scope};
 use crate::ids::{Address, CaseId, Height, ItemDigest, KeyId, NetworkId, TransactionId};
 use crate::index;
 use crate::index::inbox::{DUE_LEAST, DueRow};
 use crate::item::{Action, Item};
-use crate::limits;
 use crate::receipt::{Code, Receipt, receipts_root};
 use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::case::{OpenCase, Origin};
-use crate::state::evidence::{self, Records};
+use crate::state::evidence::Records;
 use crate::state::order::{ProposerOrder, Turns};
-use crate::state::submissions::{self, Bucket, Submission};
+use crate::state::submissions::Bucket;
 use crate::storage::{Batch, Read, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::tree::{self, Change, StateKey};
+use crate::tree;
 
 mod closed;
 mod conduct;
 pub(crate) mod effects;
 mod fetch;
 pub(crate) mod governance;
+mod rest;
 
 use self::closed::Closed;
 pub use self::conduct::Conduct;
 use self::effects::Verdict;
 use self::fetch::Kept;
 use self::governance::Governing;
+
+/// Rows that a value of the tree writes with the nodes above it and with what its block stores: mostly no more.
+const ROWS_OF_A_VALUE: usize = 8;
 
 /// Why an item is refused, and by which lock or guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,8 @@ pub struct Execution<'a> {
     conduct: Conduct,
     /// Cases looked at, as far as they have changed.
     cases: BTreeMap<CaseId, Arc<OpenCase>>,
-    before: BTreeMap<CaseId, Arc<index::Standing>>,
+    /// Their revisions as they were written last.
+    before: BTreeMap<CaseId, u64>,
     /// Cases that due work alone touches.
     due: BTreeSet<CaseId>,
     /// Buckets that changed, with the height of their last change before.
@@ -208,7 +211,10 @@ impl<'a> Execution<'a> {
                     let items = touched.entry(case).or_default();
                     *items = items.saturating_add(1);
                 }
-                None => cost = cost.saturating_add(governance::work(&item.action)),
+                None => {
+                    let work = self.work_of(&item.action, &transaction.payload.authority)?;
+                    cost = cost.saturating_add(work);
+                }
             }
         }
         for (case, items) in touched {
@@ -289,21 +295,6 @@ impl<'a> Execution<'a> {
         }
         Ok(result.map(|revision| (revision, 0)))
     }
-    /// Records once that a key signed twice at a height.
-    fn record_evidence(&mut self, evidence: &Evidence, item: ItemDigest) -> Result<Result<u64, Code>, StoreError> {
-        let address = evidence.place().address;
-        let (previous, mut records) = match self.evidence.get(&address) {
-            Some(known) => known.clone(),
-            None => evidence::of_key(self.read, &address)?,
-        };
-        let Place { network, incarnation, height, .. } = self.place;
-        if let Err(code) = records.judge(evidence, self.registry, &Scope { network, incarnation, height }) {
-            return Ok(Err(code));
-        }
-        records.insert(evidence, item, height);
-        self.evidence.insert(address, (previous, records));
-        Ok(Ok(0))
-    }
     fn open(
         &mut self,
         (id, item): (CaseId, &Item),
@@ -324,7 +315,8 @@ impl<'a> Execution<'a> {
             return Ok(Err(code));
         }
         let revision = case.revision();
-        self.before.insert(id, Arc::default());
+        case.stand(index::Standing::default());
+        self.before.insert(id, 0);
         self.cases.insert(id, Arc::new(case));
         Ok(Ok(revision))
     }
@@ -368,23 +360,6 @@ impl<'a> Execution<'a> {
         let applied = Arc::make_mut(case).apply(item, origin, time_ms);
         Ok(applied.map(|()| case.revision()).map_err(Refused::from))
     }
-    fn record(&mut self, transaction: &Transaction, index: u32) -> Result<(), StoreError> {
-        let payload = &transaction.payload;
-        let hour = submissions::hour_of(payload.valid_until_ms);
-        let (previous, bucket) = match self.buckets.get(&hour) {
-            Some(known) => *known,
-            None => {
-                let bucket = submissions::bucket(self.read, hour)?;
-                (bucket.written(), bucket)
-            }
-        };
-        let height = self.place.height;
-        let bucket = bucket.with(&payload.authority, &payload.id, &transaction.digest, height, index);
-        self.buckets.insert(hour, (previous, bucket));
-        let submission = Submission { digest: transaction.digest.0, height, index, hour };
-        submissions::put(&mut self.batch, &payload.authority, &payload.id, &submission);
-        Ok(())
-    }
     /// Ends the block: roots, tree nodes and index rows.
     ///
     /// # Errors
@@ -396,7 +371,7 @@ impl<'a> Execution<'a> {
         let (before, due) = (&self.before, std::mem::take(&mut self.due));
         // A case that was only looked at, for its cost or for a refused item, stays as it is.
         let touched = |(id, case): &(CaseId, Arc<OpenCase>)| {
-            due.contains(id) || before.get(id).is_none_or(|standing| standing.revision != case.revision())
+            due.contains(id) || before.get(id).is_none_or(|revision| *revision != case.revision())
         };
         let cases = std::mem::take(&mut self.cases).into_iter().filter(touched).collect();
         let (registry, place, advance) = (self.registry, self.place, self.conduct.advance);
@@ -406,7 +381,10 @@ impl<'a> Execution<'a> {
             }
             advance(registry, id, case, place.time_ms);
         };
-        let Closed { batch, mut changes, cases } = Closed::of(cases, before, place.height, &ends);
+        let Closed { batch, mut changes, cases } = Closed::of(cases, place.height, &ends);
+        // At once for all that follows: a large batch that grows bit by bit is copied each time.
+        let rows = batch.writes.len().saturating_add(changes.len().saturating_mul(ROWS_OF_A_VALUE));
+        self.batch.writes.reserve(rows);
         self.batch.append(batch);
         let order = (self.turns.after)(order, &self.registry.validators, self.place.round, &self.place.proposer);
         self.change_rest(&order, &mut changes)?;
@@ -417,28 +395,6 @@ impl<'a> Execution<'a> {
         let receipts_root = receipts_root(receipts);
         let (outcomes, batch) = (self.outcomes, self.batch);
         Ok(Executed { receipts_root, state_root, outcomes, order, batch, work, due_work, cases, governed })
-    }
-    /// All of the state but cases: hours of submissions, evidence, proposer order and epoch.
-    fn change_rest(&mut self, order: &ProposerOrder, changes: &mut Vec<Change>) -> Result<(), StoreError> {
-        for (hour, (previous, bucket)) in &self.buckets {
-            submissions::put_bucket(&mut self.batch, *hour, bucket);
-            let (key, value) = (StateKey::Bucket(*hour), Some(bucket.value()));
-            changes.push(Change { key, value, previous: *previous });
-        }
-        let first_live = submissions::first_live_hour(self.place.time_ms);
-        for (hour, bucket) in submissions::drop_old(self.read, first_live, &mut self.batch)? {
-            changes.push(Change { key: StateKey::Bucket(hour), value: None, previous: bucket.written() });
-        }
-        for (address, (previous, records)) in &self.evidence {
-            let (key, value) = (evidence::state_key(address), Some(evidence::value(records)));
-            changes.push(Change { key, value, previous: *previous });
-        }
-        // Every height writes these two, genesis included.
-        let previous = self.place.height.checked_sub(1);
-        changes.push(Change { key: StateKey::ProposerOrder, value: Some(crate::codec::encode(order)), previous });
-        let epoch = self.place.time_ms.checked_div(limits::EPOCH_MS).unwrap_or(0).to_be_bytes();
-        changes.push(Change { key: StateKey::Epoch, value: Some(epoch.to_vec()), previous });
-        Ok(())
     }
 }
 

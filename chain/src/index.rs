@@ -11,6 +11,7 @@ use crate::query;
 use crate::receipt::Code;
 use crate::registry::Registry;
 use crate::state::case::OpenCase;
+use crate::state::effects::Touched;
 use crate::storage::{Batch, Family, Read, Row, StoreError, prefix_end};
 
 pub mod inbox;
@@ -55,33 +56,47 @@ pub struct Standing {
     authorities: Vec<AuthorityId>,
     /// Its rows in inboxes, and its due row.
     waits: Waits,
-    /// Revision at which it stood so.
-    pub revision: u64,
 }
 
 impl Standing {
     /// Where a folded case stands.
     #[must_use]
     pub fn of(state: &CaseState, entries: &[Entry]) -> Self {
-        // Names are shared, not copied: this is made twice for each case a block touches.
+        // Names are shared, not copied: this is made for each case a block touches.
         Self {
             statuses: distinct(state.tracks.values().map(|track| track.status.clone())),
             authorities: distinct(entries.iter().map(|entry| entry.author.clone())),
             waits: Waits::default(),
-            revision: 0,
         }
     }
     /// Where a case stands, with what waits in it as of the last instant its effects were brought to.
     #[must_use]
-    pub fn of_case(case: &OpenCase) -> Self {
-        let before = case.standing();
-        let waits = Waits::of(case, before.as_deref().map(|before| &before.waits));
-        Self { waits, revision: case.revision(), ..Self::of(case.fold.state(), case.fold.entries()) }
+    pub(crate) fn of_case(case: &OpenCase) -> Self {
+        let waits = Waits::of(case, None);
+        Self { waits, ..Self::of(case.fold.state(), case.fold.entries()) }
     }
-    /// The same at a revision.
-    #[must_use]
-    pub fn at(self, revision: u64) -> Self {
-        Self { revision, ..self }
+    /// Goes on to where the case stands now, and writes the rows that this changes: of its effects those that were touched
+    /// since, if that is known.
+    pub(crate) fn go_on(&mut self, id: &CaseId, case: &OpenCase, touched: Option<&[Touched]>, batch: &mut Batch) {
+        let Self { statuses, authorities, waits: _ } = Self::of(case.fold.state(), case.fold.entries());
+        put_names(batch, (BY_STATUS, id), StatusCode::as_str, &self.statuses, &statuses);
+        put_names(batch, (BY_AUTHORITY, id), AuthorityId::as_str, &self.authorities, &authorities);
+        (self.statuses, self.authorities) = (statuses, authorities);
+        self.waits.go_on(case, touched, batch);
+    }
+}
+
+/// Writes what changed in by which names of a kind a case is found.
+fn put_names<N: Ord>(batch: &mut Batch, (kind, case): (u8, &CaseId), text: fn(&N) -> &str, before: &[N], after: &[N]) {
+    if before == after {
+        return;
+    }
+    let key = |name: &N| named(kind, text(name), &case.0);
+    for gone in before.iter().filter(|name| !after.contains(name)) {
+        batch.delete(Family::Index, key(gone));
+    }
+    for new in after.iter().filter(|name| !before.contains(name)) {
+        batch.put(Family::Index, key(new), Vec::new());
     }
 }
 
@@ -114,26 +129,6 @@ fn is_event(action: &Action) -> bool {
     matches!(action, Action::Report(_) | Action::Correct { .. } | Action::Retract { .. })
 }
 
-/// Writes what changed in where a case stands.
-pub(crate) fn put_standing(batch: &mut Batch, case: &CaseId, before: Option<&Standing>, after: &Standing) {
-    let none = Standing::default();
-    let before = before.unwrap_or(&none);
-    let key = |kind, name: &str| named(kind, name, &case.0);
-    for gone in before.statuses.iter().filter(|name| !after.statuses.contains(name)) {
-        batch.delete(Family::Index, key(BY_STATUS, gone.as_str()));
-    }
-    for new in after.statuses.iter().filter(|name| !before.statuses.contains(name)) {
-        batch.put(Family::Index, key(BY_STATUS, new.as_str()), Vec::new());
-    }
-    for gone in before.authorities.iter().filter(|name| !after.authorities.contains(name)) {
-        batch.delete(Family::Index, key(BY_AUTHORITY, gone.as_str()));
-    }
-    for new in after.authorities.iter().filter(|name| !before.authorities.contains(name)) {
-        batch.put(Family::Index, key(BY_AUTHORITY, new.as_str()), Vec::new());
-    }
-    after.waits.put(case, &before.waits, batch);
-}
-
 /// All rows of the family, ascending, made anew from blocks and cases: what a
 /// restore writes and a verification compares. Items that were erased or
 /// pruned leave none.
@@ -152,7 +147,7 @@ pub fn rebuild(read: &dyn Read, registry: &Registry) -> Result<Vec<Row>, StoreEr
         let found = cases(read, Find::All, after.as_ref(), REBUILD_CASES)?;
         for id in &found {
             let Some(case) = OpenCase::load(read, registry, id)? else { continue };
-            put_standing(&mut batch, id, None, &Standing::of_case(&case));
+            Standing::default().go_on(id, &case, None, &mut batch);
         }
         match found.last() {
             Some(last) => after = Some(*last),

@@ -8,78 +8,37 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::block::{Block, Body};
-use crate::certificate::Certificate;
 use crate::check::{CheckError, Judge, Refusal, Verified};
 use crate::execute::{Conduct, Executed, Execution, Place};
 use crate::genesis::Genesis;
 use crate::header::Header;
-use crate::ids::{Address, BlockId, Height, PayloadDigest, TransactionId};
+use crate::ids::{Address, Height, PayloadDigest, TransactionId};
 use crate::index::inbox::DueRow;
 use crate::limits;
-use crate::registry::{Parameters, Registry};
+use crate::registry::Registry;
 use crate::state::cache::CaseCache;
 use crate::state::order::{ProposerOrder, Turns};
 use crate::storage::{Read, Store, StoreError};
 use crate::transaction::{SignedTransaction, Transaction};
-use crate::validators::ValidatorSet;
 
 mod commit;
 mod open;
 pub(crate) mod prune;
 pub(crate) mod stored;
+mod tip;
 mod whole;
 
 pub use commit::Ahead;
 pub use open::{OpenError, genesis_header, genesis_state};
 pub(crate) use open::{epoch_bytes, genesis_values, put_identity, put_unfinished};
 pub use stored::stored_tip;
+pub use tip::Tip;
 
 /// Transactions that one core checks alone: fewer are not worth the way to another.
 const CHECKED_ALONE: usize = 16;
 
 /// Newest protocol version whose rules this program has. Which one a network is in, its genesis file says.
 pub const PROTOCOL_VERSION_MAX: u16 = 2;
-
-/// Where the chain stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tip {
-    /// Header of the last block.
-    pub header: Header,
-    /// Its id.
-    pub id: BlockId,
-    /// Proof that it was decided; none for genesis.
-    pub certificate: Option<Certificate>,
-    /// Validators of the next height.
-    pub validators: ValidatorSet,
-    /// Proposer order of the next height: round r belongs to `order[r mod n]`.
-    pub order: Vec<Address>,
-    /// Consensus timeouts of the next height.
-    pub parameters: Parameters,
-    /// When something becomes due in a case: from then on a block may come without transactions. None in protocol
-    /// version 1.
-    pub next_due_ms: Option<u64>,
-    /// Members, keys, definitions and calendars that count for the next height.
-    pub registry: Arc<Registry>,
-}
-
-impl Tip {
-    /// Height of the block.
-    #[must_use]
-    pub fn height(&self) -> Height {
-        self.header.height
-    }
-    /// The height that is decided next.
-    #[must_use]
-    pub fn next_height(&self) -> Height {
-        self.header.height.saturating_add(1)
-    }
-    /// Who proposes in a round of the next height.
-    #[must_use]
-    pub fn proposer(&self, round: u32) -> Option<Address> {
-        let turn = usize::try_from(round).ok()?.checked_rem(self.order.len())?;
-        self.order.get(turn).copied()
-    }
-}
 
 /// Why validators vote against a block.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -286,28 +245,27 @@ impl Ledger {
         }
     }
     /// Judges a proposed block: a pure function of the state below it and its
-    /// bytes, never of clock or consensus round.
+    /// bytes, never of clock or consensus round. The cases in it leave memory until it is committed: mostly it is. If
+    /// another one is decided, they are read again.
     ///
     /// # Errors
     /// The block is invalid, or the store failed.
-    pub fn validate(&self, block: &Block) -> Result<Executed, ValidateError> {
-        let place = self.judge_header(block)?;
-        let transactions = self.check_body(self.store.as_ref(), place, &block.body, true)?;
-        let executed = execute(self.execution(place), &block.body, &transactions, &self.order)?;
-        self.compared(block, place, executed)
+    pub fn validate(&mut self, block: &Block) -> Result<Executed, ValidateError> {
+        let store = self.store.clone();
+        self.validate_on(store.as_ref(), block, true)
     }
     /// As [`Ledger::validate`] for a block that a certificate decided: its transactions' signatures are not verified
-    /// once more, all else is. The cases in it leave memory until it is committed.
+    /// once more, all else is.
     ///
     /// # Errors
     /// The block is invalid, or the store failed.
     pub fn validate_decided(&mut self, block: &Block) -> Result<Executed, ValidateError> {
         let store = self.store.clone();
-        self.validate_decided_on(store.as_ref(), block)
+        self.validate_on(store.as_ref(), block, false)
     }
-    fn validate_decided_on(&mut self, read: &dyn Read, block: &Block) -> Result<Executed, ValidateError> {
+    fn validate_on(&mut self, read: &dyn Read, block: &Block, verify: bool) -> Result<Executed, ValidateError> {
         let place = self.judge_header(block)?;
-        let transactions = self.check_body(read, place, &block.body, false)?;
+        let transactions = self.check_body(read, place, &block.body, verify)?;
         let execution = Execution::new(read, &self.tip.registry, place).with_own_cache(&mut self.cases);
         let execution = execution.with_turns(self.turns).with_conduct(self.conduct).with_due_from(self.due_from);
         let executed = execute(execution, &block.body, &transactions, &self.order)?;

@@ -54,11 +54,16 @@ pub const DUE_HEIGHTS_MAX: usize = 16_384;
 pub const PART_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Work of one evidence item: two signatures are verified for it.
 pub const EVIDENCE_WORK: u64 = 10;
-/// Work of a proposal: its text is checked and compared with the one before. More than a proposer packs, so that a block
-/// that it begins holds nothing else, and a block holds no more than 20.
-pub const PROPOSE_WORK: u64 = 100_000;
-/// Work of a vote: it may adopt a text, which is checked once more.
-pub const VOTE_WORK: u64 = 1_000;
+/// Work of a proposal whatever its text: it is compared with the version before, which may be the dearest there is.
+pub const PROPOSE_WORK: u64 = 2_000;
+/// So many bytes of a proposed text are one more: it is checked. The dearest texts, some 50 ms on a small machine, cost
+/// at most what they count; a full one counts more than a proposer packs, so that a block that it begins holds nothing
+/// else.
+pub const PROPOSE_BYTES_PER_WORK: u64 = 64;
+/// Work of a vote: the proposal with all its votes is read and written.
+pub const VOTE_WORK: u64 = 100;
+/// Work of the vote with which a text is adopted: it is read and checked once more.
+pub const ADOPT_WORK: u64 = 6_000;
 /// Most open proposals of one authority.
 pub const PROPOSALS_OPEN_OWN_MAX: usize = 2;
 /// Most open proposals.
@@ -102,5 +107,7 @@ const _: () = assert!(CHUNKS_MAX * (1 + 2 * (4 + CHUNK_KEY_BYTES_MAX) + 4 + 4 + 
 const _: () = assert!(CHUNK_BYTES + CASE_PART_BYTES + TRANSACTION_BYTES_MAX + 64 * 1024 < CHUNK_BYTES_MAX);
 const _: () = assert!(TRANSACTION_BYTES_MAX < BODY_BYTES_MAX);
 const _: () = assert!(PROPOSE_ITEM_BYTES_MAX < TRANSACTION_BYTES_MAX);
-const _: () = assert!(PROPOSE_WORK > PROPOSAL_WORK && BLOCK_WORK_MAX / PROPOSE_WORK <= 20);
+const PROPOSE_WORK_MOST: u64 =
+    PROPOSE_WORK + laufzettel_contracts::limits::TEXT_BYTES_MAX as u64 / PROPOSE_BYTES_PER_WORK;
+const _: () = assert!(PROPOSE_WORK_MOST > PROPOSAL_WORK && ADOPT_WORK > PROPOSAL_WORK / 2);
 const _: () = assert!(PAYLOAD_BYTES_MAX > TRANSACTION_ITEMS_MAX * 34 + 256);

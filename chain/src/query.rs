@@ -176,6 +176,15 @@ pub fn event(read: &dyn Read, position: &Position, revision: u64) -> Result<Even
     })
 }
 
+/// Bytes of the item at a place on the ledger; none once erased, or where it was refused and is pruned.
+///
+/// # Errors
+/// The store failed.
+pub fn item_bytes(read: &dyn Read, position: &Position) -> Result<Option<Vec<u8>>, StoreError> {
+    let key = item_row(position.height, position.transaction, usize::from(position.item));
+    read.get(Family::Items, &key)
+}
+
 /// A case as its readers see it.
 #[derive(Debug, Clone)]
 pub struct Case {

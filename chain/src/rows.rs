@@ -9,6 +9,8 @@ use bincode::{Decode, Encode};
 use crate::storage::{Batch, Family, Read, StoreError};
 
 const VERSION: u8 = 1;
+/// Rows of cases, which are the most frequent large ones, take no more.
+const ROW_BYTES: usize = 768;
 const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 fn config() -> Configuration<BigEndian, Varint, Limit<ROW_BYTES_MAX>> {
@@ -17,7 +19,8 @@ fn config() -> Configuration<BigEndian, Varint, Limit<ROW_BYTES_MAX>> {
 
 /// The bytes of a row.
 pub(crate) fn encode<T: Encode>(row: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
+    let mut bytes = Vec::with_capacity(ROW_BYTES);
+    bytes.push(VERSION);
     // Encoding into memory fails only for types that the rows do not use.
     let _ = bincode::encode_into_std_write(row, &mut bytes, config());
     bytes

@@ -182,10 +182,9 @@ pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Resu
     let mut changes: Vec<(KeyHash, Change)> = changes.into_iter().map(|change| (change.key.hash(), change)).collect();
     changes.sort_unstable_by_key(|(key, _)| key.0);
     let hash = |value: &Vec<u8>| *blake3::hash(value).as_bytes();
-    // As many as there are changes, unless one takes a value out.
-    let leaves: Vec<update::Leaf> =
-        changes.iter().filter_map(|(key, change)| Some((key.0, change.value.as_ref().map(hash)?))).collect();
-    let updated = if leaves.len() == changes.len() { update::put(read, height, &leaves)? } else { None };
+    let leaves: Vec<update::NewLeaf> =
+        changes.iter().map(|(key, change)| (key.0, change.value.as_ref().map(hash))).collect();
+    let updated = update::put(read, height, &leaves)?;
     let updated = match updated {
         Some(updated) => updated,
         None => put_each(read, height, &changes)?,
@@ -193,7 +192,7 @@ pub(crate) fn put(read: &dyn Read, height: Height, changes: Vec<Change>) -> Resu
     Ok((updated.root, finish(height, updated, changes)?))
 }
 
-/// Lets `jmt` make the nodes, also where values are taken out or the tree is empty.
+/// Lets `jmt` make the nodes, also where the tree is empty.
 fn put_each(read: &dyn Read, height: Height, changes: &[(KeyHash, Change)]) -> Result<Updated, StoreError> {
     let stored = StoredTree(read);
     let tree = JellyfishMerkleTree::<_, TreeHasher>::new(&stored);

@@ -219,8 +219,8 @@ fn block_time_never_stands_still() {
 
 #[test]
 fn an_empty_block_waits_for_its_time_or_a_later_round() {
-    let (ledger, _) = ledger();
-    let valid = |round: u32, after_ms| {
+    let (mut ledger, _) = ledger();
+    let mut valid = |round: u32, after_ms| {
         let proposer = ledger.tip().order[usize::try_from(round).expect("small") % 4];
         let built = ledger.build(round, GENESIS_MS + after_ms, proposer, &[], limits::BLOCK_WORK_MAX).expect("memory");
         ledger.validate(&built.block).is_ok()

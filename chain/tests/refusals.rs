@@ -306,7 +306,7 @@ fn a_signature_seen_before_does_not_vouch_for_another_payload() {
     assert_eq!(reason(&ledger, &good, time_ms), "ACCEPTED");
 }
 
-fn verdict(ledger: &Ledger, block: &Block) -> InvalidBlock {
+fn verdict(ledger: &mut Ledger, block: &Block) -> InvalidBlock {
     match ledger.validate(block) {
         Err(ValidateError::Invalid(invalid)) => invalid,
         other => panic!("{other:?}"),
@@ -320,6 +320,7 @@ fn every_wrong_header_field_is_named() {
     let good = build(&ledger, 0, &[transaction(BAMF, 2, vec![item(2, case(2), &opens("toy"))])]).block;
     ledger.validate(&good).expect("valid");
     let other = genesis().state_root;
+    let tip = ledger.tip();
     type Change<'a> = &'a dyn Fn(&mut Block);
     let table: [(&str, Change<'_>); 15] = [
         ("version", &|block| block.header.version = 2),
@@ -328,37 +329,37 @@ fn every_wrong_header_field_is_named() {
         ("height", &|block| block.header.height += 1),
         ("height", &|block| block.header.height -= 1),
         ("proposer", &|block| block.header.round = 1),
-        ("proposer", &|block| block.header.proposer = ledger.tip().order[1]),
-        ("time", &|block| block.header.time_ms = ledger.tip().header.time_ms),
+        ("proposer", &|block| block.header.proposer = tip.order[1]),
+        ("time", &|block| block.header.time_ms = tip.header.time_ms),
         ("previous", &|block| block.header.previous = laufzettel_chain::ids::BlockId(other)),
         ("tx_root", &|block| block.header.tx_root = other),
         ("receipts_root", &|block| block.header.receipts_root = other),
         ("state_root", &|block| block.header.state_root = other),
-        ("state_root", &|block| block.header.state_root = ledger.tip().header.state_root),
+        ("state_root", &|block| block.header.state_root = tip.header.state_root),
         ("validators_hash", &|block| block.header.validators_hash = other),
         ("next_validators_hash", &|block| block.header.next_validators_hash = other),
     ];
     for (field, change) in table {
         let mut block = (*good).clone();
         change(&mut block);
-        assert_eq!(verdict(&ledger, &block), InvalidBlock::Header(field));
+        assert_eq!(verdict(&mut ledger, &block), InvalidBlock::Header(field));
     }
     let mut later = (*good).clone();
     later.header.round = 1;
     later.header.proposer = ledger.tip().order[1];
     // The round is part of the state: who was passed over is remembered.
-    assert_eq!(verdict(&ledger, &later), InvalidBlock::Header("state_root"));
+    assert_eq!(verdict(&mut ledger, &later), InvalidBlock::Header("state_root"));
 }
 
 #[test]
 fn bodies_over_a_limit_or_out_of_turn_are_invalid() {
-    let (ledger, _) = ledger();
+    let (mut ledger, _) = ledger();
     let signed = transaction(BAMF, 1, vec![item(1, case(1), &opens("toy"))]);
     let good = build(&ledger, 0, std::slice::from_ref(&signed)).block;
-    let with = |transactions: Vec<Arc<SignedTransaction>>| {
+    let mut with = |transactions: Vec<Arc<SignedTransaction>>| {
         let mut block = (*good).clone();
         block.body.transactions = transactions;
-        verdict(&ledger, &block)
+        verdict(&mut ledger, &block)
     };
     assert_eq!(
         with(vec![signed.clone(); limits::BODY_TRANSACTIONS_MAX + 1]),
@@ -375,12 +376,12 @@ fn bodies_over_a_limit_or_out_of_turn_are_invalid() {
     let second = transaction(LDS, 1, vec![item(2, case(2), &opens("toy"))]);
     let mut swapped = (*build(&ledger, 0, &[signed, second]).block).clone();
     swapped.body.transactions.swap(0, 1);
-    assert_eq!(verdict(&ledger, &swapped), InvalidBlock::Header("tx_root"));
+    assert_eq!(verdict(&mut ledger, &swapped), InvalidBlock::Header("tx_root"));
 }
 
 #[test]
 fn building_leaves_out_what_is_unfit_and_stops_where_the_body_is_full() {
-    let (ledger, _) = ledger();
+    let (mut ledger, _) = ledger();
     let expired = valid_until(BAMF, 1, GENESIS_MS - 1, vec![item(1, case(1), &opens("toy"))]);
     let good = transaction(BAMF, 2, vec![item(2, case(2), &opens("toy"))]);
     let built = build(&ledger, 0, &[expired, good]);

@@ -22,7 +22,7 @@ mod uses;
 use crate::definition::{Definition, Rules};
 use crate::finding::{Finding, Findings};
 use crate::legal::Calendars;
-use crate::limits::TEXT_BYTES_MAX;
+use crate::limits::{SYNTAX_BYTES_MAX, TEXT_BYTES_MAX};
 use document::Profile;
 use section::Section;
 use status::{Draft, Known};
@@ -71,14 +71,23 @@ fn parse<T>(
         findings.error(0, message, "shorten it");
         return Err(findings.into_errors(text));
     }
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    for error in &syntax {
+    let value = match DeTable::parse(text) {
+        Ok(document) => read(Section::new(document.get_ref(), 0, String::new()), &mut findings),
+        Err(first) => {
+            tell_syntax(text, first, &mut findings);
+            None
+        }
+    };
+    Ok((value, findings))
+}
+
+/// All syntax errors of a text. Each of them costs, and a text may be nothing else: of a long one the first alone is told.
+fn tell_syntax(text: &str, first: toml::de::Error, findings: &mut Findings) {
+    let all = if text.len() > SYNTAX_BYTES_MAX { vec![first] } else { DeTable::parse_recoverable(text).1 };
+    for error in &all {
         let at = error.span().map_or(text.len(), |span| span.start);
         findings.error(at, format!("not TOML: {}", error.message()), "see https://toml.io");
     }
-    let top = Section::new(document.get_ref(), 0, String::new());
-    let value = if syntax.is_empty() { read(top, &mut findings) } else { None };
-    Ok((value, findings))
 }
 
 fn read(mut top: Section<'_>, text: &str, findings: &mut Findings) -> Option<Definition> {

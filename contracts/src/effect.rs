@@ -11,6 +11,7 @@ mod compare;
 mod counting;
 mod given;
 mod history;
+mod list;
 mod machine;
 mod one;
 mod rules;
@@ -30,6 +31,7 @@ pub use given::{
     TaskState,
 };
 pub use history::{Change, Changes, Completion, History, HistoryRefusal, Past};
+pub use list::List;
 pub use one::One;
 pub(crate) use rules::makes;
 pub use shared::{Handle, Shared};
@@ -127,6 +129,8 @@ pub struct EffectFold {
     /// How often acknowledgements and completions had been added.
     revision: u64,
     as_of_ms: u64,
+    /// Whether more may have changed than was lent out.
+    whole: bool,
 }
 
 impl EffectFold {
@@ -141,7 +145,19 @@ impl EffectFold {
             refolds: case.refolds(),
             revision: known.history.revision(),
             as_of_ms: known.as_of_ms,
+            whole: true,
         }
+    }
+
+    /// Whether anything may have changed since it was settled last; else only what [`One::changed`] gives.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Tells it that whoever keeps something of its effects has seen all of them: from now on nothing counts as changed.
+    pub fn settle(&mut self) {
+        self.whole = false;
+        self.machine.effects.settle();
     }
 
     /// What follows as of the last instant asked about.
@@ -169,9 +185,12 @@ impl EffectFold {
             && case.entries().len() >= self.entries
             && known.history.revision() == self.revision
             && known.as_of_ms >= self.as_of_ms
-            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms);
+            && self.machine.goes_on(case.entries().get(self.entries), known.as_of_ms)
+            && !self.machine.misjudged(world, case, self.entries);
         if !grew {
-            *self = Self::of(world, case, known);
+            let before = std::mem::replace(self, Self::of(world, case, known));
+            let kept = self.machine.effects.go_on_from(&before.machine.effects);
+            self.whole = before.whole || !kept;
             return;
         }
         self.machine.take(world, known, case, self.entries);

@@ -3,6 +3,8 @@
 
 /// Bytes of a definition's text.
 pub const TEXT_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of a text of which all syntax errors are told, of a longer one the first.
+pub const SYNTAX_BYTES_MAX: usize = 160 * 1024;
 /// Findings told at once; a text with more is told so.
 pub const FINDINGS_MAX: usize = 100;
 /// Notes told at once; further ones are left out.

@@ -2,30 +2,31 @@
 //! persist, commit, read. One at a time, in order, without threads or clock;
 //! the node runs it on a thread of its own, the simulator inline.
 
+mod admission;
+mod stored;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use laufzettel_chain::block::Block;
 use laufzettel_chain::certificate::Certificate;
-use laufzettel_chain::check::{CheckError, Judge, Refusal as Unfit};
-use laufzettel_chain::codec::{decode, encode};
+use laufzettel_chain::codec::encode;
 use laufzettel_chain::execute::Executed;
 use laufzettel_chain::ids::{BlockId, Height, ItemDigest, PayloadDigest};
-use laufzettel_chain::item::{Action as ItemAction, Item};
 use laufzettel_chain::ledger::{Ahead, Ledger, ValidateError};
-use laufzettel_chain::query;
-use laufzettel_chain::receipt::Code;
-use laufzettel_chain::registry::Registry;
-use laufzettel_chain::storage::{Batch, Durability, Family, Read, Store, StoreError};
-use laufzettel_chain::transaction::{Payload, SignedTransaction, Transaction};
-use laufzettel_contracts::Definition;
+use laufzettel_chain::storage::{Batch, Durability, Family, StoreError};
+use laufzettel_chain::transaction::{Payload, SignedTransaction};
 use thiserror::Error;
 
 use crate::consensus::{
-    Action, AdmittedInfo, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Refusal, RefusalReason,
-    SyncEntry, Ticket, Watermark,
+    Action, BlockFault, BuildOutcome, FinalOutcome, Input, LogRecord, Recovered, Ticket, Watermark,
 };
+
+pub use admission::admit;
+pub(crate) use admission::is_lock_capable;
+pub use stored::{answer_sync, read_blocks};
+use stored::{read_log, read_pending};
 
 /// Where the two watermark slots lie. A write is durable when it returns.
 pub trait WatermarkSlots: Send {
@@ -316,167 +317,4 @@ fn finals(block: &Block, executed: &Executed) -> Vec<FinalOutcome> {
             index: outcome.index,
         })
         .collect()
-}
-
-fn read_log(store: &dyn Store) -> Result<(BTreeMap<u64, Height>, Vec<LogRecord>), StoreError> {
-    let mut records = Vec::new();
-    for (_, bytes) in store.scan(Family::Consensus, &[], &[0xff; 9], usize::MAX)? {
-        let record: LogRecord = decode(&bytes).map_err(|error| damaged(Family::Consensus, error))?;
-        records.push(record);
-    }
-    Ok((records.iter().map(|record| (record.position, record.height)).collect(), records))
-}
-
-type Pending = (BTreeMap<BlockId, Height>, Vec<Arc<Block>>);
-
-fn read_pending(store: &dyn Store) -> Result<Pending, StoreError> {
-    let mut blocks = Vec::new();
-    for (_, bytes) in store.scan(Family::Pending, &[], &[0xff; 33], usize::MAX)? {
-        let block: Block = decode(&bytes).map_err(|error| damaged(Family::Pending, error))?;
-        blocks.push(Arc::new(block));
-    }
-    Ok((blocks.iter().map(|block| (block.id(), block.header.height)).collect(), blocks))
-}
-
-/// What a peer that asked for blocks is to be told.
-///
-/// # Errors
-/// The store failed.
-pub fn answer_sync(
-    store: &dyn Store,
-    ticket: Ticket,
-    from: Height,
-    max_bytes: usize,
-    max_count: usize,
-) -> Result<Input, StoreError> {
-    // One view: a commit that prunes meanwhile must not leave a gap in the answer.
-    let view = store.snapshot();
-    let bodies_from = query::bodies_from(view.as_ref())?;
-    if from < bodies_from {
-        return Ok(Input::BlocksPruned { ticket, bodies_from });
-    }
-    let entries = read_blocks(view.as_ref(), from, max_bytes, max_count)?;
-    Ok(Input::BlocksRead { ticket, entries })
-}
-
-/// Decided blocks from a height on, as many as the bounds allow, at least one.
-///
-/// # Errors
-/// The store failed.
-pub fn read_blocks(
-    read: &dyn Read,
-    from: Height,
-    max_bytes: usize,
-    max_count: usize,
-) -> Result<Vec<SyncEntry>, StoreError> {
-    let (mut entries, mut bytes) = (Vec::new(), 0usize);
-    let mut height = from;
-    while entries.len() < max_count {
-        let Some((block, certificate)) = query::block(read, height)? else { break };
-        let entry = SyncEntry { block: Arc::new(block), certificate };
-        bytes = bytes.saturating_add(encode(&entry).len());
-        if bytes > max_bytes && !entries.is_empty() {
-            break;
-        }
-        entries.push(entry);
-        height = height.saturating_add(1);
-    }
-    Ok(entries)
-}
-
-/// Admission: all that makes a transaction valid at this time, and what the
-/// mempool needs to know of it.
-///
-/// # Errors
-/// The store failed.
-pub fn admit(judge: &Judge<'_>, signed: &Arc<SignedTransaction>) -> Result<Result<AdmittedInfo, Refusal>, StoreError> {
-    match judge.check(signed) {
-        Ok(transaction) => Ok(match refused_evidence(judge, signed, &transaction)? {
-            Some(code) => Err(Refusal::new(RefusalReason::Admission(code.reason().to_owned()))),
-            None => Ok(admitted(judge, &transaction)),
-        }),
-        Err(CheckError::Refused(refusal)) => Ok(Err(refused(signed, &refusal))),
-        Err(CheckError::Store(error)) => Err(error),
-    }
-}
-
-fn admitted(judge: &Judge<'_>, transaction: &Transaction) -> AdmittedInfo {
-    AdmittedInfo {
-        authority: transaction.payload.authority.clone(),
-        id: transaction.payload.id,
-        payload_digest: transaction.digest,
-        valid_until_ms: transaction.payload.valid_until_ms,
-        urgent: is_urgent(judge, transaction),
-        lock_capable: is_lock_capable(judge.registry, transaction),
-        evidence: is_evidence(transaction),
-    }
-}
-
-fn is_evidence(transaction: &Transaction) -> bool {
-    let evidence = |item: &Option<Item>| matches!(item, Some(Item { action: ItemAction::Evidence(_), .. }));
-    transaction.items.iter().all(evidence)
-}
-
-/// Every node that sees a contradiction reports it: what is recorded by now, or proves nothing, needs no block.
-fn refused_evidence(
-    judge: &Judge<'_>,
-    signed: &SignedTransaction,
-    transaction: &Transaction,
-) -> Result<Option<Code>, StoreError> {
-    if is_evidence(transaction) { judge.foretell(signed, transaction) } else { Ok(None) }
-}
-
-/// Whether a status that a transaction reports is, in one of the definitions, as asked.
-fn reports_one(
-    registry: &Registry,
-    transaction: &Transaction,
-    asked: impl Fn(&Definition, &laufzettel_contracts::Code) -> bool,
-) -> bool {
-    transaction.items.iter().flatten().any(|item| match &item.action {
-        ItemAction::Report(report) | ItemAction::Correct { report, .. } => {
-            registry.definitions.values().any(|definition| asked(definition, &report.status))
-        }
-        ItemAction::OpenCase { .. }
-        | ItemAction::Retract { .. }
-        | ItemAction::CompleteTask { .. }
-        | ItemAction::Acknowledge { .. }
-        | ItemAction::ClearanceCheck { .. }
-        | ItemAction::Propose(_)
-        | ItemAction::Vote { .. }
-        | ItemAction::Evidence(_) => false,
-    })
-}
-
-fn is_urgent(judge: &Judge<'_>, transaction: &Transaction) -> bool {
-    reports_one(judge.registry, transaction, |definition, status| {
-        definition.status(status.as_str()).is_some_and(|status| status.urgent)
-    })
-}
-
-/// Whether it may set a lock or bring one back: what is pending of such, beats tell. Of what a correction or retraction
-/// takes away only the slot is named, so each may.
-pub(crate) fn is_lock_capable(registry: &Registry, transaction: &Transaction) -> bool {
-    let takes_away = |item: &Item| matches!(item.action, ItemAction::Correct { .. } | ItemAction::Retract { .. });
-    let has_locks = |definition: &Arc<Definition>| !definition.rules().locks.is_empty();
-    reports_one(registry, transaction, |definition, status| definition.rules().may_lock(status))
-        || transaction.items.iter().flatten().any(takes_away) && registry.definitions.values().any(has_locks)
-}
-
-fn refused(signed: &SignedTransaction, unfit: &Unfit) -> Refusal {
-    match unfit {
-        Unfit::Repeated { height, index } => {
-            let mut refusal = Refusal::new(RefusalReason::AlreadyExists);
-            let earlier = signed.decode().ok().map(|transaction| FinalOutcome {
-                authority: transaction.payload.authority,
-                id: transaction.payload.id,
-                payload_digest: transaction.digest,
-                height: *height,
-                index: *index,
-            });
-            refusal.earlier = earlier.map(Box::new);
-            refusal
-        }
-        Unfit::IdTaken { .. } => Refusal::new(RefusalReason::AlreadyExists),
-        other => Refusal::new(RefusalReason::Admission(other.reason().to_owned())),
-    }
 }

@@ -126,6 +126,17 @@ impl Cluster {
         std::fs::write(&path, toml::to_string(&config)?)?;
         Ok(())
     }
+    /// Has all nodes keep every block, for a check that executes them once more. Before their start.
+    pub(crate) fn keep_all(&self) -> Result<(), Fault> {
+        for node in self.nodes() {
+            self.configure(node, |config| {
+                let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
+                section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
     /// Has a node started by another program from now on; it must replace itself by the node's.
     pub(crate) fn wrap(&mut self, node: &str, program: PathBuf) {
         self.wrapped.insert(node.to_owned(), program);
@@ -180,9 +191,10 @@ impl Cluster {
         kill_process(pid.ok_or_else(|| format!("node {node} does not run"))?, signal)?;
         Ok(())
     }
-    /// The way to a node for the authority that runs it.
-    pub(crate) fn door(&self, node: &str) -> Door {
-        let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(node));
+    /// The way for an authority to the node that it runs, or that hosts it.
+    pub(crate) fn door(&self, authority: &str) -> Door {
+        let node = self.host_of(authority).unwrap_or(authority);
+        let (data, profile) = (self.net.node_folder(node).join("data"), self.net.profile(authority));
         Door { node: node.to_owned(), data, profile }
     }
     /// The nodes that vote of a network whose files are made.

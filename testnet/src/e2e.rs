@@ -5,6 +5,7 @@
 
 mod asked;
 mod foreign;
+mod fresh;
 mod hanging;
 mod inbox;
 mod kept;

@@ -77,6 +77,12 @@ pub(crate) struct Verdict {
     pub(crate) stopped: u64,
     /// Facts recorded despite a lock.
     pub(crate) despite: u64,
+    /// Proposals that were taken up.
+    pub(crate) proposals: u64,
+    /// Votes that counted, those with which their proposers began apart.
+    pub(crate) votes: u64,
+    /// Proposals that were refused and votes that did not count.
+    pub(crate) disregarded: u64,
     /// Texts adopted by vote.
     pub(crate) adopted: u64,
     /// Proposals that were voted down.

@@ -12,6 +12,8 @@ mod told;
 mod urgent;
 mod world;
 
+use std::time::Instant;
+
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -91,24 +93,61 @@ pub(crate) struct Run {
     steps: Vec<Step>,
 }
 
-/// All that was told. The names of the fields are an interface.
+/// All that was told in one story. The names of the fields are an interface.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Report<Told> {
     story: &'static str,
     nodes: Vec<String>,
     wall_s: f64,
     held: bool,
+    #[serde(flatten)]
+    told: Told,
+}
+
+/// What is particular to one story.
+pub(crate) trait Told: std::fmt::Display {
+    /// Its steps.
+    fn steps(&self) -> Vec<&Step>;
+}
+
+impl<T: Told> Report<T> {
+    /// What was told by nodes since an instant; it held if every step did.
+    fn of(story: &'static str, nodes: Vec<String>, begun: Instant, told: T) -> Self {
+        let held = told.steps().iter().all(|step| step.held);
+        Self { story, nodes, wall_s: begun.elapsed().as_secs_f64(), held, told }
+    }
+    pub(crate) fn is_sound(&self) -> bool {
+        self.held && !self.told.steps().is_empty()
+    }
+    /// How many steps there are.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> usize {
+        self.told.steps().len()
+    }
+    /// Those that did not hold.
+    #[cfg(test)]
+    pub(crate) fn failed(&self) -> Vec<&Step> {
+        self.told.steps().into_iter().filter(|step| !step.held).collect()
+    }
+}
+
+/// The story of the urgent stop, told again and again.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Runs {
     runs: Vec<Run>,
 }
 
-impl Report {
-    pub(crate) fn is_sound(&self) -> bool {
-        self.held && !self.runs.is_empty()
+impl Told for Runs {
+    fn steps(&self) -> Vec<&Step> {
+        self.runs.iter().flat_map(|run| &run.steps).collect()
     }
+}
+
+impl Report<Runs> {
     /// Motion and circumstance of each run, with the number of its steps.
     #[cfg(test)]
     pub(crate) fn runs(&self) -> Vec<(&'static str, &'static str, usize)> {
-        self.runs.iter().map(|run| (run.motion, run.circumstance, run.steps.len())).collect()
+        self.told.runs.iter().map(|run| (run.motion, run.circumstance, run.steps.len())).collect()
     }
 }
 
@@ -120,18 +159,25 @@ impl std::fmt::Display for Step {
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for Runs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let failed = |run: &Run| run.steps.iter().filter(|step| !step.held).count();
         for run in &self.runs {
             let Run { motion, circumstance, steps, .. } = run;
             writeln!(f, "{motion}, {circumstance}: {} steps, {} failed", steps.len(), failed(run))?;
         }
-        write!(f, "{} in {:.0} s: {}", self.story, self.wall_s, if self.held { "held" } else { "DID NOT HOLD" })
+        Ok(())
+    }
+}
+
+impl<T: Told> std::fmt::Display for Report<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { story, wall_s, held, told, .. } = self;
+        write!(f, "{told}{story} in {wall_s:.0} s: {}", if *held { "held" } else { "DID NOT HOLD" })
     }
 }
 
 /// Tells the story of the urgent stop.
-pub(crate) async fn urgent_stop(wish: &Wish) -> Result<Report, Fault> {
+pub(crate) async fn urgent_stop(wish: &Wish) -> Result<Report<Runs>, Fault> {
     urgent::run(wish).await
 }

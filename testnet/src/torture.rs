@@ -4,35 +4,39 @@
 //! how to run it again.
 //!
 //! Read `schedule` (what happens), `stage` (how it happens and ends), then one file a fault: `disk`, `clock`,
-//! `damage`; `clients`, `rules`, `law`, `feeds` and `inboxes` are those who use the network meanwhile. Faults come from outside the node: the
-//! product has no switch for any of them.
+//! `damage`; `clients`, `rules`, `law`, `votes`, `feeds` and `inboxes` are those who use the network meanwhile.
+//! Faults come from outside the node: the product has no switch for any of them.
 
 mod clients;
 mod clock;
 mod damage;
 mod disk;
+mod drafts;
 mod feeds;
 mod inboxes;
 pub(crate) mod law;
 mod rules;
 mod schedule;
 mod stage;
+mod votes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use laufzettel_node::localnet::{FOUR_AUTHORITIES, Template};
+use laufzettel_node::localnet::{FOUR_AUTHORITIES, Member, Template};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use self::clients::Clients;
 use self::clock::Clocks;
+use self::drafts::Draft;
 use self::feeds::Watcher;
 use self::inboxes::InboxWatcher;
 use self::schedule::{Episode, PASS, Schedule};
 use self::stage::{Counts, Stage, Verdicts};
+use self::votes::{Chamber, OUTSIDER};
 use crate::cluster::{Cluster, Door, Fault};
 use crate::fast;
 use crate::invariants::stores::check_stopped;
@@ -45,6 +49,8 @@ const CASES_PER_MINUTE: u64 = 200;
 const PAUSE_PER_MINUTE: Duration = Duration::from_secs(3);
 /// A watcher that has not seen everything after this long hangs.
 const FEED_PATIENCE: Duration = Duration::from_secs(120);
+/// In a run of so many minutes everything that votes can come to has to come.
+const VOTES_MINUTES: u64 = 3;
 
 /// What `testnet torture` was asked.
 #[derive(Debug, Clone)]
@@ -95,7 +101,10 @@ impl Report {
             due,
             stopped,
         ];
-        self.verdict.is_sound() && happened.iter().all(|count| *count > 0)
+        let Verdict { proposals, votes, adopted, rejected, superseded, disregarded, migrated, .. } = self.verdict;
+        let voted = [proposals, votes, adopted, rejected, superseded, disregarded, migrated];
+        let voted = self.minutes < VOTES_MINUTES || voted.iter().all(|count| *count > 0);
+        self.verdict.is_sound() && voted && happened.iter().all(|count| *count > 0)
     }
     /// How often a kind of fault struck.
     #[cfg(test)]
@@ -117,6 +126,9 @@ impl std::fmt::Display for Report {
         let Verdict { cases, effects, withdrawn, escalated, due, stopped, despite, .. } = verdict;
         writeln!(f, "{cases} cases under rules, {effects} effects, {withdrawn} withdrawn, {escalated} escalated")?;
         writeln!(f, "{due} times due work, {stopped} announcements stopped, {despite} facts despite a lock")?;
+        let Verdict { proposals, votes, adopted, rejected, superseded, disregarded, migrated, .. } = verdict;
+        writeln!(f, "{proposals} proposals, {votes} votes, {disregarded} that do not count")?;
+        writeln!(f, "{adopted} adopted, {rejected} rejected, {superseded} overtaken, {migrated} times a case moved")?;
         writeln!(f, "{double_signatures} double signatures among {signatures}")?;
         writeln!(
             f,
@@ -153,7 +165,8 @@ async fn torture(wish: &Wish, folder: &Path, told: &mut Vec<Episode>) -> Result<
     let mut schedule = Schedule::new(wish.seed, pause_max, wish.only.as_deref())?;
     let mut stage = set_up(wish, folder).await?;
     stage.clients.open_cases().await?;
-    let workers = stage.clients.start();
+    let chamber = Chamber::new(stage.clients.clone(), &stage.cluster, wish.seed)?;
+    let workers = stage.clients.start(chamber);
     let (done, until) = watch::channel(None);
     let doors: Vec<Door> = stage.cluster.nodes().iter().map(|node| stage.cluster.door(node)).collect();
     let watchers: Vec<_> = (0..doors.len() + 1)
@@ -212,18 +225,18 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
         .iter_mut()
         .filter(|member| member.id == rules::COURT)
         .for_each(|member| member.roles.push("court".to_owned()));
+    members.push(Member {
+        id: OUTSIDER.to_owned(),
+        label_de: "Landkreis Meißen".to_owned(),
+        label_en: "District of Meissen".to_owned(),
+        roles: vec!["observer".to_owned()],
+        hosted_by: rules::POLICE.to_owned(),
+    });
     let led = if wish.law { law::text() } else { fast::TEXT.to_owned() };
     let definitions = vec![laufzettel_contracts::ASYL_DE.to_owned(), led];
     let mut cluster = Cluster::make(folder, "torture", members, definitions)?;
     let links = cluster.behind_proxies().await?;
-    for node in cluster.nodes() {
-        // The check at the end executes every block once more.
-        cluster.configure(node, |config| {
-            let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
-            section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
-            Ok(())
-        })?;
-    }
+    cluster.keep_all()?;
     let clocks = Clocks::set_up(&mut cluster);
     if let Err(fault) = &clocks {
         eprintln!("clocks will not be turned: {fault}");
@@ -231,8 +244,8 @@ async fn set_up(wish: &Wish, folder: &Path) -> Result<Stage, Fault> {
     cluster.start().await?;
     let doors = cluster.nodes().iter().map(|node| cluster.door(node)).collect();
     let authors = cluster.nodes().iter().map(|node| cluster.author(node)).collect::<Result<_, _>>()?;
-    let mut clients = Clients::new(doors, authors, wish.seed, CASES + CASES_PER_MINUTE * wish.minutes);
-    clients.law = wish.law;
+    let cases = CASES + CASES_PER_MINUTE * wish.minutes;
+    let clients = Clients::new(doors, authors, wish.seed, cases, Draft::first(wish.law));
     let (witness, counts) = (Witness::default(), Counts::default());
     Ok(Stage { cluster, links, clients: Arc::new(clients), witness, clocks: clocks.ok(), counts })
 }

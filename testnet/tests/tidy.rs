@@ -48,7 +48,7 @@ const LEFTOVERS: [&str; 4] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!
 
 /// What must be the same on every node, or run by seed in the simulator.
 const REPEATABLE: [&str; 6] =
-    ["chain/", "contracts/", "node/src/consensus", "node/src/mempool", "node/src/worker.rs", "testnet/src/sim/"];
+    ["chain/", "contracts/", "node/src/consensus", "node/src/mempool", "node/src/worker", "testnet/src/sim/"];
 /// What of it does no input and output of its own.
 const PURE: [&str; 4] = ["chain/src/", "contracts/src/", "node/src/consensus", "node/src/mempool"];
 
@@ -264,7 +264,7 @@ fn libraries_stay_behind_their_doors() {
             "node/src/mempool",
             "node/src/network",
             "node/src/runtime",
-            "node/src/worker.rs",
+            "node/src/worker",
             "node/src/node.rs",
         ])
     });

@@ -1,11 +1,9 @@
 //! The end of a block for the cases it touched: effects as of its time, rows, and values of the tree. The order of
 //! everything is that of the cases, however many cores have a part in it. Must never touch a case that nothing changed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ids::{CaseId, Height};
-use crate::index;
 use crate::state::case::OpenCase;
 use crate::storage::Batch;
 use crate::tree::{Change, StateKey};
@@ -26,21 +24,15 @@ impl Closed {
     pub(super) const ALONE: usize = 64;
 
     /// Closes cases, halves of many on different cores; the order of everything is that of the cases.
-    pub(super) fn of(
-        mut cases: Vec<(CaseId, Arc<OpenCase>)>,
-        before: &BTreeMap<CaseId, Arc<index::Standing>>,
-        height: Height,
-        ends: &Ends<'_>,
-    ) -> Self {
+    pub(super) fn of(mut cases: Vec<(CaseId, Arc<OpenCase>)>, height: Height, ends: &Ends<'_>) -> Self {
         if cases.len() > Self::ALONE {
             let right = cases.split_off(cases.len() >> 1);
-            let (left, right) =
-                rayon::join(|| Self::of(cases, before, height, ends), || Self::of(right, before, height, ends));
+            let (left, right) = rayon::join(|| Self::of(cases, height, ends), || Self::of(right, height, ends));
             return left.followed_by(right);
         }
         let mut closed = Self::default();
         for (id, case) in cases {
-            closed.close(id, case, before.get(&id).map(Arc::as_ref), height, ends);
+            closed.close(id, case, height, ends);
         }
         closed
     }
@@ -50,22 +42,12 @@ impl Closed {
         self.cases.append(&mut right.cases);
         self
     }
-    fn close(
-        &mut self,
-        id: CaseId,
-        mut case: Arc<OpenCase>,
-        before: Option<&index::Standing>,
-        height: Height,
-        ends: &Ends<'_>,
-    ) {
-        if case.living().is_some() {
-            ends(&id, Arc::make_mut(&mut case));
-        }
-        let after = index::Standing::of_case(&case);
-        index::put_standing(&mut self.batch, &id, before, &after);
-        let previous = case.written();
+    fn close(&mut self, id: CaseId, mut case: Arc<OpenCase>, height: Height, ends: &Ends<'_>) {
         let closing = Arc::make_mut(&mut case);
-        closing.stand(Arc::new(after));
+        if closing.living().is_some() {
+            ends(&id, closing);
+        }
+        let previous = closing.written();
         let root = closing.close(&id, height, &mut self.batch);
         self.cases.push((id, case));
         self.changes.push(Change { key: StateKey::Case(id), value: Some(root.to_vec()), previous });

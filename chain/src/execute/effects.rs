@@ -1,6 +1,7 @@
 //! What execution does for cases of language 2: judges announcements by the locks and guards that stood before their
 //! transaction, answers clearance checks, and marks receipts. Must never refuse a fact.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use laufzettel_contracts::effect::{Candidate, EffectDeviationKind, Stop};
@@ -84,14 +85,16 @@ impl Execution<'_> {
         let (mut work, mut done) = (0u64, 0usize);
         let most = usize::try_from(limits::DUE_WORK_MAX).unwrap_or(usize::MAX).saturating_add(self.cases.len());
         let all = due_until(self.read, &self.due_from, self.place.time_ms, most)?;
+        let mut fetched: BTreeSet<CaseId> = BTreeSet::new();
         for (number, (_, id)) in all.iter().enumerate() {
             if number.is_multiple_of(DUE_FETCHED) {
                 let next = all.iter().skip(number).take(DUE_FETCHED).map(|(_, id)| *id);
-                self.fetch(next, false)?;
+                fetched = next.filter(|id| !self.cases.contains_key(id)).collect();
+                self.fetch(fetched.iter().copied(), false)?;
             }
             let Some(case) = self.case(id)? else { continue };
             let (cost, revision) = (cost(case), case.revision());
-            if self.before.get(id).is_none_or(|standing| standing.revision != revision) {
+            if self.before.get(id).is_none_or(|before| *before != revision) {
                 continue;
             }
             if done > 0 && work.saturating_add(cost) > limits::DUE_WORK_MAX {
@@ -101,6 +104,9 @@ impl Execution<'_> {
             done = done.saturating_add(1);
             self.due.insert(*id);
         }
+        // What is left to the next block stays in memory for it.
+        fetched.retain(|id| !self.due.contains(id));
+        self.give_back(fetched);
         Ok(work)
     }
     /// Judges the items of a transaction by locks and guards, all on the cases as they are before it. Nothing is judged

@@ -34,6 +34,12 @@ impl Kept<'_> {
             Self::Own(cache) => cache.take(id),
         }
     }
+    /// Gives back a case that was got for nothing.
+    fn give_back(&mut self, id: CaseId, case: Arc<OpenCase>) {
+        if let Self::Own(cache) = self {
+            cache.put(id, case);
+        }
+    }
 }
 
 impl Execution<'_> {
@@ -61,15 +67,25 @@ impl Execution<'_> {
                 if change {
                     Arc::make_mut(&mut case);
                 }
-                let (standing, case) = at_height(registry, &id, case, height);
-                (id, standing, case)
+                (id, at_height(registry, &id, case, height))
             }))
         });
-        for (id, standing, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
-            self.before.insert(id, standing);
+        for (id, case) in loaded.collect::<Result<Vec<_>, StoreError>>()?.into_iter().flatten() {
+            self.before.insert(id, case.revision());
             self.cases.insert(id, case);
         }
         Ok(())
+    }
+    /// Gives back cases that this block has got and looked at, and no more; what came to another version or calendars does
+    /// not go back, and is read again.
+    pub(super) fn give_back(&mut self, ids: impl IntoIterator<Item = CaseId>) {
+        for id in ids {
+            let Some(case) = self.cases.remove(&id) else { continue };
+            self.before.remove(&id);
+            if case.is_as_written() {
+                self.kept.give_back(id, case);
+            }
+        }
     }
     pub(super) fn case(&mut self, id: &CaseId) -> Result<Option<&mut Arc<OpenCase>>, StoreError> {
         if !self.cases.contains_key(id) {
@@ -80,33 +96,23 @@ impl Execution<'_> {
                     None => return Ok(None),
                 },
             };
-            let (standing, case) = at_height(self.registry, id, case, self.comes_at());
-            self.before.insert(*id, standing);
+            let case = at_height(self.registry, id, case, self.comes_at());
+            self.before.insert(*id, case.revision());
             self.cases.insert(*id, case);
         }
         Ok(self.cases.get_mut(id))
     }
 }
 
-/// A case at the version and the calendars of a height, and where it stood when it was last written: what is stored of it
+/// A case at the version and the calendars of a height, with where it stood when it was last written: what is stored of it
 /// is as those of its last block gave it.
-fn at_height(
-    registry: &Registry,
-    id: &CaseId,
-    mut case: Arc<OpenCase>,
-    height: Height,
-) -> (Arc<index::Standing>, Arc<OpenCase>) {
-    let standing = standing_of(&case);
-    if case.standing().is_none() {
-        Arc::make_mut(&mut case).stand(standing.clone());
+fn at_height(registry: &Registry, id: &CaseId, mut case: Arc<OpenCase>, height: Height) -> Arc<OpenCase> {
+    if !case.stands() {
+        let standing = index::Standing::of_case(&case);
+        Arc::make_mut(&mut case).stand(standing);
     }
     if !case.is_at(registry, height) {
         Arc::make_mut(&mut case).come_to(registry, *id, height);
     }
-    (standing, case)
-}
-
-/// Where a case stood when it was last written.
-fn standing_of(case: &OpenCase) -> Arc<index::Standing> {
-    case.standing().unwrap_or_else(|| Arc::new(index::Standing::of_case(case)))
+    case
 }

@@ -1,22 +1,27 @@
-//! What execution does for changes by vote: judges proposals, counts votes, adopts, closes what has expired, and has
-//! cases counted anew when new calendars begin to count. Must never believe a proposal's own word of who has to agree.
+//! What execution does for changes by vote: takes up proposals, counts votes, adopts, and says what that costs. Must never
+//! leave anything of what was refused.
+//!
+//! Read `judge` beside it (what may be proposed, which vote counts), then `begin` (what a block does by itself).
+
+mod begin;
+mod judge;
 
 use std::collections::BTreeMap;
 
-use laufzettel_contracts::{AuthorityId, Calendars, Definition, diff};
+use laufzettel_contracts::AuthorityId;
 
+pub(crate) use self::judge::{check_room, check_text, check_vote};
 use super::Execution;
 use crate::codec::encode;
 use crate::crypto::Hash;
-use crate::ids::{CaseId, Height, ItemDigest};
-use crate::index;
+use crate::ids::{Height, ItemDigest};
 use crate::item::Action;
 use crate::limits;
 use crate::proposal::{Change, ProposalKind};
 use crate::receipt::Code;
-use crate::registry::{Registry, adopted};
-use crate::state::case::{CaseRow, Origin};
-use crate::state::governance::{self, Adopted, Pending, Proposal, Register, Since, Standing, Vote};
+use crate::registry::adopted;
+use crate::state::case::Origin;
+use crate::state::governance::{self, Adopted, Pending, Proposal, Register, Standing, Vote};
 use crate::storage::{Family, StoreError};
 use crate::tree::{self, StateKey};
 
@@ -35,119 +40,39 @@ pub(super) struct Governing {
     adopted: Vec<(ProposalKind, String, Hash)>,
 }
 
-/// What an item that concerns no case adds to the work.
-pub(super) fn work(action: &Action) -> u64 {
-    match action {
-        Action::Propose(_) => limits::PROPOSE_WORK,
-        Action::Vote { .. } => limits::VOTE_WORK,
-        Action::OpenCase { .. }
-        | Action::Report(_)
-        | Action::Correct { .. }
-        | Action::Retract { .. }
-        | Action::CompleteTask { .. }
-        | Action::Acknowledge { .. }
-        | Action::ClearanceCheck { .. }
-        | Action::Evidence(_) => limits::EVIDENCE_WORK,
-    }
-}
-
-/// A proposed text that was found sound.
-pub(crate) struct Sound {
-    pub(crate) id: String,
-    pub(crate) version: u32,
-    pub(crate) base: u32,
-    pub(crate) text: String,
-}
-
-/// Whether a proposal may be made at all: what can be said without reading its text.
-pub(crate) fn check_room(register: &Register, change: &Change, by: &AuthorityId, height: Height) -> Result<(), Code> {
-    let own = register.open.iter().filter(|pending| pending.proposer == *by).count();
-    if own >= limits::PROPOSALS_OPEN_OWN_MAX
-        || register.open.len() >= limits::PROPOSALS_OPEN_MAX
-        || register.adopted.len() >= limits::ADOPTED_MAX
-    {
-        return Err(Code::TooManyProposals);
-    }
-    let ahead = height.saturating_add(limits::EFFECTIVE_HEIGHTS_AHEAD_MAX);
-    if change.effective_height != 0 && !(height..=ahead).contains(&change.effective_height) {
-        return Err(Code::EffectiveHeightWrong);
-    }
-    Ok(())
-}
-
-/// Judges a proposed text against the newest one there is, and the list of who has to agree.
-pub(crate) fn check_text(registry: &Registry, register: &Register, change: &Change) -> Result<Sound, Code> {
-    let text = core::str::from_utf8(&change.text).map_err(|_| Code::TextRefused)?;
-    let sound = |id: &str, version, base| Sound { id: id.to_owned(), version, base, text: text.to_owned() };
-    match change.kind {
-        ProposalKind::Definition => {
-            let new = Definition::check(text).map_err(|_| Code::TextRefused)?.definition;
-            if new.language() > u32::from(registry.protocol) {
-                return Err(Code::TextRefused);
-            }
-            let old = registry.newest(new.id());
-            // What was adopted in this very block is not in the registry yet: its successor waits for the next.
-            let base = old.map_or(0, |old| old.version());
-            if new.version() <= base.max(register.newest(change.kind, new.id()).unwrap_or(0)) {
-                return Err(Code::VersionNotNewer);
-            }
-            if register.newest(change.kind, new.id()).is_some_and(|newest| newest > base) {
-                return Err(Code::VersionNotNewer);
-            }
-            let gains = diff::gains(old.map(AsRef::as_ref), &new);
-            let must_agree = diff::must_agree(&gains, &registry.directory);
-            if !must_agree.iter().eq(&change.must_agree) {
-                return Err(Code::AgreementListWrong);
-            }
-            if !change.moves.is_empty() {
-                let old = old.ok_or(Code::MappingWrong)?;
-                diff::check_mapping(old, &new, &change.moves).map_err(|_| Code::MappingWrong)?;
-            }
-            Ok(sound(new.id(), new.version(), base))
-        }
-        ProposalKind::Calendars => {
-            let new = Calendars::check(text).map_err(|_| Code::TextRefused)?.calendars;
-            let (_, first) = registry.calendars_since.first().ok_or(Code::TextRefused)?;
-            // A network counts by one text: another id would be another text.
-            if new.id() != first.id() {
-                return Err(Code::TextRefused);
-            }
-            let base = register.newest(change.kind, new.id()).unwrap_or(0).max(first.version());
-            if new.version() <= base {
-                return Err(Code::VersionNotNewer);
-            }
-            if !change.must_agree.is_empty() {
-                return Err(Code::AgreementListWrong);
-            }
-            if !change.moves.is_empty() {
-                return Err(Code::MappingWrong);
-            }
-            Ok(sound(new.id(), new.version(), base))
-        }
-    }
-}
-
-/// Whether a vote counts: the proposal is open at this time, the authority has a vote, and it is not the one that stands.
-pub(crate) fn check_vote(
-    registry: &Registry,
-    proposal: &Proposal,
-    yes: bool,
-    by: &AuthorityId,
-    time_ms: u64,
-) -> Result<(), Code> {
-    if proposal.standing != Standing::Open || time_ms > proposal.expires_ms {
-        return Err(Code::ProposalClosed);
-    }
-    if !proposal.may_vote(by, &registry.validators) {
-        return Err(Code::NoVote);
-    }
-    if proposal.votes.get(by).is_some_and(|vote| vote.yes == yes) {
-        return Err(Code::VoteRepeated);
-    }
-    Ok(())
-}
-
 impl Execution<'_> {
+    /// What an item that concerns no case adds to the work, as things stand before its transaction.
+    pub(super) fn work_of(&mut self, action: &Action, by: &str) -> Result<u64, StoreError> {
+        Ok(match action {
+            Action::Propose(change) => {
+                let text = (change.text.len() as u64).checked_div(limits::PROPOSE_BYTES_PER_WORK).unwrap_or(u64::MAX);
+                limits::PROPOSE_WORK.saturating_add(text)
+            }
+            Action::Vote { proposal, yes } if self.would_adopt(proposal, *yes, by)? => limits::ADOPT_WORK,
+            Action::Vote { .. } => limits::VOTE_WORK,
+            Action::OpenCase { .. }
+            | Action::Report(_)
+            | Action::Correct { .. }
+            | Action::Retract { .. }
+            | Action::CompleteTask { .. }
+            | Action::Acknowledge { .. }
+            | Action::ClearanceCheck { .. }
+            | Action::Evidence(_) => limits::EVIDENCE_WORK,
+        })
+    }
+    /// Whether a vote is the one with which a proposal is adopted.
+    fn would_adopt(&mut self, item: &ItemDigest, yes: bool, by: &str) -> Result<bool, StoreError> {
+        let (registry, height, time_ms) = (self.registry, self.place.height, self.place.time_ms);
+        let decides = self.conduct.decides;
+        let Ok(by) = AuthorityId::new(by) else { return Ok(false) };
+        let Some(proposal) = self.proposal(item)? else { return Ok(false) };
+        if !yes || check_vote(registry, proposal, yes, &by, time_ms).is_err() {
+            return Ok(false);
+        }
+        let mut voted = proposal.clone();
+        voted.votes.insert(by, Vote { yes, height });
+        Ok(decides(&voted, &registry.validators) == Standing::Adopted)
+    }
     fn register(&self) -> &Register {
         self.governing.register.as_ref().unwrap_or(&self.registry.register)
     }
@@ -293,92 +218,6 @@ impl Execution<'_> {
         }
         Ok(())
     }
-    /// The block's own part, after its transactions: proposals expire, calendars begin to count, and cases are counted by
-    /// the newest ones and move to other versions, a bounded number in a block.
-    pub(super) fn govern(&mut self) -> Result<(), StoreError> {
-        if self.registry.protocol < 2 {
-            return Ok(());
-        }
-        let time_ms = self.place.time_ms;
-        let late = self.register().open.iter().filter(|pending| pending.expires_ms < time_ms);
-        let late: Vec<ItemDigest> = late.map(|pending| pending.item).collect();
-        for item in late {
-            self.close_proposal(&item, Standing::Expired)?;
-        }
-        self.recount()?;
-        self.begin_calendars();
-        self.begin_moves();
-        Ok(())
-    }
-    /// Calendars whose height has come count from the next block on; older ones that come later never do.
-    fn begin_calendars(&mut self) {
-        let since = Since { height: self.place.height, time_ms: self.place.time_ms };
-        let calendars = |adopted: &&Adopted| adopted.kind == ProposalKind::Calendars;
-        let all = || self.register().adopted.iter().filter(calendars);
-        let counting = self.register().counting();
-        let come = all().filter(|adopted| {
-            adopted.since.is_none()
-                && adopted.effective <= since.height
-                && counting.is_none_or(|by| by < adopted.version)
-        });
-        let Some(version) = come.map(|adopted| adopted.version).max() else { return };
-        let register = self.register_mut();
-        let found = register
-            .adopted
-            .iter_mut()
-            .find(|adopted| adopted.kind == ProposalKind::Calendars && adopted.version == version);
-        if let Some(begins) = found {
-            begins.since = Some(since);
-            register.recount = Some([0; 16]);
-        }
-    }
-    /// Cases move from the block after the one whose height has come.
-    fn begin_moves(&mut self) {
-        let since = Since { height: self.place.height, time_ms: self.place.time_ms };
-        let begins =
-            |adopted: &Adopted| adopted.moves_from > 0 && adopted.since.is_none() && adopted.effective <= since.height;
-        if !self.register().adopted.iter().any(begins) {
-            return;
-        }
-        let register = self.register_mut();
-        for adopted in register.adopted.iter_mut().filter(|adopted| begins(adopted)) {
-            adopted.since = Some(since);
-        }
-        register.recount = Some([0; 16]);
-    }
-    /// Brings forward cases in the order of their ids: those last written under older calendars in which something is
-    /// still to come, and those that move to another version.
-    fn recount(&mut self) -> Result<(), StoreError> {
-        let Some(from) = self.register().recount else { return Ok(()) };
-        let since = self.registry.calendars_since.last().map_or(0, |(since, _)| *since);
-        let page = index::cases_from(self.read, &from, limits::RECOUNT_CASES_MAX)?;
-        let comes_at = (self.conduct.comes_at)(self.place.height);
-        let (mut work, mut next) = (0u64, None);
-        for id in page.iter().copied() {
-            if work > limits::DUE_WORK_MAX {
-                next = Some(id.0);
-                break;
-            }
-            let Some(row) = CaseRow::load(self.read, &id)? else { continue };
-            let waits = row.changed <= since && row.next_due_ms().is_some()
-                || self.registry.moved(&row.definition, row.version, comes_at).is_some();
-            let changed = self.before.get(&id).zip(self.cases.get(&id));
-            let changed =
-                changed.is_some_and(|(before, case)| before.revision != case.revision()) || self.due.contains(&id);
-            if !waits || changed {
-                continue;
-            }
-            let Some(case) = self.case(&id)? else { continue };
-            work = work.saturating_add(super::effects::cost(case));
-            std::sync::Arc::make_mut(case).touch_due();
-            self.due.insert(id);
-        }
-        if next.is_none() && page.len() >= limits::RECOUNT_CASES_MAX {
-            next = page.last().and_then(after);
-        }
-        self.register_mut().recount = next;
-        Ok(())
-    }
     /// The values of the state that changed; whether any did.
     pub(super) fn change_governance(&mut self, changes: &mut Vec<tree::Change>) -> bool {
         let height = self.place.height;
@@ -421,9 +260,4 @@ pub(crate) fn registry_kind(kind: ProposalKind) -> u8 {
         ProposalKind::Definition => 3,
         ProposalKind::Calendars => 5,
     }
-}
-
-/// The first case id after this one; none after the last.
-fn after(id: &CaseId) -> Option<[u8; 16]> {
-    u128::from_be_bytes(id.0).checked_add(1).map(u128::to_be_bytes)
 }

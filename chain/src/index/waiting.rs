@@ -16,6 +16,8 @@ use crate::state::effects::past::{self, code, read_addressee, write_addressee};
 use crate::storage::{Family, StoreError};
 
 const VERSION: u8 = 1;
+/// Most rows take no more bytes.
+const ROW_BYTES: usize = 384;
 const ID_BYTES_MAX: usize = 64;
 const AREA_BYTES_MAX: usize = 64;
 const LENGTH_BYTES_MAX: usize = 16;
@@ -65,7 +67,7 @@ type Counted = (Length, When, Choice);
 /// The bytes of a row.
 pub(super) fn write(definition: &Definition, living: &Living, wait: &Wait<'_>) -> Vec<u8> {
     let history = living.history();
-    let mut out = Writer::default();
+    let mut out = Writer::with_capacity(ROW_BYTES);
     out.u8(VERSION);
     out.str(definition.id());
     out.u32(definition.version());

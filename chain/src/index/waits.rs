@@ -14,8 +14,8 @@ use super::inbox::{self, Inbox};
 use super::waiting::{self, Wait};
 use crate::ids::CaseId;
 use crate::state::case::OpenCase;
-use crate::state::effects::Living;
-use crate::storage::{Batch, Family, Row};
+use crate::state::effects::{Living, Touched};
+use crate::storage::{Batch, Family};
 
 /// What waits in a case, as of the last instant its effects were brought to; nothing in language 1.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +35,15 @@ struct Seen {
 }
 
 impl Seen {
+    fn of(case: &OpenCase, living: &Living) -> Self {
+        let (calendars, participants) = (living.calendars().version(), living.effects().participants.clone());
+        Self { definition: case.definition.clone(), calendars, participants }
+    }
     fn is_same(&self, other: &Self) -> bool {
-        let same = self.participants.is_same(&other.participants) || self.participants == other.participants;
-        Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars && same
+        Arc::ptr_eq(&self.definition, &other.definition) && self.calendars == other.calendars
+    }
+    fn has_same_people(&self, other: &Self) -> bool {
+        self.participants.is_same(&other.participants) || self.participants == other.participants
     }
 }
 
@@ -46,7 +52,14 @@ impl Seen {
 struct OfEffect {
     given: Option<Handle>,
     past: Option<Arc<Past>>,
-    rows: Vec<Row>,
+    rows: Rows,
+}
+
+/// Their keys, and the value of them all.
+#[derive(Debug)]
+struct Rows {
+    keys: Vec<Vec<u8>>,
+    value: Vec<u8>,
 }
 
 impl OfEffect {
@@ -64,8 +77,24 @@ impl OfEffect {
                 (_, _) => false,
             }
     }
-    fn value(&self, key: &[u8]) -> Option<&[u8]> {
-        self.rows.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice())
+}
+
+impl Rows {
+    const NONE: Self = Self { keys: Vec::new(), value: Vec::new() };
+
+    /// Writes what changed since others were made of the effect.
+    fn put(&self, before: Option<&Self>, batch: &mut Batch) {
+        for key in before.iter().flat_map(|before| &before.keys) {
+            if !self.keys.contains(key) {
+                batch.delete(Family::Index, key.clone());
+            }
+        }
+        let before = before.filter(|before| before.value == self.value);
+        for key in &self.keys {
+            if before.is_none_or(|before| !before.keys.contains(key)) {
+                batch.put(Family::Index, key.clone(), self.value.clone());
+            }
+        }
     }
 }
 
@@ -79,10 +108,9 @@ impl Waits {
     /// What waits in a case, with the rows of before where they would be the same.
     pub(crate) fn of(case: &OpenCase, before: Option<&Self>) -> Self {
         let Some(living) = case.living() else { return Self::default() };
-        let effects = living.effects();
-        let (calendars, participants) = (living.calendars().version(), effects.participants.clone());
-        let seen = Seen { definition: case.definition.clone(), calendars, participants };
-        let same = |before: &&Self| before.seen.as_ref().is_some_and(|before| before.is_same(&seen));
+        let (effects, seen) = (living.effects(), Seen::of(case, living));
+        let is_same = |before: &Seen| before.is_same(&seen) && before.has_same_people(&seen);
+        let same = |before: &&Self| before.seen.as_ref().is_some_and(is_same);
         let before = before.filter(same);
         let maker = Maker { case, living, id: living.case() };
         let mut all = Sorted::default();
@@ -93,7 +121,7 @@ impl Waits {
                 return;
             }
             let rows = maker.rows(id, given, past);
-            if !rows.is_empty() {
+            if !rows.keys.is_empty() {
                 all.insert(*id, Arc::new(OfEffect { given: given.map(One::handle), past: past.cloned(), rows }));
             }
         };
@@ -101,48 +129,105 @@ impl Waits {
             let id = one.origin().id;
             put(&id, Some(one), living.history().past().get(&id));
         }
-        // Locks that stood and are gone without having been released: to be acknowledged by all who were told of them.
-        let gone = |past: &Past| past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood;
-        for (id, past) in living.history().past().iter().filter(|(_, past)| gone(past)) {
+        // To be acknowledged by all who were told of them.
+        for (id, past) in living.history().past().iter().filter(|(_, past)| is_gone(past)) {
             put(id, None, Some(past));
         }
-        let due_ms = effects.next_due_ms.filter(|_| case.wakes());
-        Self { seen: Some(seen), effects: all, due_ms }
+        Self { seen: Some(seen), effects: all, due_ms: due_ms(case, living) }
+    }
+    /// Goes on to what waits in the case now, and writes what changed: of its effects, those that were touched since, if
+    /// that is known.
+    pub(crate) fn go_on(&mut self, case: &OpenCase, touched: Option<&[Touched]>, batch: &mut Batch) {
+        let Some(living) = case.living() else { return };
+        let seen = Seen::of(case, living);
+        let same = self.seen.as_ref().is_some_and(|before| before.is_same(&seen));
+        let Some(touched) = touched.filter(|_| same) else {
+            let after = Self::of(case, Some(&*self));
+            after.put(&living.case(), self, batch);
+            *self = after;
+            return;
+        };
+        let maker = Maker { case, living, id: living.case() };
+        for touched in touched {
+            let (given, past) = touched.find(living);
+            let given = given.map(|(_, one)| one).filter(|one| may_wait(*one));
+            self.set(&maker, &touched.id, given, past, batch);
+        }
+        // Who takes part decides who watches a deadline, and reports whether one that is over still waits.
+        let people = self.seen.as_ref().is_some_and(|before| before.has_same_people(&seen));
+        for one in living.effects().deadlines.iter().map(One::Deadline) {
+            let id = one.origin().id;
+            let stays = people && is_lasting(one) || !may_wait(one);
+            if !stays && !touched.iter().any(|touched| touched.id == id) {
+                self.set(&maker, &id, Some(one), living.history().past().get(&id), batch);
+            }
+        }
+        put_due(&living.case(), self.due_ms, due_ms(case, living), batch);
+        (self.seen, self.due_ms) = (Some(seen), due_ms(case, living));
+    }
+    /// Makes the rows of one effect anew, and writes what changed in them.
+    fn set(
+        &mut self,
+        maker: &Maker<'_>,
+        id: &EffectId,
+        given: Option<One<'_>>,
+        past: Option<&Arc<Past>>,
+        batch: &mut Batch,
+    ) {
+        let rows = match past {
+            _ if given.is_some() => maker.rows(id, given, past),
+            Some(past_one) if is_gone(past_one) => maker.rows(id, None, past),
+            Some(_) | None => Rows::NONE,
+        };
+        let before = self.effects.get(id);
+        if before.is_none() && rows.keys.is_empty() {
+            return;
+        }
+        rows.put(before.map(|before| &before.rows), batch);
+        if rows.keys.is_empty() {
+            self.effects.remove(id);
+        } else {
+            self.effects.insert(*id, Arc::new(OfEffect { given: given.map(One::handle), past: past.cloned(), rows }));
+        }
     }
     /// Writes what changed.
-    pub(crate) fn put(&self, case: &CaseId, before: &Self, batch: &mut Batch) {
+    fn put(&self, case: &CaseId, before: &Self, batch: &mut Batch) {
         let same = |one: Option<&Arc<OfEffect>>, other: &Arc<OfEffect>| one.is_some_and(|one| Arc::ptr_eq(one, other));
         for (id, before) in &before.effects {
-            let after = self.effects.get(id);
-            if same(after, before) {
-                continue;
-            }
-            for (key, _) in &before.rows {
-                if after.and_then(|after| after.value(key)).is_none() {
-                    batch.delete(Family::Index, key.clone());
-                }
+            if self.effects.get(id).is_none() {
+                Rows::NONE.put(Some(&before.rows), batch);
             }
         }
         for (id, after) in &self.effects {
             let before = before.effects.get(id);
-            if same(before, after) {
-                continue;
-            }
-            for (key, value) in &after.rows {
-                if before.and_then(|before| before.value(key)) != Some(value) {
-                    batch.put(Family::Index, key.clone(), value.clone());
-                }
+            if !same(before, after) {
+                after.rows.put(before.map(|before| &before.rows), batch);
             }
         }
-        if self.due_ms != before.due_ms {
-            if let Some(due_ms) = before.due_ms {
-                batch.delete(Family::Index, inbox::due_key(&(due_ms, *case)));
-            }
-            if let Some(due_ms) = self.due_ms {
-                batch.put(Family::Index, inbox::due_key(&(due_ms, *case)), Vec::new());
-            }
-        }
+        put_due(case, before.due_ms, self.due_ms, batch);
     }
+}
+
+/// When due work alone would touch the case next.
+fn due_ms(case: &OpenCase, living: &Living) -> Option<u64> {
+    living.effects().next_due_ms.filter(|_| case.wakes())
+}
+
+fn put_due(case: &CaseId, before: Option<u64>, after: Option<u64>, batch: &mut Batch) {
+    if before == after {
+        return;
+    }
+    if let Some(due_ms) = before {
+        batch.delete(Family::Index, inbox::due_key(&(due_ms, *case)));
+    }
+    if let Some(due_ms) = after {
+        batch.put(Family::Index, inbox::due_key(&(due_ms, *case)), Vec::new());
+    }
+}
+
+/// Whether it is a lock that stood and is gone without having been released.
+fn is_gone(past: &Past) -> bool {
+    past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood
 }
 
 /// Whether an effect may have rows: what is over has none.
@@ -162,24 +247,29 @@ struct Maker<'c> {
 }
 
 impl Maker<'_> {
-    fn rows(&self, id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> Vec<Row> {
+    fn rows(&self, id: &EffectId, given: Option<One<'_>>, past: Option<&Arc<Past>>) -> Rows {
         match (given, past) {
             (Some(One::Task(task)), _) => self.task(task),
             (Some(One::Notice(notice)), _) => self.notice(notice),
             (Some(One::Deadline(deadline)), _) => self.deadline(deadline),
             (None, Some(past)) => self.vanished_lock(id, past),
-            (Some(One::Lock(_) | One::Marker(_)) | None, _) => Vec::new(),
+            (Some(One::Lock(_) | One::Marker(_)) | None, _) => Rows::NONE,
         }
     }
-    fn row(
+    /// A row in a list of each of these authorities.
+    fn to<'t>(
         &self,
-        list: Inbox,
-        to: &AuthorityId,
-        (urgent, due_ms): (bool, Option<u64>),
+        (list, all): (Inbox, impl Iterator<Item = &'t AuthorityId>),
+        place: (bool, Option<u64>),
         effect: &EffectId,
-        bytes: &[u8],
-    ) -> Row {
-        (inbox::key(list, to.as_str(), (urgent, due_ms), (&self.id, effect)), bytes.to_vec())
+        wait: &Wait<'_>,
+    ) -> Rows {
+        let key = |to: &AuthorityId| inbox::key(list, to.as_str(), place, (&self.id, effect));
+        let keys: Vec<Vec<u8>> = all.map(key).collect();
+        if keys.is_empty() {
+            return Rows::NONE;
+        }
+        Rows { keys, value: waiting::write(&self.case.definition, self.living, wait) }
     }
     /// The authority meant; while nobody is known, all that hold the role.
     fn meant(&self, addressee: &Addressee) -> Vec<AuthorityId> {
@@ -196,31 +286,26 @@ impl Maker<'_> {
     fn acknowledged(&self, id: &EffectId, by: &AuthorityId) -> bool {
         self.living.history().acknowledgements(id).any(|(authority, _)| authority == by)
     }
-    fn bytes(&self, wait: &Wait<'_>) -> Vec<u8> {
-        waiting::write(&self.case.definition, self.living, wait)
-    }
-    fn task(&self, task: &TaskEffect) -> Vec<Row> {
+    fn task(&self, task: &TaskEffect) -> Rows {
         let due_ms = task.due.as_ref().and_then(|due| due.as_ref().ok()).map(|due| instant(due.elapses_ms()));
-        let (id, bytes) = (&task.origin.id, self.bytes(&Wait::Task(task)));
         let meant = self.meant(&task.addressee);
-        meant.iter().map(|authority| self.row(Inbox::Tasks, authority, (false, due_ms), id, &bytes)).collect()
+        self.to((Inbox::Tasks, meant.iter()), (false, due_ms), &task.origin.id, &Wait::Task(task))
     }
-    fn notice(&self, notice: &NoticeEffect) -> Vec<Row> {
-        let (id, bytes) = (&notice.origin.id, self.bytes(&Wait::Notice(notice)));
+    fn notice(&self, notice: &NoticeEffect) -> Rows {
+        let id = &notice.origin.id;
         let meant: BTreeSet<_> = notice.recipients.iter().flat_map(|recipient| self.meant(recipient)).collect();
         let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
         let place = (notice.urgent, notice.acknowledge_until_ms);
-        meant.map(|authority| self.row(Inbox::Notices, authority, place, id, &bytes)).collect()
+        self.to((Inbox::Notices, meant), place, id, &Wait::Notice(notice))
     }
-    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Vec<Row> {
-        let bytes = self.bytes(&Wait::Vanished(id));
+    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Rows {
         let meant: BTreeSet<_> = past.told.iter().flat_map(|told| self.meant(told)).collect();
         let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
-        meant.map(|authority| self.row(Inbox::Notices, authority, (true, None), id, &bytes)).collect()
+        self.to((Inbox::Notices, meant), (true, None), id, &Wait::Vanished(id))
     }
-    fn deadline(&self, deadline: &DeadlineEffect) -> Vec<Row> {
+    fn deadline(&self, deadline: &DeadlineEffect) -> Rows {
         let case = self.case;
-        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return Vec::new() };
+        let Some(rule) = case.definition.rules().deadline(deadline.deadline.as_str()) else { return Rows::NONE };
         let due_ms = deadline.due.as_ref().ok().map(|due| due.elapses_ms());
         let stands = match deadline.state {
             DeadlineState::Running | DeadlineState::Warned => true,
@@ -236,12 +321,11 @@ impl Maker<'_> {
             DeadlineState::Met(_) | DeadlineState::Stopped(_) => false,
         };
         if !stands {
-            return Vec::new();
+            return Rows::NONE;
         }
-        let (id, bytes) = (&deadline.origin.id, self.bytes(&Wait::Deadline(deadline)));
         let watched: BTreeSet<_> = rule.watched_by.iter().flat_map(|role| self.of_role(role)).collect();
         let place = (false, due_ms.map(instant));
-        watched.iter().map(|authority| self.row(Inbox::Deadlines, authority, place, id, &bytes)).collect()
+        self.to((Inbox::Deadlines, watched.iter()), place, &deadline.origin.id, &Wait::Deadline(deadline))
     }
 }
 

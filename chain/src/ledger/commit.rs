@@ -38,7 +38,7 @@ impl Ahead<'_> {
     /// # Errors
     /// The block is invalid there, or the store failed.
     pub fn validate_decided(&mut self, block: &Block) -> Result<Executed, ValidateError> {
-        self.ledger.validate_decided_on(self.read, block)
+        self.ledger.validate_on(self.read, block, false)
     }
 }
 

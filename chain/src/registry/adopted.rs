@@ -135,11 +135,14 @@ impl Registry {
             counting.sort_by_key(|(since, _)| since.height);
             counting
         }
-        if counting(before) == counting(after) {
+        let (before, after) = (counting(before), counting(after));
+        if before == after {
             return Ok(());
         }
-        self.calendars_since.truncate(1);
-        for (since, adopted) in counting(after) {
+        // Texts that counted before are not read again: those of the genesis file come first.
+        let known = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+        self.calendars_since.truncate(known.saturating_add(1));
+        for (since, adopted) in after.into_iter().skip(known) {
             let Some((_, last)) = self.calendars_since.last() else { continue };
             let text = text_of(read, adopted)?;
             let checked = Calendars::check(&text).map_err(unsound(adopted))?;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use laufzettel_contracts::effect::{Effects, History, HistoryRefusal};
 use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition, Entry, Position, Slot};
 
+use super::effects::Living;
 use super::effects::parts::Parts;
-use super::effects::{self, Living};
 use super::fields::{self, FieldTree};
 pub use super::row::CaseRow;
-use super::row::{DUE_HEIGHTS, NEXT_DUE, delete_report, put_report};
+use super::row::{delete_report, put_report};
 use crate::codec::Writer;
 use crate::crypto::{Hash, hash_parts};
 use crate::ids::{CaseId, Height, KeyId, PayloadDigest};
@@ -20,6 +20,8 @@ use crate::query;
 use crate::receipt;
 use crate::registry::Registry;
 use crate::storage::{Batch, Family, Read, StoreError};
+
+mod changed;
 
 /// A case while a block is executed.
 #[derive(Debug, Clone)]
@@ -187,14 +189,17 @@ impl OpenCase {
             living.advance(&self.definition, &self.fold, &self.parts, time_ms);
         }
     }
-    /// Where it stood when it was written last; none if that was not kept.
-    #[must_use]
-    pub fn standing(&self) -> Option<Arc<Standing>> {
-        self.standing.clone()
+    /// Whether it is known where it stood when it was written last.
+    pub(crate) fn stands(&self) -> bool {
+        self.standing.is_some()
     }
-    /// Keeps where it stands as it is written.
-    pub(crate) fn stand(&mut self, standing: Arc<Standing>) {
-        self.standing = Some(standing);
+    /// Whether it is just as it was written last, and waits to come to no other version or calendars.
+    pub(crate) fn is_as_written(&self) -> bool {
+        !self.fresh && !self.moved && self.touched.is_empty() && self.living().is_none_or(Living::is_at_rest)
+    }
+    /// Takes over where it stood when it was written last: from then on its rows in the index are kept up to it.
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        self.standing = Some(Arc::new(standing));
     }
     /// Height that wrote its value in the state tree, if it has one.
     #[must_use]
@@ -288,30 +293,12 @@ impl OpenCase {
     /// Brings fields and blinders up to the fold at the end of a block that is not the case's last: what [`Self::close`]
     /// does, without the rows and the root, which only the last one leaves.
     pub(crate) fn settle(&mut self, height: Height) {
-        let fields = self.fields(height);
-        self.row.settle(fields, (self.fresh, self.moved), height);
+        let touched = self.touched_effects();
+        let fields = self.fields(height, touched.as_deref());
+        let changed = self.row.settle(fields, (self.fresh, self.moved), height);
+        self.mark_people(&changed);
+        self.settle_effects();
         (self.fresh, self.due, self.moved) = (false, false, false);
-    }
-    /// Bytes of the fields, and of what stands beside them; none of those that are what they were.
-    fn fields(&mut self, height: Height) -> Vec<(usize, Option<Vec<u8>>)> {
-        let mut all = fields::of_state(self.fold.state());
-        let Some(living) = self.living.as_deref() else { return known(all).collect() };
-        let effects = living.effects();
-        extend(&mut all, fields::PROCEEDINGS, effects.regimes.is_empty(), effects::fields::regimes(effects));
-        let plain = effects.deviations.is_empty() && effects.dropped.deviations == 0;
-        extend(&mut all, fields::DEVIATIONS, plain, effects::fields::deviations(effects));
-        all.extend(effects::fields::participants(effects).map(|bytes| (effects::fields::PARTICIPANTS, bytes)));
-        if let Some(next_due_ms) = effects.next_due_ms {
-            all.push((usize::from(NEXT_DUE), next_due_ms.to_be_bytes().to_vec()));
-        }
-        let mut heights = self.row.kept(DUE_HEIGHTS).to_vec();
-        if self.due {
-            heights.extend(height.to_be_bytes());
-        }
-        if !heights.is_empty() {
-            all.push((usize::from(DUE_HEIGHTS), heights));
-        }
-        known(all).chain(self.parts.update(effects, living.history())).collect()
     }
     /// Marks it as touched in this block by due work alone.
     pub fn touch_due(&mut self) {
@@ -326,7 +313,8 @@ impl OpenCase {
     pub fn is_due(&self) -> bool {
         self.due
     }
-    /// Brings the rows up to the fold at the end of a block; the case root.
+    /// Brings the rows up to the fold at the end of a block, those of the index as well if it is known where it stood; the
+    /// case root.
     pub fn close(&mut self, case: &CaseId, height: Height, batch: &mut Batch) -> Hash {
         for (slot, position) in std::mem::take(&mut self.touched) {
             match self.fold.entry(&slot) {
@@ -334,11 +322,18 @@ impl OpenCase {
                 Err(_) => delete_report(batch, case, &position),
             }
         }
-        let fields = self.fields(height);
+        let touched = self.touched_effects();
+        if let Some(mut standing) = self.standing.take() {
+            Arc::make_mut(&mut standing).go_on(case, self, touched.as_deref(), batch);
+            self.standing = Some(standing);
+        }
+        let fields = self.fields(height, touched.as_deref());
+        self.settle_effects();
         self.due = false;
+        self.row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
+        let changed = self.row.settle(fields, (self.fresh, self.moved), height);
+        self.mark_people(&changed);
         let row = &mut self.row;
-        row.retracted = self.fold.retracted().iter().map(|(slot, by)| (*slot, by.to_string())).collect();
-        let changed = row.settle(fields, (self.fresh, self.moved), height);
         row.put(case, &mut self.parts, batch);
         (self.fresh, self.moved) = (false, false);
         match &mut self.tree {
@@ -349,20 +344,6 @@ impl OpenCase {
             }
             none => none.insert(FieldTree::new(&row.leaves(case))).root(),
         }
-    }
-}
-
-fn known(fields: Vec<(usize, Vec<u8>)>) -> impl Iterator<Item = (usize, Option<Vec<u8>>)> {
-    fields.into_iter().map(|(field, bytes)| (field, Some(bytes)))
-}
-
-/// Puts more bytes behind those of a field; nothing behind what would stay empty.
-fn extend(fields: &mut Vec<(usize, Vec<u8>)>, number: usize, nothing: bool, more: Vec<u8>) {
-    match fields.iter_mut().find(|(field, _)| *field == number) {
-        Some((_, bytes)) => bytes.extend(more),
-        None if nothing => {}
-        // The list before it is empty.
-        None => fields.push((number, [0u32.to_be_bytes().to_vec(), more].concat())),
     }
 }
 

@@ -9,8 +9,8 @@ pub(crate) mod past;
 use std::sync::Arc;
 
 use laufzettel_contracts::effect::{
-    Candidate, Cause, Completion, Directory, EffectFold, EffectId, Effects, History, HistoryRefusal, Known, Stop,
-    World, admit,
+    Candidate, Cause, Completion, Directory, EffectFold, EffectId, EffectKind, Effects, History, HistoryRefusal, Known,
+    One, Past, Stop, World, admit,
 };
 use laufzettel_contracts::{AuthorityId, Calendars, CaseFold, Code, Definition};
 
@@ -30,6 +30,25 @@ pub struct Living {
     directory: Arc<Directory>,
     history: History,
     fold: EffectFold,
+    /// Whether the history was too full to remember all that was given the last time.
+    overfull: bool,
+}
+
+/// An effect that may have changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Touched {
+    /// Its name.
+    pub(crate) id: EffectId,
+    /// Its kind, and its place among those of the kind, if the fold gives it.
+    pub(crate) given: Option<(EffectKind, u32)>,
+}
+
+impl Touched {
+    /// It, as far as the fold gives it, and what is remembered of it.
+    pub(crate) fn find<'l>(&self, living: &'l Living) -> (Option<(u32, One<'l>)>, Option<&'l Arc<Past>>) {
+        let given = self.given.and_then(|(kind, place)| Some((place, One::at(living.effects(), kind, place)?)));
+        (given, living.history().past().get(&self.id))
+    }
 }
 
 /// The name of an effect (docs/FORMATS.md A.2).
@@ -85,7 +104,7 @@ impl Living {
         let world = World { definition, calendars: &calendars, directory: &directory };
         let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(&case, rule, cause, occurrence);
         let fold = EffectFold::of(&world, reports, &Known { history: &history, name: &name, as_of_ms });
-        Some(Self { case, calendars, next: None, directory, history, fold })
+        Some(Self { case, calendars, next: None, directory, history, fold, overfull: false })
     }
     /// The history that the fields of a case hold.
     ///
@@ -128,9 +147,13 @@ impl Living {
     pub fn is_counted_by(&self, calendars: &Calendars) -> bool {
         self.next.as_ref().unwrap_or(&self.calendars).version() == calendars.version()
     }
+    /// Whether it goes on counting by the calendars of its last block.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.next.is_none()
+    }
     /// Brings the effects up to the reports and an instant.
     pub fn bring(&mut self, definition: &Definition, reports: &CaseFold, as_of_ms: u64) {
-        let Self { case, calendars, directory, history, fold, next } = self;
+        let Self { case, calendars, directory, history, fold, next, overfull: _ } = self;
         if let Some(next) = next.take() {
             *calendars = next;
             let world = World { definition, calendars, directory };
@@ -144,17 +167,57 @@ impl Living {
     /// The same, and takes what changed into the history: once a block, at its end.
     pub(crate) fn advance(&mut self, definition: &Definition, reports: &CaseFold, parts: &Parts, as_of_ms: u64) {
         self.bring(definition, reports, as_of_ms);
-        let Self { case, calendars, directory, history, fold, .. } = self;
+        let Self { case, calendars, directory, history, fold, overfull, .. } = self;
         let world = World { definition, calendars, directory };
         let effects = fold.effects();
-        let same_people = parts.is_with(&effects.participants);
-        let changes = history.advance_but(&world, effects, &|one| same_people && parts.has(one));
-        if changes.dropped > 0 {
+        let changes = if fold.is_whole() || *overfull {
+            history.advance(&world, effects)
+        } else {
+            history.advance_changed(&world, effects, parts.is_with(&effects.participants))
+        };
+        *overfull = changes.dropped > 0;
+        if *overfull {
             // Since when a notice is known that is not remembered, only this fold knows. A node that reads the case from
             // its store folds it as of now; so must one that kept it in memory.
             let name = |rule: &Code, cause: &Cause, occurrence: u32| effect_id(case, rule, cause, occurrence);
             *fold = EffectFold::of(&world, reports, &Known { history, name: &name, as_of_ms });
         }
+    }
+    /// What may have changed since the last [`Living::settle`], given or remembered; none if that may be anything.
+    pub(crate) fn touched(&self, parts: &Parts) -> Option<Vec<Touched>> {
+        if self.fold.is_whole() {
+            return None;
+        }
+        let (effects, mut all) = (self.effects(), Vec::new());
+        for (place, one) in One::changed(effects) {
+            let (id, given) = (one.origin().id, (one.kind(), place));
+            let past = self.history.past().get(&id);
+            // Another version of the process may give under its name what is of another kind.
+            if past.is_some_and(|past| past.kind != one.kind()) {
+                return None;
+            }
+            all.push(Touched { id, given: Some(given) });
+        }
+        for id in self.history.changed() {
+            if all.iter().any(|touched| touched.id == *id) {
+                continue;
+            }
+            let past = self.history.past().get(id)?;
+            let place = parts.place(past.kind, id);
+            let stands = |place: &u32| One::at(effects, past.kind, *place).is_some_and(|one| one.origin().id == *id);
+            let given = place.filter(stands).map(|place| (past.kind, place));
+            // What is given no longer is withdrawn.
+            if given.is_none() && past.withdrawn_ms.is_none() {
+                return None;
+            }
+            all.push(Touched { id: *id, given });
+        }
+        Some(all)
+    }
+    /// From now on nothing counts as changed: all was seen that follows from the case.
+    pub(crate) fn settle(&mut self) {
+        self.fold.settle();
+        self.history.settle();
     }
     /// Whether a report may be recorded as of the last instant; the guards that are overridden with it.
     ///

@@ -1,6 +1,6 @@
 //! A case as it is stored: one row of what changes with every event, one
 //! row a standing report, which an event adds and leaves alone from then on, and
-//! one row an effect, written when it changes (`effects::parts`).
+//! one row an effect, written when it changes (`effects::parts`), and one for those who take part.
 //! What follows from other parts of the row is not stored: the fields that
 //! repeat it, and the blinders of fields never written again or written last.
 
@@ -12,7 +12,7 @@ use laufzettel_contracts::{AuthorityId, CaseFold, Definition, Entry, Position, R
 use laufzettel_proto::v1 as proto;
 use prost::Message as _;
 
-use super::effects::fields::KINDS;
+use super::effects::fields::{KINDS, PARTICIPANTS};
 use super::effects::parts::Parts;
 use super::fields::{self, FIELDS};
 use crate::crypto::Hash;
@@ -69,7 +69,7 @@ pub struct CaseRow {
     /// Bit by field: written again at the last change.
     latest: u32,
     /// Fields that are not empty and repeat no other part of the row, by number.
-    fields: BTreeMap<u8, Arc<[u8]>>,
+    fields: BTreeMap<u8, Arc<Vec<u8>>>,
     /// Blinders of the fields written again, but not at the last change. Those of all others follow from the salts.
     kept: BTreeMap<u8, Hash>,
     pub(super) retracted: Vec<(Slot, String)>,
@@ -90,6 +90,11 @@ fn number(field: usize) -> u8 {
 
 fn report_key(case: &CaseId, position: &Position) -> Vec<u8> {
     [case.0.as_slice(), &position_bytes(position)].concat()
+}
+
+/// The key of those who take part, beside those of the effects.
+fn people_key(case: &CaseId) -> Vec<u8> {
+    [case.0.as_slice(), &[EFFECT, number(PARTICIPANTS)]].concat()
 }
 
 impl CaseRow {
@@ -126,7 +131,12 @@ impl CaseRow {
         let Some(marks) = row.fields.remove(&PARTS) else { return Ok(Some((row, Parts::default()))) };
         let from = [case.0.as_slice(), &[EFFECT]].concat();
         let rows = read.scan(Family::Reports, &from, &prefix_end(&case.0), usize::MAX)?;
-        let rows = rows.iter().map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
+        let people = people_key(case);
+        if let Some((_, bytes)) = rows.iter().find(|(key, _)| *key == people) {
+            row.fields.insert(number(PARTICIPANTS), bytes.clone().into());
+        }
+        let rows = rows.iter().filter(|(key, _)| *key != people);
+        let rows = rows.map(|(key, bytes)| (key.get(from.len()..).unwrap_or_default(), bytes.clone()));
         let parts = Parts::read(&marks, rows).map_err(|error| damaged(case, &error.to_string()))?;
         row.fields.extend(parts.fields().map(|(field, bytes)| (field, bytes.into())));
         Ok(Some((row, parts)))
@@ -143,7 +153,7 @@ impl CaseRow {
     }
     /// Bytes kept under a number: a field of the state, or what stands beside them.
     pub(super) fn kept(&self, number: u8) -> &[u8] {
-        self.fields.get(&number).map_or(&[], AsRef::as_ref)
+        self.fields.get(&number).map_or(&[], |bytes| bytes.as_slice())
     }
     /// When something in the case becomes due, milliseconds UTC; none in language 1.
     #[must_use]
@@ -180,52 +190,58 @@ impl CaseRow {
         (fresh, moved): (bool, bool),
         height: Height,
     ) -> Vec<usize> {
-        let state: BTreeMap<u8, Option<Vec<u8>>> =
-            state.into_iter().map(|(field, bytes)| (number(field), bytes)).collect();
-        let differs = |field: usize| match field {
-            fields::IDENTITY => moved,
-            // What is accepted after the opening is counted, and is an event; due work writes them with it.
-            fields::HISTORY | fields::REVISION => true,
-            field => match (state.get(&number(field)), self.fields.get(&number(field))) {
-                (Some(None), _) => false,
-                (Some(Some(bytes)), before) => before.is_none_or(|before| **before != **bytes),
-                (None, before) => before.is_some(),
-            },
-        };
-        let changed: Vec<usize> = (0..FIELDS).filter(|field| fresh || differs(*field)).collect();
+        // What is accepted after the opening is counted, and is an event; due work writes both fields with it.
+        let mut now = bit(fields::HISTORY) | bit(fields::REVISION) | if moved { bit(fields::IDENTITY) } else { 0 };
+        let mut there = Vec::with_capacity(state.len());
+        // What has not changed is shared with the copy that this one was made of.
+        for (field, bytes) in state {
+            there.push(number(field));
+            let Some(bytes) = bytes else { continue };
+            if self.kept(number(field)) != bytes.as_slice() {
+                now |= bit(field);
+                self.fields.insert(number(field), bytes.into());
+            }
+        }
+        if self.fields.len() > there.len() {
+            now |= self
+                .fields
+                .keys()
+                .filter(|field| !there.contains(field))
+                .fold(0, |bits, field| bits | bit((*field).into()));
+            self.fields.retain(|field, _| there.contains(field));
+        }
         if fresh {
+            now = u32::MAX;
             self.first = self.salt;
         } else {
-            let now = changed.iter().fold(0, |bits, field| bits | bit(*field));
             for field in (0..FIELDS).filter(|field| self.latest & !now & bit(*field) != 0) {
                 let blinder = self.blinder(field);
                 self.kept.insert(number(field), blinder);
             }
-            for field in &changed {
-                self.kept.remove(&number(*field));
-            }
+            self.kept.retain(|field, _| now & bit((*field).into()) == 0);
             self.latest = now;
         }
-        // What has not changed is shared with the copy that this one was made of.
-        self.fields.retain(|field, _| state.contains_key(field));
-        for (field, bytes) in state {
-            let Some(bytes) = bytes else { continue };
-            if self.fields.get(&field).is_none_or(|before| **before != *bytes) {
-                self.fields.insert(field, bytes.into());
-            }
-        }
+        let changed = (0..FIELDS).filter(|field| now & bit(*field) != 0).collect();
         (self.written, self.changed) = (self.salt, height);
         changed
     }
     /// Writes the row, and those of the effects that have changed since they were written last.
     pub(super) fn put(&mut self, case: &CaseId, parts: &mut Parts, batch: &mut Batch) {
-        let apart: Vec<_> = KINDS.iter().filter_map(|(field, _)| self.fields.remove_entry(&number(*field))).collect();
+        // Who takes part changes seldom, and takes more bytes than all else of the row.
+        let apart = KINDS.iter().map(|(field, _)| *field).chain([PARTICIPANTS]);
+        let apart: Vec<_> = apart.filter_map(|field| self.fields.remove_entry(&number(field))).collect();
         if !apart.is_empty() {
             self.fields.insert(PARTS, parts.marks().into());
         }
         rows::put(batch, Family::Cases, case.0.to_vec(), self);
         self.fields.remove(&PARTS);
         self.fields.extend(apart);
+        if parts.take_touched_people() {
+            match self.fields.get(&number(PARTICIPANTS)) {
+                Some(bytes) => batch.put(Family::Reports, people_key(case), bytes.to_vec()),
+                None => batch.delete(Family::Reports, people_key(case)),
+            }
+        }
         for (rest, bytes) in parts.take_touched() {
             let key = [case.0.as_slice(), &[EFFECT], &rest].concat();
             match bytes {

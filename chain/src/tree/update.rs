@@ -1,7 +1,8 @@
 //! One height's new values in the state tree: each node on the way to any of
 //! them is read, hashed and written once. Makes the very nodes that `jmt` makes
 //! of the same values (a test compares them), which walks from the root once a
-//! value. Takes no value out of the tree: that is left to `jmt`.
+//! value; where values are taken out, only the tree is the same, and fewer of its
+//! nodes are new. Must never empty the tree: that is left to `jmt`.
 
 use jmt::Version;
 use jmt::storage::Node;
@@ -11,8 +12,11 @@ use crate::crypto::Hash;
 use crate::ids::Height;
 use crate::storage::{Batch, Family, Read, StoreError};
 
-/// A key's hash and its new value's hash.
-pub(super) type Leaf = (Hash, Hash);
+/// A key's hash and its value's hash.
+type Leaf = (Hash, Hash);
+
+/// A key's hash and its new value's hash; none takes the value out.
+pub(super) type NewLeaf = (Hash, Option<Hash>);
 
 /// Nibbles of a key.
 const DEPTH_MAX: usize = 64;
@@ -24,17 +28,24 @@ const NOTHING: Hash = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";
 
 /// What a node says of one below it.
 #[derive(Clone, Copy)]
-struct Child {
+pub(super) struct Child {
     hash: Hash,
-    version: Version,
+    pub(super) version: Version,
     /// Leaves below; none for a leaf.
     leaves: Option<u64>,
 }
 
-/// A nibble and the leaves that have it.
-type Group<'a> = (usize, &'a [Leaf]);
+/// What a node became. A leaf is written by whoever knows how deep it stands: alone below a node it takes its place.
+#[derive(Clone, Copy)]
+enum Made {
+    Leaf(Leaf),
+    Inner(Child),
+}
 
-type Children = [Option<Child>; WIDTH];
+/// A nibble and the leaves that have it.
+type Group<'a> = (usize, &'a [NewLeaf]);
+
+pub(super) type Children = [Option<Child>; WIDTH];
 
 /// The rows that change and the root above them.
 pub(super) struct Updated {
@@ -51,8 +62,9 @@ struct Update<'a> {
     stale: Vec<Vec<u8>>,
 }
 
-/// Puts values, ascending by key, into the tree of the height below; none if that tree is empty or not there.
-pub(super) fn put(read: &dyn Read, height: Height, leaves: &[Leaf]) -> Result<Option<Updated>, StoreError> {
+/// Puts values, ascending by key, into the tree of the height below, or takes them out; none if that tree is empty or not
+/// there, or would be empty.
+pub(super) fn put(read: &dyn Read, height: Height, leaves: &[NewLeaf]) -> Result<Option<Updated>, StoreError> {
     let (Some(below), Some((first, _))) = (height.checked_sub(1), leaves.first()) else { return Ok(None) };
     let root = read.get(Family::Tree, &row_of_node(below, first, 0))?;
     // A node that is nothing has one byte.
@@ -60,7 +72,8 @@ pub(super) fn put(read: &dyn Read, height: Height, leaves: &[Leaf]) -> Result<Op
         return Ok(None);
     }
     let mut update = Update { read, height, nodes: Batch::default(), stale: Vec::new() };
-    let root = update.change(below, 0, leaves)?.hash;
+    let Some(root) = update.change(below, 0, leaves)? else { return Ok(None) };
+    let root = update.place(root, 0).hash;
     Ok(Some(Updated { root, nodes: update.nodes, stale: update.stale }))
 }
 
@@ -70,14 +83,14 @@ fn nibble(key: &Hash, depth: usize) -> usize {
 }
 
 /// The leaves by their nibble at a depth, ascending.
-fn groups(leaves: &[Leaf], depth: usize) -> impl Iterator<Item = Group<'_>> {
-    let same = move |a: &Leaf, b: &Leaf| nibble(&a.0, depth) == nibble(&b.0, depth);
+fn groups(leaves: &[NewLeaf], depth: usize) -> impl Iterator<Item = Group<'_>> {
+    let same = move |a: &NewLeaf, b: &NewLeaf| nibble(&a.0, depth) == nibble(&b.0, depth);
     leaves.chunk_by(same).filter_map(move |group| Some((nibble(&group.first()?.0, depth), group)))
 }
 
 impl Update<'_> {
-    /// Changes the node of a version at this depth on the way to the leaves.
-    fn change(&mut self, version: Version, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
+    /// Changes the node of a version at this depth on the way to the leaves; none if nothing is left of it.
+    fn change(&mut self, version: Version, depth: usize, leaves: &[NewLeaf]) -> Result<Option<Made>, StoreError> {
         let Some((first, _)) = leaves.first() else { return Err(damaged("no leaf to change")) };
         let row = row_of_node(version, first, depth);
         let bytes = self.read.get(Family::Tree, &row)?.ok_or_else(|| damaged("a node is gone"))?;
@@ -86,13 +99,31 @@ impl Update<'_> {
             return self.change_leaf((key, value), depth, leaves);
         }
         let mut children = children_of(&bytes)?;
+        let below = depth.saturating_add(1);
         let groups: Vec<Group<'_>> = groups(leaves, depth).collect();
-        for (at, new) in self.change_below(&children, depth.saturating_add(1), &groups, leaves.len())? {
-            if let Some(child) = children.get_mut(at) {
-                *child = Some(new);
-            }
+        let new = self.change_below(&children, below, &groups, leaves.len())?;
+        let mut made: [Option<Leaf>; WIDTH] = [None; WIDTH];
+        for (at, new) in new {
+            let (Some(child), Some(leaf)) = (children.get_mut(at), made.get_mut(at)) else { continue };
+            (*child, *leaf) = match new {
+                None => (None, None),
+                Some(Made::Inner(inner)) => (Some(inner), None),
+                Some(Made::Leaf(new)) => (Some(self.as_child(&new)), Some(new)),
+            };
         }
-        Ok(self.write(&children, depth, first))
+        let mut there = children.iter().enumerate().filter_map(|(at, child)| Some((at, (*child)?)));
+        match (there.next(), there.next()) {
+            (None, _) => return Ok(None),
+            (Some((at, only)), None) if only.leaves.is_none() => {
+                let made = made.get(at).copied().flatten();
+                return Ok(Some(Made::Leaf(made.map_or_else(|| self.lift(&only, first, depth, at), Ok)?)));
+            }
+            _ => {}
+        }
+        for leaf in made.iter().flatten() {
+            self.write_leaf(leaf, below);
+        }
+        Ok(Some(Made::Inner(self.write(&children, depth, first))))
     }
     /// Changes the children that groups of leaves belong to, halves of many leaves on different cores; the rows come
     /// in the order of the groups.
@@ -102,11 +133,11 @@ impl Update<'_> {
         depth: usize,
         groups: &[Group<'_>],
         leaves: usize,
-    ) -> Result<Vec<(usize, Child)>, StoreError> {
+    ) -> Result<Vec<(usize, Option<Made>)>, StoreError> {
         if leaves <= ALONE || groups.len() < 2 {
             let new = |(at, group): &Group<'_>| match children.get(*at).copied().flatten() {
                 Some(child) => Ok((*at, self.change(child.version, depth, group)?)),
-                None => Ok((*at, self.make(depth, group)?)),
+                None => Ok((*at, self.make(depth, &there(group))?)),
             };
             return groups.iter().map(new).collect();
         }
@@ -123,41 +154,75 @@ impl Update<'_> {
         self.stale.append(&mut other.stale);
         Ok(below)
     }
-    /// A leaf stands where leaves are to come: it is replaced, or goes down with them.
-    fn change_leaf(&mut self, found: Leaf, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
-        match leaves.binary_search_by(|(key, _)| key.cmp(&found.0)) {
-            Ok(_) => self.make(depth, leaves),
-            Err(at) => {
-                let mut all = leaves.to_vec();
-                all.insert(at, found);
-                self.make(depth, &all)
+    /// A leaf stands where leaves are to come: it is replaced or taken out, or goes down with them.
+    fn change_leaf(&mut self, found: Leaf, depth: usize, leaves: &[NewLeaf]) -> Result<Option<Made>, StoreError> {
+        let mut all = there(leaves);
+        if leaves.binary_search_by(|(key, _)| key.cmp(&found.0)).is_err() {
+            let at = all.partition_point(|(key, _)| *key < found.0);
+            all.insert(at, found);
+        }
+        self.make(depth, &all)
+    }
+    /// A leaf that an earlier height wrote and that is alone below a node takes its place.
+    fn lift(&mut self, leaf: &Child, key: &Hash, depth: usize, at: usize) -> Result<Leaf, StoreError> {
+        let mut path = *key;
+        if let Some(byte) = path.get_mut(depth >> 1) {
+            let at = u8::try_from(at).unwrap_or_default();
+            *byte = if depth & 1 == 0 { at << 4 } else { (*byte & 0xf0) | at };
+        }
+        let row = row_of_node(leaf.version, &path, depth.saturating_add(1));
+        let bytes = self.read.get(Family::Tree, &row)?.ok_or_else(|| damaged("a leaf is gone"))?;
+        self.stale.push(row);
+        leaf_of(&bytes).ok_or_else(|| damaged("no leaf where one should be"))
+    }
+    /// Makes what holds these leaves where nothing was; nothing for none.
+    fn make(&mut self, depth: usize, leaves: &[Leaf]) -> Result<Option<Made>, StoreError> {
+        let Some((first, _)) = leaves.first() else { return Ok(None) };
+        if let [leaf] = leaves {
+            return Ok(Some(Made::Leaf(*leaf)));
+        }
+        if depth >= DEPTH_MAX {
+            return Err(damaged("two values of one key"));
+        }
+        let mut children: Children = [None; WIDTH];
+        let below = depth.saturating_add(1);
+        for group in leaves.chunk_by(|a, b| nibble(&a.0, depth) == nibble(&b.0, depth)) {
+            let Some(made) = self.make(below, group)? else { continue };
+            let at = group.first().map_or(0, |(key, _)| nibble(key, depth));
+            let placed = self.place(made, below);
+            if let Some(child) = children.get_mut(at) {
+                *child = Some(placed);
+            }
+        }
+        Ok(Some(Made::Inner(self.write(&children, depth, first))))
+    }
+    /// Writes what was made at the depth where it stays.
+    fn place(&mut self, made: Made, depth: usize) -> Child {
+        match made {
+            Made::Inner(child) => child,
+            Made::Leaf(leaf) => {
+                self.write_leaf(&leaf, depth);
+                self.as_child(&leaf)
             }
         }
     }
-    /// Makes what holds these leaves where nothing was.
-    fn make(&mut self, depth: usize, leaves: &[Leaf]) -> Result<Child, StoreError> {
-        if let [(key, value)] = leaves {
-            let bytes = [[LEAF_NODE].as_slice(), key, value].concat();
-            self.nodes.put(Family::Tree, row_of_node(self.height, key, depth), bytes);
-            let hash = hash(b"JMT::LeafNode", key, value);
-            return Ok(Child { hash, version: self.height, leaves: None });
-        }
-        let first = leaves.first().filter(|_| depth < DEPTH_MAX);
-        let Some((first, _)) = first else { return Err(damaged("two values of one key")) };
-        let mut children: Children = [None; WIDTH];
-        for (at, group) in groups(leaves, depth) {
-            let new = self.make(depth.saturating_add(1), group)?;
-            if let Some(child) = children.get_mut(at) {
-                *child = Some(new);
-            }
-        }
-        Ok(self.write(&children, depth, first))
+    fn as_child(&self, (key, value): &Leaf) -> Child {
+        Child { hash: hash(b"JMT::LeafNode", key, value), version: self.height, leaves: None }
+    }
+    fn write_leaf(&mut self, (key, value): &Leaf, depth: usize) {
+        let bytes = [[LEAF_NODE].as_slice(), key, value].concat();
+        self.nodes.put(Family::Tree, row_of_node(self.height, key, depth), bytes);
     }
     fn write(&mut self, children: &Children, depth: usize, key: &Hash) -> Child {
         let leaves = children.iter().flatten().map(|child| child.leaves.unwrap_or(1)).fold(0, u64::saturating_add);
         self.nodes.put(Family::Tree, row_of_node(self.height, key, depth), bytes_of(children, leaves));
         Child { hash: merkle(children), version: self.height, leaves: Some(leaves) }
     }
+}
+
+/// Those that are not taken out.
+fn there(leaves: &[NewLeaf]) -> Vec<Leaf> {
+    leaves.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
 fn hash(domain: &[u8], left: &Hash, right: &Hash) -> Hash {
@@ -178,13 +243,13 @@ fn merkle(children: &[Option<Child>]) -> Hash {
 }
 
 /// Key and value hash, if the bytes are a leaf's.
-fn leaf_of(bytes: &[u8]) -> Option<Leaf> {
+pub(super) fn leaf_of(bytes: &[u8]) -> Option<Leaf> {
     let rest = bytes.strip_prefix(&[LEAF_NODE])?;
     let (key, value) = rest.split_first_chunk::<32>()?;
     Some((*key, value.try_into().ok()?))
 }
 
-fn children_of(bytes: &[u8]) -> Result<Children, StoreError> {
+pub(super) fn children_of(bytes: &[u8]) -> Result<Children, StoreError> {
     let Node::Internal(node) = borsh::from_slice::<Node>(bytes).map_err(damaged)? else {
         return Err(damaged("no inner node where one should be"));
     };

@@ -16,7 +16,11 @@ mod due;
 mod genesis;
 mod governance;
 mod joined;
+#[path = "../../../contracts/tests/hostile/largest.rs"]
+mod largest;
+mod moves;
 mod process_proof;
+mod proposal_cost;
 mod random;
 mod stories;
 mod tried;

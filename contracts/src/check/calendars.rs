@@ -11,7 +11,7 @@ use crate::limits::{
     AREAS_MAX, BASIS_CHARACTERS_MAX, EASTER_DISTANCE_DAYS, HOLIDAYS_MAX, LABEL_CHARACTERS_MAX, SEATS_MAX,
 };
 use crate::name::{AuthorityId, Code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The words for `rule`.
@@ -119,13 +119,33 @@ fn read_holidays(top: &mut Section<'_>, areas: &[Area], findings: &mut Findings)
         findings.error(first.at, format!("more than {HOLIDAYS_MAX} holidays"), "take some out");
     }
     let sections = sections.into_iter().take(HOLIDAYS_MAX);
-    sections.filter_map(|(code, section)| read_holiday(code.value, section, areas, findings)).map(Arc::new).collect()
+    let declared = Declared::of(areas);
+    let read = |(code, section): (Located<Code>, _)| read_holiday(code.value, section, &declared, findings);
+    sections.filter_map(read).map(Arc::new).collect()
 }
 
-fn read_holiday(code: Code, mut section: Section<'_>, areas: &[Area], findings: &mut Findings) -> Option<Holiday> {
+/// Where a holiday may hold: the areas, and the countries they are of.
+struct Declared<'a> {
+    areas: &'a [Area],
+    names: BTreeSet<&'a str>,
+}
+
+impl<'a> Declared<'a> {
+    fn of(areas: &'a [Area]) -> Self {
+        let names = areas.iter().flat_map(|area| area.code.wholes().take(1).chain([area.code.as_str()]));
+        Self { areas, names: names.collect() }
+    }
+}
+
+fn read_holiday(
+    code: Code,
+    mut section: Section<'_>,
+    declared: &Declared<'_>,
+    findings: &mut Findings,
+) -> Option<Holiday> {
     let labels = read_labels(&mut section, findings);
     let rule = read_rule(&mut section, findings);
-    let holds = read_holds(&mut section, areas, findings);
+    let holds = read_holds(&mut section, declared, findings);
     let from = read_year(&mut section, "from", findings);
     let until = read_year(&mut section, "until", findings);
     let (first, last) =
@@ -205,7 +225,7 @@ fn wanted(
     value
 }
 
-fn read_holds(section: &mut Section<'_>, areas: &[Area], findings: &mut Findings) -> Vec<AreaCode> {
+fn read_holds(section: &mut Section<'_>, declared: &Declared<'_>, findings: &mut Findings) -> Vec<AreaCode> {
     if section.place("areas").is_none() {
         section.missing("areas", findings);
     }
@@ -221,15 +241,11 @@ fn read_holds(section: &mut Section<'_>, areas: &[Area], findings: &mut Findings
         let Some(code) = area_at(name.at, &name.value, findings) else {
             continue;
         };
-        let known = if code.is_country() {
-            areas.iter().any(|area| code.covers(&area.code))
-        } else {
-            areas.iter().any(|area| area.code == code)
-        };
-        if known {
+        if declared.names.contains(code.as_str()) {
             holds.push(code);
         } else {
-            findings.unknown(name.at, "area", &name.value, areas.iter().map(|area| area.code.as_str()));
+            let areas = declared.areas.iter().map(|area| area.code.as_str());
+            findings.unknown(name.at, "area", &name.value, areas);
         }
     }
     holds
@@ -257,6 +273,11 @@ fn read_seats(
     if let Some((first, _)) = pairs.get(SEATS_MAX) {
         findings.error(first.at, format!("more than {SEATS_MAX} seats"), "take some out");
     }
+    let declared = Declared::of(areas);
+    // Each where a holiday holds once, in the order of the text.
+    let mut seen: BTreeSet<&AreaCode> = BTreeSet::new();
+    let held = holidays.iter().flat_map(|holiday| &holiday.areas).filter(|holds| seen.insert(holds));
+    let held: Vec<&AreaCode> = held.collect();
     let mut seats = BTreeMap::new();
     for (name, area) in pairs.into_iter().take(SEATS_MAX) {
         let authority = AuthorityId::new(&name.value).map_err(|error| {
@@ -272,10 +293,9 @@ fn read_seats(
             findings.error(area.at, message, "name the Land or the municipality");
             continue;
         }
-        if areas.iter().any(|known| known.code == code) {
+        if declared.names.contains(code.as_str()) {
             // A Land is no sure answer where its municipalities differ.
-            let differs = |holds: &&AreaCode| **holds != code && code.covers(holds);
-            if let Some(part) = holidays.iter().flat_map(|holiday| &holiday.areas).find(differs) {
+            if let Some(part) = held.iter().find(|holds| ***holds != code && code.covers(holds)) {
                 let message = format!("`{code}` has parts with more holidays, such as `{part}`");
                 findings.note(area.at, message, "name the municipality");
             }

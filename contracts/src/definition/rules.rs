@@ -203,9 +203,9 @@ pub struct Rule {
     pub when: Option<Expression>,
     /// Tasks to close.
     pub close: Vec<Code>,
-    /// Deadlines to stop.
+    /// Deadlines to stop, of the proceeding; not by a report that departs from the rules.
     pub stop: Vec<Code>,
-    /// Locks to release, all of that name in the case.
+    /// Locks to release, of the proceeding and recorded before the report; not by one that departs from the rules.
     pub unlock: Vec<Code>,
     /// Markers to clear.
     pub clear: Vec<Code>,

@@ -2,7 +2,7 @@
 //! never refuse a fact.
 
 use super::given::{EffectId, Effects};
-use super::machine::{Given, Machine};
+use super::machine::{Given, Machine, decided};
 use super::{Known, World};
 use crate::definition::Kind;
 use crate::fold::CaseFold;
@@ -107,7 +107,8 @@ fn blocking(world: &World<'_>, case: &CaseFold, known: &Known<'_>, candidate: &C
         return Vec::new();
     };
     let mut machine = Machine::default();
-    let given = Given { world, known, entries: with.entries() };
+    let decided = decided(world, &with, 0);
+    let given = Given::of(world, known, &with, &decided);
     machine.take_some(&given, with.proceedings(), 0, place);
     machine.arrive(&given, entry);
     machine.decide_regime(&given, entry, *proceeding);

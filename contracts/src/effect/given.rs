@@ -2,6 +2,7 @@
 //! (met, done, released, cleared); what is missing that was there before is withdrawn. Must never hold what cannot be
 //! derived from the fold's arguments.
 
+use super::list::List;
 use super::shared::Shared;
 use crate::legal::{Due, DueError};
 use crate::name::{AuthorityId, Code};
@@ -283,15 +284,15 @@ pub struct Effects {
     /// By proceeding; empty where the definition has no regimes.
     pub regimes: Vec<ProceedingRegime>,
     /// Deadlines.
-    pub deadlines: Vec<Shared<DeadlineEffect>>,
+    pub deadlines: List<DeadlineEffect>,
     /// Tasks.
-    pub tasks: Vec<Shared<TaskEffect>>,
+    pub tasks: List<TaskEffect>,
     /// Notices.
-    pub notices: Vec<Shared<NoticeEffect>>,
+    pub notices: List<NoticeEffect>,
     /// Locks.
-    pub locks: Vec<Shared<LockEffect>>,
+    pub locks: List<LockEffect>,
     /// Markers.
-    pub markers: Vec<Shared<MarkerEffect>>,
+    pub markers: List<MarkerEffect>,
     /// Departures of reports from guards and locks.
     pub deviations: Vec<EffectDeviation>,
     /// What a bound left out.
@@ -299,4 +300,31 @@ pub struct Effects {
     /// The next instant, in milliseconds, at which folding again changes something, if nothing is recorded before. Where
     /// a report is dated later than the instant asked about (a day counts as its end), it may turn out to be the same.
     pub next_due_ms: Option<u64>,
+}
+
+impl Effects {
+    /// Made anew, it goes on from an earlier fold of the same case: what is equal is shared with that one, and counts as
+    /// changed only if it did there. Whether all that was given there is given here.
+    pub(super) fn go_on_from(&mut self, before: &Self) -> bool {
+        if self.participants == before.participants {
+            self.participants = before.participants.clone();
+        }
+        let kept = [
+            self.deadlines.go_on_from(&before.deadlines, |one| one.origin.id),
+            self.tasks.go_on_from(&before.tasks, |one| one.origin.id),
+            self.notices.go_on_from(&before.notices, |one| one.origin.id),
+            self.locks.go_on_from(&before.locks, |one| one.origin.id),
+            self.markers.go_on_from(&before.markers, |one| one.origin.id),
+        ];
+        kept.into_iter().all(|kept| kept)
+    }
+
+    /// From now on nothing counts as changed.
+    pub(super) fn settle(&mut self) {
+        self.deadlines.settle();
+        self.tasks.settle();
+        self.notices.settle();
+        self.locks.settle();
+        self.markers.settle();
+    }
 }

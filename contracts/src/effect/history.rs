@@ -13,12 +13,12 @@ use super::one::One;
 use super::sorted::Sorted;
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::AuthorityId;
-use shown::{Present, present};
+use shown::{Present, present, present_one};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the ledger keeps of one case's effects.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct History {
     /// A case is copied whole before it changes; what does not change is shared.
     past: Sorted<EffectId, Arc<Past>>,
@@ -27,7 +27,18 @@ pub struct History {
     revision: u64,
     /// How many of those kept are neither locks nor urgent notices.
     last: usize,
+    /// What was put or changed since the last [`History::settle`], some more than once.
+    changed: Vec<EffectId>,
 }
+
+/// What changed lately says nothing of what is kept.
+impl PartialEq for History {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.past, self.revision, self.last) == (&other.past, other.revision, other.last)
+    }
+}
+
+impl Eq for History {}
 
 impl History {
     /// Nothing has happened yet.
@@ -42,7 +53,24 @@ impl History {
         let of = |past: &Past| acknowledged(past).saturating_add(usize::from(past.completion.is_some()));
         let revision = past.values().fold(0_u64, |sum, past| sum.saturating_add(of(past) as u64));
         let past = past.into_iter().map(|(id, past)| (id, Arc::new(past))).collect();
-        Self { past, revision, last }
+        Self { past, revision, last, changed: Vec::new() }
+    }
+
+    /// What was put or changed since the history was settled last, some more than once.
+    pub fn changed(&self) -> &[EffectId] {
+        &self.changed
+    }
+
+    /// From now on nothing counts as changed.
+    pub fn settle(&mut self) {
+        self.changed.clear();
+    }
+
+    /// The only way to change what is kept of an effect.
+    fn change(&mut self, id: &EffectId) -> Option<&mut Past> {
+        let past = self.past.get_mut(id)?;
+        self.changed.push(*id);
+        Some(Arc::make_mut(past))
     }
 
     /// All that is kept, by name.
@@ -85,23 +113,30 @@ impl History {
 
     /// Takes what a fold gives as of its instant, and says what has changed since the last time, each change once.
     pub fn advance(&mut self, world: &World<'_>, effects: &Effects) -> Changes {
-        self.advance_but(world, effects, &|_| false)
-    }
-
-    /// The same, without looking at those effects of which it is known that they, and who takes part in the case, are what
-    /// they were the last time.
-    pub fn advance_but(&mut self, world: &World<'_>, effects: &Effects, same: &dyn Fn(One<'_>) -> bool) -> Changes {
-        let now_ms = effects.as_of_ms;
         let mut changes = Changes::default();
         let mut there = 0_usize;
         for present in present(world, effects) {
-            let kept = || self.past.get(&present.origin.id).is_some_and(|past| past.withdrawn_ms.is_none());
-            let seen = (same(present.one) && kept()) || self.see(world, effects, present, &mut changes);
-            there = there.saturating_add(usize::from(seen));
+            there = there.saturating_add(usize::from(self.see(world, effects, present, &mut changes)));
         }
         // All that is there is remembered now; mostly nothing else is.
         if self.past.values().filter(|past| past.withdrawn_ms.is_none()).count() > there {
-            changes.withdrawn = self.withdraw(world, effects, now_ms);
+            changes.withdrawn = self.withdraw(world, effects, effects.as_of_ms);
+        }
+        changes
+    }
+
+    /// The same where nothing that was given the last time is missing, and all of it was remembered: looks only at what has
+    /// changed since, unless that somebody else takes part in the case may change who is shown what.
+    pub fn advance_changed(&mut self, world: &World<'_>, effects: &Effects, same_people: bool) -> Changes {
+        let mut changes = Changes::default();
+        if same_people {
+            for (_, one) in One::changed(effects) {
+                self.see(world, effects, present_one(world, one), &mut changes);
+            }
+        } else {
+            for present in present(world, effects) {
+                self.see(world, effects, present, &mut changes);
+            }
         }
         changes
     }
@@ -109,17 +144,17 @@ impl History {
     /// Withdraws what is given no longer.
     fn withdraw(&mut self, world: &World<'_>, effects: &Effects, now_ms: u64) -> Vec<Change> {
         let there: BTreeSet<EffectId> = present(world, effects).map(|present| present.origin.id).collect();
+        let leaves =
+            |(id, past): (&EffectId, &Arc<Past>)| (past.withdrawn_ms.is_none() && !there.contains(id)).then_some(*id);
+        let leaving: Vec<EffectId> = self.past.iter().filter_map(leaves).collect();
         let mut gone = Vec::new();
-        for (id, past) in self.past.iter_mut() {
-            if past.withdrawn_ms.is_some() || there.contains(id) {
-                continue;
-            }
-            let past = Arc::make_mut(past);
+        for id in leaving {
+            let Some(past) = self.change(&id) else { continue };
             past.withdrawn_ms = Some(now_ms);
             let acknowledge = past.kind == EffectKind::Lock && past.stood;
             let told = past.told.iter().cloned().collect();
             let urgent = past.urgent && (past.stood || past.kind == EffectKind::Notice);
-            gone.push(Change { id: *id, kind: past.kind, name: past.name.clone(), told, urgent, acknowledge });
+            gone.push(Change { id, kind: past.kind, name: past.name.clone(), told, urgent, acknowledge });
         }
         gone.sort_by_key(|change| change.kind);
         gone
@@ -127,12 +162,12 @@ impl History {
 
     /// Takes one effect that is given; whether it is remembered.
     fn see(&mut self, world: &World<'_>, effects: &Effects, present: Present<'_>, changes: &mut Changes) -> bool {
-        let Present { one: _, origin, kind, name, stands, urgent, acknowledge, shown } = present;
+        let Present { origin, kind, name, stands, urgent, acknowledge, shown } = present;
         let id = origin.id;
         let change = |told: Vec<Addressee>| Change { id, kind, name: name.clone(), told, urgent, acknowledge };
         let all = || shown.besides(world, effects, &BTreeSet::new());
         let count = self.past.len();
-        let Some(past) = self.past.get_mut(&id) else {
+        let Some(past) = self.past.get(&id) else {
             let kept = EFFECTS_MAX.saturating_sub(EFFECTS_RESERVED);
             if count >= EFFECTS_MAX || (!urgent && self.last >= kept) {
                 changes.dropped = changes.dropped.saturating_add(1);
@@ -154,15 +189,19 @@ impl History {
                 completion: None,
             };
             self.past.insert(id, Arc::new(past));
+            self.changed.push(id);
             self.last = self.last.saturating_add(usize::from(!urgent));
             changes.arose.push(change(told));
             return true;
         };
-        if past.stood != stands {
-            Arc::make_mut(past).stood = stands;
+        let (withdrawn, stood) = (past.withdrawn_ms.is_some(), past.stood);
+        let more = if stands && !withdrawn { shown.besides(world, effects, &past.told) } else { Vec::new() };
+        if !withdrawn && stood == stands && more.is_empty() {
+            return true;
         }
-        if past.withdrawn_ms.is_some() {
-            let past = Arc::make_mut(past);
+        let Some(past) = self.change(&id) else { return true };
+        past.stood = stands;
+        if withdrawn {
             past.withdrawn_ms = None;
             if kind == EffectKind::Lock {
                 // What was acknowledged was that it had gone.
@@ -171,12 +210,9 @@ impl History {
             let told = all();
             past.told.extend(told.iter().cloned());
             changes.returned.push(change(told));
-        } else if stands {
-            let more = shown.besides(world, effects, &past.told);
-            if !more.is_empty() {
-                Arc::make_mut(past).told.extend(more.iter().cloned());
-                changes.readdressed.push(change(more));
-            }
+        } else if !more.is_empty() {
+            past.told.extend(more.iter().cloned());
+            changes.readdressed.push(change(more));
         }
         true
     }
@@ -194,7 +230,7 @@ impl History {
         authority: &AuthorityId,
         now_ms: u64,
     ) -> Result<(), HistoryRefusal> {
-        let past = self.past.get_mut(id).ok_or(HistoryRefusal::EffectUnknown)?;
+        let past = self.past.get(id).ok_or(HistoryRefusal::EffectUnknown)?;
         let recipients: Vec<&Addressee> = match (past.kind, past.withdrawn_ms) {
             (EffectKind::Lock, Some(_)) if past.stood => past.told.iter().collect(),
             (EffectKind::Notice, None) => {
@@ -210,8 +246,10 @@ impl History {
         if past.acknowledged.contains_key(authority) {
             return Err(HistoryRefusal::AlreadyAcknowledged);
         }
-        Arc::make_mut(past).acknowledged.insert(authority.clone(), now_ms);
-        self.revision = self.revision.saturating_add(u64::from(past.kind == EffectKind::Notice));
+        let past = self.change(id).ok_or(HistoryRefusal::EffectUnknown)?;
+        past.acknowledged.insert(authority.clone(), now_ms);
+        let counts = past.kind == EffectKind::Notice;
+        self.revision = self.revision.saturating_add(u64::from(counts));
         Ok(())
     }
 
@@ -226,7 +264,7 @@ impl History {
         id: &EffectId,
         completion: Completion,
     ) -> Result<(), HistoryRefusal> {
-        let past = self.past.get_mut(id).ok_or(HistoryRefusal::EffectUnknown)?;
+        let past = self.past.get(id).ok_or(HistoryRefusal::EffectUnknown)?;
         if past.kind != EffectKind::Task {
             return Err(HistoryRefusal::NotATask);
         }
@@ -242,7 +280,7 @@ impl History {
         if !rule.is_some_and(|rule| rule.outcomes.contains(&completion.outcome)) {
             return Err(HistoryRefusal::OutcomeUnknown);
         }
-        Arc::make_mut(past).completion = Some(completion);
+        self.change(id).ok_or(HistoryRefusal::EffectUnknown)?.completion = Some(completion);
         self.revision = self.revision.saturating_add(1);
         Ok(())
     }

@@ -1,15 +1,18 @@
 //! What the fold of effects must know between two reports, and the order in which it takes reports and instants. Must
-//! never look ahead: adding at the end and folding anew are the same thing.
+//! never look ahead but for the law of a proceeding: adding at the end and folding anew are the same thing, or the caller
+//! folds anew.
 
 use super::given::{Addressee, Cause, Effects, Origin, ProceedingRegime};
+use super::sorted::Sorted;
 use super::timers::Timer;
 use super::who::Known as Roles;
 use super::{Known, World};
 use crate::expression::Facts;
 use crate::fold::CaseFold;
+use crate::fold::state::Deviation;
 use crate::limits::{EFFECTS_MAX, EFFECTS_RESERVED};
 use crate::name::Code;
-use crate::report::Entry;
+use crate::report::{Entry, Position};
 use crate::when::When;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +22,10 @@ pub(super) struct Given<'g> {
     pub(super) world: &'g World<'g>,
     pub(super) known: &'g Known<'g>,
     pub(super) entries: &'g [Entry],
+    /// Departures of the reports from the order.
+    pub(super) deviations: &'g [Deviation],
+    /// By proceeding, the place of the law that a report among those to be taken decides.
+    pub(super) decided: &'g BTreeMap<u32, usize>,
 }
 
 /// What makes rules run: a report, or what became of a deadline or a notice.
@@ -32,22 +39,24 @@ pub(super) struct Event {
     pub(super) effective: Option<i32>,
     /// The place of the report, if it is one.
     pub(super) this: Option<usize>,
+    /// Whether it is a report that departs from the rules. Then it silences nothing: no lock and no deadline.
+    pub(super) departs: bool,
 }
 
 /// What stands in one proceeding.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SoFar {
     /// By status, how many reports and the place of the last.
-    statuses: BTreeMap<Code, (u32, usize)>,
+    statuses: Sorted<Code, (u32, usize)>,
     /// By name, how many deadlines run, tasks are open, markers are set.
-    open: BTreeMap<Code, u32>,
+    open: Sorted<Code, u32>,
     /// The place of the regime in the definition, and whether it is provisional.
     pub(super) regime: Option<(usize, bool)>,
 }
 
 impl SoFar {
     pub(super) fn opened(&mut self, name: &Code) {
-        let count = self.open.entry(name.clone()).or_default();
+        let count = self.open.or_default(name);
         *count = count.saturating_add(1);
     }
 
@@ -64,8 +73,6 @@ pub(super) struct Machine {
     pub(super) effects: Effects,
     /// By number of the proceeding less one.
     proceedings: Vec<SoFar>,
-    /// Statuses reported in any proceeding.
-    ever: BTreeSet<Code>,
     /// Places in the lists of `effects` of what is not over.
     pub(super) running: Vec<usize>,
     /// By place of a deadline, when it was started and the effective day of that, for counting it anew.
@@ -75,8 +82,10 @@ pub(super) struct Machine {
     pub(super) set: Vec<usize>,
     /// Notices with a recipient that is not known yet.
     pub(super) unaddressed: Vec<usize>,
+    /// Locks that reports released, and where these are recorded.
+    pub(super) released: Vec<(usize, Position)>,
     /// By name, how many locks stand.
-    pub(super) locks_open: BTreeMap<Code, u32>,
+    pub(super) locks_open: Sorted<Code, u32>,
     pub(super) roles: Roles,
     /// Whether the participants in the result are those of `roles`.
     pub(super) roles_told: bool,
@@ -89,6 +98,8 @@ pub(super) struct Machine {
     /// How many effects were made, and how many of these are neither locks nor urgent notices.
     made: usize,
     made_last: usize,
+    /// Whether the report that is being taken departs from guards, locks or roles.
+    pub(super) departs: bool,
 }
 
 impl Machine {
@@ -110,7 +121,8 @@ impl Machine {
         if world.definition.language() < 2 {
             return;
         }
-        let given = Given { world, known, entries: case.entries() };
+        let decided = decided(world, case, from);
+        let given = Given::of(world, known, case, &decided);
         self.take_some(&given, case.proceedings(), from, usize::MAX);
     }
 
@@ -141,7 +153,7 @@ impl Machine {
         if world.definition.language() < 2 {
             return;
         }
-        let given = Given { world, known, entries: &[] };
+        let given = Given { world, known, entries: &[], deviations: &[], decided: &BTreeMap::new() };
         self.drain(&given, None);
         if !self.roles_told {
             self.effects.participants = self.roles.all(world).into();
@@ -165,6 +177,14 @@ impl Machine {
         !skips && after
     }
 
+    /// Whether rules have run under the law of the time being and reports from a place on decide for another.
+    pub(super) fn misjudged(&self, world: &World<'_>, case: &CaseFold, from: usize) -> bool {
+        decided(world, case, from).into_iter().any(|(proceeding, regime)| {
+            let so_far = self.so_far(proceeding);
+            so_far.is_some_and(|so_far| so_far.regime.is_none_or(|(place, provisional)| provisional && place != regime))
+        })
+    }
+
     pub(super) fn so_far(&self, proceeding: u32) -> Option<&SoFar> {
         self.proceedings.get(usize::try_from(proceeding.checked_sub(1)?).ok()?)
     }
@@ -181,12 +201,16 @@ impl Machine {
     }
 
     pub(super) fn record(&mut self, status: &Code, place: usize, proceeding: u32) {
-        if !self.ever.contains(status) {
-            self.ever.insert(status.clone());
-        }
-        let (count, last) = self.enter(proceeding).statuses.entry(status.clone()).or_default();
+        let (count, last) = self.enter(proceeding).statuses.or_default(status);
         *count = count.saturating_add(1);
         *last = place;
+    }
+
+    /// Places of the locks that a report meets: those that stand, and those whose release was recorded after it. A release
+    /// makes nothing undone that was recorded before.
+    pub(super) fn met_by(&self, entry: &Entry) -> BTreeSet<usize> {
+        let later = self.released.iter().filter(|(_, released)| *released > entry.position).map(|(place, _)| *place);
+        self.standing.iter().copied().chain(later).collect()
     }
 
     pub(super) fn open(&self, name: &Code, proceeding: u32) -> bool {
@@ -204,6 +228,33 @@ impl Machine {
 
     pub(super) fn addressee(&self, world: &World<'_>, role: &Code) -> Addressee {
         Addressee { role: role.clone(), authority: self.roles.holder(world, role).cloned() }
+    }
+}
+
+/// By proceeding, the law that the first report of the deciding status from a place on decides.
+pub(super) fn decided(world: &World<'_>, case: &CaseFold, from: usize) -> BTreeMap<u32, usize> {
+    let rules = world.definition.rules();
+    let mut decided = BTreeMap::new();
+    let Some(status) = rules.decided_by.as_ref() else { return decided };
+    for (entry, proceeding) in case.entries().iter().zip(case.proceedings()).skip(from) {
+        if entry.report.status != *status {
+            continue;
+        }
+        if let Some(regime) = rules.regime_on(entry.report.occurred.day()) {
+            decided.entry(*proceeding).or_insert(regime);
+        }
+    }
+    decided
+}
+
+impl<'g> Given<'g> {
+    pub(super) fn of(
+        world: &'g World<'g>,
+        known: &'g Known<'g>,
+        case: &'g CaseFold,
+        decided: &'g BTreeMap<u32, usize>,
+    ) -> Self {
+        Self { world, known, entries: case.entries(), deviations: &case.state().deviations, decided }
     }
 }
 
@@ -238,7 +289,7 @@ impl Facts for View<'_> {
     }
 
     fn has_ever(&self, status: &Code) -> bool {
-        self.machine.ever.contains(status)
+        self.machine.proceedings.iter().any(|so_far| so_far.statuses.contains_key(status))
     }
 
     fn count(&self, status: &Code) -> u32 {
@@ -254,7 +305,10 @@ impl Facts for View<'_> {
     }
 
     fn open(&self, name: &Code) -> bool {
+        let is = |place: &usize| self.machine.effects.locks.get(*place).is_some_and(|lock| lock.lock == *name);
         self.machine.open(name, self.proceeding)
+            || (!self.machine.released.is_empty()
+                && self.this.is_some_and(|this| self.machine.met_by(this).iter().any(is)))
     }
 
     fn regime(&self) -> Option<&Code> {

@@ -30,6 +30,29 @@ impl<'e> One<'e> {
         locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
     }
 
+    /// Those that may have changed since the fold was settled last, in the order of [`One::all`].
+    pub fn changed(effects: &'e Effects) -> impl Iterator<Item = (u32, Self)> {
+        let locks = effects.locks.lent().map(|(place, one)| (place, Self::Lock(one)));
+        let notices = effects.notices.lent().map(|(place, one)| (place, Self::Notice(one)));
+        let tasks = effects.tasks.lent().map(|(place, one)| (place, Self::Task(one)));
+        let deadlines = effects.deadlines.lent().map(|(place, one)| (place, Self::Deadline(one)));
+        let markers = effects.markers.lent().map(|(place, one)| (place, Self::Marker(one)));
+        let all = locks.chain(notices).chain(tasks).chain(deadlines).chain(markers);
+        all.map(|(place, one)| (u32::try_from(place).unwrap_or(u32::MAX), one))
+    }
+
+    /// The one of a kind at a place.
+    pub fn at(effects: &'e Effects, kind: EffectKind, place: u32) -> Option<Self> {
+        let place = usize::try_from(place).ok()?;
+        match kind {
+            EffectKind::Lock => effects.locks.get(place).map(Self::Lock),
+            EffectKind::Notice => effects.notices.get(place).map(Self::Notice),
+            EffectKind::Task => effects.tasks.get(place).map(Self::Task),
+            EffectKind::Deadline => effects.deadlines.get(place).map(Self::Deadline),
+            EffectKind::Marker => effects.markers.get(place).map(Self::Marker),
+        }
+    }
+
     /// What it is.
     pub fn kind(self) -> EffectKind {
         match self {

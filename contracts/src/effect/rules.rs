@@ -12,6 +12,7 @@ use crate::definition::{Definition, Opening, Rule, Sending, StartDay, Trigger, U
 use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
 use crate::name::Code;
+use crate::report::Slot;
 use crate::when::When;
 
 /// What a rule makes, in the order in which its effects are counted: their places, which are part of their names.
@@ -38,7 +39,7 @@ impl Machine {
     }
 
     fn act(&mut self, given: &Given<'_>, event: &Event, rule: &Rule) {
-        self.undo(event, rule);
+        self.undo(given, event, rule);
         let mut occurrence = 0_u32;
         let mut origin = || {
             let origin = given.origin(&rule.name, event, occurrence);
@@ -62,7 +63,7 @@ impl Machine {
         }
     }
 
-    fn undo(&mut self, event: &Event, rule: &Rule) {
+    fn undo(&mut self, given: &Given<'_>, event: &Event, rule: &Rule) {
         if !rule.close.is_empty() {
             let tasks = &self.effects.tasks;
             let closed = |place: &usize| {
@@ -75,7 +76,7 @@ impl Machine {
                 self.end_task(place, TaskState::Closed(event.cause));
             }
         }
-        if !rule.stop.is_empty() {
+        if !rule.stop.is_empty() && !event.departs {
             let deadlines = &self.effects.deadlines;
             let stopped = |place: &usize| {
                 deadlines.get(*place).is_some_and(|deadline| {
@@ -87,26 +88,40 @@ impl Machine {
                 self.end_deadline(place, DeadlineState::Stopped(event.cause));
             }
         }
-        if !rule.unlock.is_empty() {
-            self.unlock(event.cause, &rule.unlock);
+        if !rule.unlock.is_empty() && !event.departs {
+            self.unlock(given, event, &rule.unlock);
         }
         if !rule.clear.is_empty() {
             self.clear(event, &rule.clear);
         }
     }
 
-    fn unlock(&mut self, cause: Cause, names: &[Code]) {
+    /// Ends the locks of the proceeding that had been recorded when the report was: who reports what ends a lock speaks
+    /// of no other proceeding's, and of none that nobody knew of.
+    fn unlock(&mut self, given: &Given<'_>, event: &Event, names: &[Code]) {
+        let position = |slot: &Slot| given.entries.iter().find(|entry| entry.slot == *slot).map(|entry| entry.position);
+        let released = event.this.and_then(|place| given.entries.get(place)).map(|entry| entry.position);
+        let known = |origin: &Origin| match (&origin.cause, released) {
+            (Cause::Report(slot), Some(released)) => position(slot).is_none_or(|raised| raised <= released),
+            (_, _) => true,
+        };
         let locks = &mut self.effects.locks;
-        let open = &mut self.locks_open;
-        self.standing.retain(|place| match locks.get_mut(*place) {
-            Some(lock) if names.contains(&lock.lock) => {
-                lock.released_by = Some(cause);
+        let (open, later) = (&mut self.locks_open, &mut self.released);
+        let ends = |lock: &Shared<LockEffect>| {
+            names.contains(&lock.lock) && lock.origin.proceeding == event.proceeding && known(&lock.origin)
+        };
+        self.standing.retain(|place| {
+            if !locks.get(*place).is_some_and(ends) {
+                return true;
+            }
+            if let Some(lock) = locks.get_mut(*place) {
+                lock.released_by = Some(event.cause);
+                later.extend(released.map(|released| (*place, released)));
                 if let Some(count) = open.get_mut(&lock.lock) {
                     *count = count.saturating_sub(1);
                 }
-                false
             }
-            Some(_) | None => true,
+            false
         });
     }
 
@@ -207,7 +222,7 @@ impl Machine {
             return;
         }
         self.standing.push(self.effects.locks.len());
-        let count = self.locks_open.entry(name.clone()).or_default();
+        let count = self.locks_open.or_default(name);
         *count = count.saturating_add(1);
         self.effects.locks.push(LockEffect { origin, lock: name.clone(), released_by: None }.into());
     }

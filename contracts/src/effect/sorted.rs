@@ -45,6 +45,29 @@ impl<K: Ord, V> Sorted<K, V> {
             Err(place) => self.0.insert(place, (key, value)),
         }
     }
+
+    /// What stands under a key, to be changed; where nothing does, what is there by default.
+    pub(super) fn or_default(&mut self, key: &K) -> &mut V
+    where
+        K: Clone,
+        V: Default,
+    {
+        let place = match self.find(key) {
+            Ok(place) => place,
+            Err(place) => {
+                self.0.insert(place, (key.clone(), V::default()));
+                place
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "it was found or put there")]
+        &mut self.0[place].1
+    }
+
+    /// Takes out what stands under a key.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let place = self.find(key).ok()?;
+        Some(self.0.remove(place).1)
+    }
 }
 
 impl<K, V> Sorted<K, V> {
@@ -118,20 +141,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_map(steps in proptest::collection::vec((any::<bool>(), 0..12u8, any::<u8>()), 0..40)) {
-            let (mut found, mut model) = (Sorted::default(), BTreeMap::new());
+        fn it_is_a_map(steps in proptest::collection::vec((any::<bool>(), 0..12u8, 0..200u8), 0..40)) {
+            let mut found: Sorted<u8, Vec<u8>> = Sorted::default();
+            let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
             for (puts, key, value) in steps {
-                if puts {
-                    found.insert(key, value);
-                    model.insert(key, value);
-                } else {
+                if puts && value.is_multiple_of(3) {
+                    found.or_default(&key).push(value);
+                    model.entry(key).or_default().push(value);
+                } else if puts {
+                    found.insert(key, vec![value]);
+                    model.insert(key, vec![value]);
+                } else if value.is_multiple_of(2) {
                     found.retain(|other, _| *other != key);
                     model.remove(&key);
+                } else {
+                    prop_assert_eq!(found.remove(&key), model.remove(&key));
                 }
                 prop_assert!(found.iter().eq(model.iter()) && found.keys().eq(model.keys()));
                 prop_assert_eq!((found.get(&key), found.contains_key(&key)), (model.get(&key), model.contains_key(&key)));
                 prop_assert_eq!(found.get_mut(&key), model.get_mut(&key));
-                prop_assert_eq!(&found, &model.iter().map(|(key, value)| (*key, *value)).collect());
+                prop_assert_eq!(&found, &model.iter().map(|(key, value)| (*key, value.clone())).collect());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What one report does, apart from its rules: it decides the regime, tells who takes part, departs from guards and
 //! locks, meets deadlines and closes tasks. Then its rules run, and then it stands. Must never let a deviation keep
-//! any of this from happening.
+//! any of this from happening; but what a report that departs from the rules would silence goes on.
 
 use super::given::{Cause, DeadlineState, EffectDeviation, EffectDeviationKind, TaskState};
 use super::machine::{Event, Given, Machine, View};
@@ -14,6 +14,7 @@ impl Machine {
     /// Takes the report that is next in fold order.
     pub(super) fn step(&mut self, given: &Given<'_>, place: usize, entry: &Entry, proceeding: u32) {
         let report = &entry.report;
+        self.departs = given.deviations.iter().any(|deviation| deviation.slot == entry.slot);
         // A status the definition does not have has no rules; it may still be the first report of a proceeding.
         self.decide_regime(given, entry, proceeding);
         if let Some(status) = given.world.definition.status(report.status.as_str()) {
@@ -22,29 +23,27 @@ impl Machine {
             let cause = Cause::Report(entry.slot);
             self.meet(entry, proceeding, given);
             self.close_done(entry, proceeding, given);
-            let event =
-                Event { proceeding, cause, start: report.occurred, effective: report.effective, this: Some(place) };
+            let (start, effective, departs) = (report.occurred, report.effective, self.departs);
+            let event = Event { proceeding, cause, start, effective, this: Some(place), departs };
             self.fire(given, &event, &Trigger::Status(report.status.clone()));
         }
         self.record(&report.status, place, proceeding);
     }
 
-    /// The first report of a proceeding decides its regime for the time being, the first of the deciding status for
-    /// good. Deadlines that run then get the length of the law that applies.
+    /// The first report of the deciding status decides the regime of its proceeding, also for what is dated before it;
+    /// where there is none, the first report does for the time being.
     pub(super) fn decide_regime(&mut self, given: &Given<'_>, entry: &Entry, proceeding: u32) {
         let rules = given.world.definition.rules();
         let so_far = self.enter(proceeding);
-        let decides = rules.decided_by.as_ref() == Some(&entry.report.status);
-        let undecided = so_far.regime.is_none_or(|(_, provisional)| decides && provisional);
-        if rules.regimes.is_empty() || !undecided {
-            return;
-        }
-        let Some(regime) = rules.regime_on(entry.report.occurred.day()) else {
-            return;
-        };
-        let before = so_far.regime.replace((regime, !decides));
-        if before.is_some_and(|(place, _)| place != regime) {
-            self.recount(given, |_, deadline| deadline.origin.proceeding == proceeding);
+        let decided = given.decided.get(&proceeding).map(|regime| (*regime, false));
+        match so_far.regime {
+            // That it is the same the caller has seen to.
+            Some((_, true)) => so_far.regime = decided.or(so_far.regime),
+            Some((_, false)) => {}
+            None => {
+                let for_now = || Some((rules.regime_on(entry.report.occurred.day())?, true));
+                so_far.regime = decided.or_else(for_now);
+            }
         }
     }
 
@@ -89,7 +88,7 @@ impl Machine {
         });
     }
 
-    /// Guards see what stood before the report; so do locks.
+    /// Guards see what stood before the report; so do locks, and also those released by what was recorded later.
     fn judge(&mut self, given: &Given<'_>, status: &Status, entry: &Entry, proceeding: u32) {
         if !status.warn_if.is_empty() || !status.block_if.is_empty() {
             let announces = status.kind == Kind::Announces;
@@ -105,7 +104,7 @@ impl Machine {
                 self.depart(entry, kind);
             }
         }
-        for place in self.standing.clone() {
+        for place in self.met_by(entry) {
             let Some(effect) = self.effects.locks.get(place) else { continue };
             let id = effect.origin.id;
             let Some(lock) = given.world.definition.rules().lock(effect.lock.as_str()) else { continue };
@@ -131,6 +130,7 @@ impl Machine {
     }
 
     fn depart(&mut self, entry: &Entry, kind: EffectDeviationKind) {
+        self.departs = true;
         if self.effects.deviations.len() >= EFFECT_DEVIATIONS_MAX {
             let dropped = &mut self.effects.dropped.deviations;
             *dropped = dropped.saturating_add(1);

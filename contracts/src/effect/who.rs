@@ -3,6 +3,7 @@
 
 use super::World;
 use super::given::Participant;
+use super::shared::Shared;
 use crate::definition::Status;
 use crate::name::{AuthorityId, Code};
 use crate::report::{Report, Value};
@@ -11,8 +12,8 @@ use std::collections::BTreeMap;
 /// What the reports so far say about it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    assigned: BTreeMap<Code, AuthorityId>,
-    reported: BTreeMap<Code, AuthorityId>,
+    assigned: Shared<BTreeMap<Code, AuthorityId>>,
+    reported: Shared<BTreeMap<Code, AuthorityId>>,
 }
 
 /// What a report changed.

@@ -40,9 +40,20 @@ impl AreaCode {
         &self.0
     }
 
+    /// The code as shared text.
+    pub(crate) fn into_text(self) -> Arc<str> {
+        self.0
+    }
+
     /// Whether it is a whole country.
     pub fn is_country(&self) -> bool {
         self.0.len() == 2
+    }
+
+    /// The areas it is part of, from its country on, and itself: what covers it is one of these.
+    pub(crate) fn wholes(&self) -> impl Iterator<Item = &str> {
+        let ends = self.0.match_indices('-').map(|(end, _)| end).chain([self.0.len()]);
+        ends.filter_map(|end| self.0.get(..end))
     }
 
     /// Whether what holds here holds in another area: it is the same one or part of this one.

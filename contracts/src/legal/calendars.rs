@@ -5,7 +5,7 @@ use super::area::AreaCode;
 use super::civil::{Civil, Weekday, easter};
 use crate::definition::Labels;
 use crate::name::{AuthorityId, Code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// On which day of a year a holiday falls.
@@ -70,10 +70,6 @@ impl Holiday {
     fn holds_in(&self, year: i32) -> bool {
         (self.from..=self.until).contains(&year)
     }
-
-    fn holds_at(&self, area: &AreaCode) -> bool {
-        self.areas.iter().any(|holds| holds.covers(area))
-    }
 }
 
 /// An area whose holidays are known.
@@ -132,7 +128,13 @@ pub(crate) struct Parts {
 impl Calendars {
     /// Only for the checker.
     pub(crate) fn of(Parts { id, version, labels, areas, holidays, seats }: Parts) -> Self {
-        let held = |area: &Area| holidays.iter().filter(|holiday| holiday.holds_at(&area.code)).cloned().collect();
+        let named = |holiday: &Arc<Holiday>| holiday.areas.iter().cloned().map(AreaCode::into_text).collect();
+        let holds: Vec<BTreeSet<Arc<str>>> = holidays.iter().map(named).collect();
+        let held = |area: &Area| {
+            let all = holidays.iter().zip(&holds);
+            let held = all.filter(|(_, holds)| area.code.wholes().any(|whole| holds.contains(whole)));
+            held.map(|(holiday, _)| holiday.clone()).collect()
+        };
         let held = areas.iter().map(held).collect();
         Self { id, version, labels, areas, held, holidays, seats, before: None }
     }

@@ -3,10 +3,10 @@
 use crate::reference::Reference;
 use crate::world::{DAY_MS, HOUR_MS, Setting, at, authority, code, entry, name, slot};
 use laufzettel_contracts::effect::{
-    Candidate, Cause, Changes, Completion, EffectDeviationKind, EffectFold, EffectId, Effects, History, Known, Past,
-    Stop, admit,
+    Candidate, Cause, Changes, Completion, DeadlineEffect, DeadlineState, EffectDeviationKind, EffectFold, EffectId,
+    Effects, History, Known, Past, Stop, admit,
 };
-use laufzettel_contracts::{CaseFold, Code, Entry, Report, Slot, Value, When};
+use laufzettel_contracts::{CaseFold, Code, Definition, Entry, Report, Slot, Value, When};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
@@ -214,6 +214,26 @@ fn nothing_silences(case: &CaseFold, effects: &Effects) {
             _ => {}
         }
     }
+    // Nor does a report that departs from the rules end what protects: no lock, and no deadline by a rule.
+    let of_order = case.state().deviations.iter().map(|found| found.slot);
+    let departs: BTreeSet<Slot> = of_order.chain(effects.deviations.iter().map(|found| found.slot)).collect();
+    let by_deviation = |cause: Cause| matches!(cause, Cause::Report(slot) if departs.contains(&slot));
+    assert!(!effects.locks.iter().filter_map(|lock| lock.released_by).any(by_deviation));
+    let stopped = |deadline: &DeadlineEffect| matches!(deadline.state, DeadlineState::Stopped(by) if by_deviation(by));
+    assert!(!effects.deadlines.iter().any(|deadline| stopped(deadline)));
+}
+
+/// With guards on the reports that release locks and stop deadlines.
+fn guarded() -> Setting {
+    let guard = |status: &str, when: &str| {
+        format!(
+            "[[status.{status}.warn_if]]\nname = \"unfounded\"\nlabel_de = \"x\"\nlabel_en = \"x\"\nwhen = \"{when}\"\nbasis = \"Law 1\"\n\n"
+        )
+    };
+    let guards = guard("withdrawn", "!has(heard)") + &guard("ruled", "!has(relief)");
+    let text = include_str!("process.toml").replacen("[status.moved]", &format!("{guards}[status.moved]"), 1);
+    let definition = Definition::check(&text).expect("sound").definition;
+    Setting { definition, ..Setting::new() }
 }
 
 /// The same but for the instant asked about, and the next one.
@@ -227,8 +247,8 @@ proptest! {
     /// After each act the incremental fold, the fold from nothing and the reference agree; changes are told once; and
     /// nothing changes before the instant that is named as the next, while something does then.
     #[test]
-    fn every_way_of_folding_agrees(acts in acts()) {
-        let mut run = Run::new();
+    fn every_way_of_folding_agrees(acts in acts(), guards in any::<bool>()) {
+        let mut run = Run::with(if guards { guarded() } else { Setting::new() });
         for (number, (pause, act)) in (1_u8..).zip(&acts) {
             run.now_ms += pause * 60_000;
             run.act(number, act);

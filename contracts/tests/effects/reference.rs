@@ -3,16 +3,24 @@
 //! queue and no shortcut. It shares with the product the expressions, the counting of days, and the types. The test
 //! network holds ledgers against it, too; each who includes it brings a `world` beside it, with a `Setting`.
 
+#[path = "reference/asked.rs"]
+mod asked;
+#[path = "reference/periods.rs"]
+mod periods;
+#[path = "reference/who.rs"]
+mod who;
+
 use super::world::Setting;
+use asked::Asked;
 use laufzettel_contracts::effect::{
-    Addressee, Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, Effects, History,
-    LockEffect, MarkerEffect, NoticeEffect, Origin, Participant, ProceedingRegime, TaskEffect, TaskState,
+    Cause, DeadlineEffect, DeadlineState, EffectDeviation, EffectDeviationKind, Effects, History, LockEffect,
+    MarkerEffect, NoticeEffect, Origin, ProceedingRegime, TaskEffect, TaskState,
 };
-use laufzettel_contracts::expression::Facts;
 use laufzettel_contracts::{
-    AuthorityId, Calendars, Choice, Code, Definition, Due, DueError, Entry, Guard, Kind, Length, Rule, StartDay,
-    Status, Trigger, UnknownSeat, Value, When, due,
+    CaseFold, Code, Definition, Due, DueError, Entry, Guard, Kind, Position, Rule, Slot, Status, Trigger, UnknownSeat,
+    When,
 };
+use periods::Period;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,6 +42,8 @@ pub(crate) struct Reference<'r> {
     as_of_ms: u64,
     /// In fold order, with the proceeding each counts to.
     entries: Vec<(Entry, u32)>,
+    /// Reports that depart from the order.
+    out_of_order: Vec<Slot>,
 }
 
 /// A deadline that is to be counted.
@@ -61,57 +71,6 @@ struct Told {
     expired: Vec<usize>,
 }
 
-/// A period to be counted.
-struct Period<'p> {
-    length: Length,
-    start: When,
-    seat: Option<&'p AuthorityId>,
-    unknown: UnknownSeat,
-    warn: Option<Length>,
-}
-
-/// What calendars say of a period.
-struct Said<'c> {
-    calendars: &'c Calendars,
-    due: Result<Due, DueError>,
-    warns_ms: Option<i64>,
-}
-
-impl Period<'_> {
-    fn choice(&self, calendars: &Calendars) -> Choice {
-        match self.seat.and_then(|seat| calendars.seat(seat)) {
-            Some(area) => Choice::Area(area.clone()),
-            None if self.unknown == UnknownSeat::Latest => Choice::Latest,
-            None => Choice::Earliest,
-        }
-    }
-
-    /// What these calendars say, who know those before them: the first ones say it alone; later ones leave what was over
-    /// when they came, do not end anything before they came, and leave a warning that was given.
-    fn by<'c>(&self, calendars: &'c Calendars) -> Said<'c> {
-        let due = due(calendars, self.length, self.start, &self.choice(calendars));
-        let warns_ms = due.as_ref().ok().and_then(|due| due.warns_ms(self.warn?).ok());
-        let Some((before, came_ms)) = calendars.before() else { return Said { calendars, due, warns_ms } };
-        let said = self.by(before);
-        let was_over = |due: &Result<Due, DueError>| due.as_ref().is_ok_and(|due| due.elapses_ms() <= came_ms);
-        if was_over(&said.due) || was_over(&due) {
-            return said;
-        }
-        let warns_ms = match said.warns_ms {
-            Some(given) if given <= came_ms => Some(given),
-            _ => warns_ms.map(|warns_ms| warns_ms.max(came_ms)),
-        };
-        Said { calendars, due, warns_ms }
-    }
-}
-
-struct Asked<'a> {
-    reference: &'a Reference<'a>,
-    told: &'a Told,
-    proceeding: u32,
-    this: Option<usize>,
-}
-
 impl<'r> Reference<'r> {
     pub(crate) fn new(setting: &'r Setting, entries: &[Entry], history: &'r History, as_of_ms: u64) -> Self {
         let definition = &setting.definition;
@@ -136,7 +95,11 @@ impl<'r> Reference<'r> {
             opened = opened.max(counts_to);
             (entry, counts_to)
         });
-        Self { setting, history, as_of_ms, entries: entries.collect() }
+        let entries: Vec<(Entry, u32)> = entries.collect();
+        let all = entries.iter().map(|(entry, _)| entry.clone()).collect();
+        let state = CaseFold::restore(definition, all, std::collections::BTreeMap::new()).state().clone();
+        let out_of_order = state.deviations.iter().map(|deviation| deviation.slot).collect();
+        Self { setting, history, as_of_ms, entries, out_of_order }
     }
 
     /// All that follows; the next instant at which something changes is left out.
@@ -171,7 +134,7 @@ impl<'r> Reference<'r> {
         let last = self.entries.iter().map(|(_, proceeding)| *proceeding).max().unwrap_or(0);
         let ruled = !self.definition().rules().regimes.is_empty();
         for proceeding in (1..=last).filter(|_| ruled) {
-            let (place, provisional) = self.regime(&told.seen, proceeding).expect("it has a report");
+            let (place, provisional) = self.regime(proceeding).expect("it has a report");
             let regime = self.definition().rules().regimes[place].code.clone();
             told.effects.regimes.push(ProceedingRegime { proceeding, regime, provisional });
         }
@@ -262,34 +225,10 @@ impl<'r> Reference<'r> {
         told.seen.push(place);
     }
 
-    fn addressees(&self, told: &mut Told, with: &[usize], status: &Status, entry: &Entry) {
-        for (role, attribute) in &status.assigns {
-            if let Some(Value::Authority(named)) = entry.report.attributes.get(attribute) {
-                if self.setting.directory.holds(role, named) {
-                    for task in told.effects.tasks.iter_mut().filter(|task| task.state == TaskState::Open) {
-                        if task.addressee.role == *role {
-                            task.addressee.authority = Some(named.clone());
-                        }
-                    }
-                } else {
-                    let kind = EffectDeviationKind::AssignedWithoutRole(role.clone());
-                    told.effects.deviations.push(deviation(entry, kind));
-                }
-            }
-        }
-        let tasks = told.effects.tasks.iter_mut().filter(|task| task.state == TaskState::Open);
-        let recipients = told.effects.notices.iter_mut().flat_map(|notice| &mut notice.recipients);
-        for addressee in tasks.map(|task| &mut task.addressee).chain(recipients) {
-            if addressee.authority.is_none() {
-                addressee.authority = self.holder(with, &addressee.role);
-            }
-        }
-    }
-
     fn deviations(&self, told: &mut Told, status: &Status, place: usize) {
         let (entry, proceeding) = &self.entries[place];
         let holds = |told: &Told, guard: &Guard| {
-            // The regime is already that with this report; everything else is before it.
+            // The regime is that of the whole proceeding; everything else is before the report.
             guard.when.eval(&Asked { reference: self, told, proceeding: *proceeding, this: Some(place) })
         };
         for guard in &status.warn_if {
@@ -306,7 +245,7 @@ impl<'r> Reference<'r> {
                 told.effects.deviations.push(deviation(entry, kind));
             }
         }
-        for lock in told.effects.locks.iter().filter(|lock| lock.released_by.is_none()) {
+        for lock in told.effects.locks.iter().filter(|lock| self.stands_for(lock, Some(entry))) {
             let rule = self.definition().rules().lock(lock.lock.as_str()).expect("known");
             if rule.alarms.contains(&status.code) {
                 let kind = EffectDeviationKind::ExecutedDespiteLock(lock.origin.id);
@@ -323,14 +262,14 @@ impl<'r> Reference<'r> {
         let instant = When::Instant(u64::try_from(ms).expect("after 1970"));
         let seen = told.seen.clone();
         if phase == COMPLETED {
-            let task = &mut told.effects.tasks[place];
+            let task = told.effects.tasks.get_mut(place).expect("it is there");
             let done = self.history.completion(&task.origin.id).expect("it waited for this");
             task.state = TaskState::Done { by: done.by.clone(), outcome: done.outcome.clone(), at_ms: done.at_ms };
             return;
         }
         if phase == UNACKNOWLEDGED {
             told.expired.push(place);
-            let notice = &mut told.effects.notices[place];
+            let notice = told.effects.notices.get_mut(place).expect("it is there");
             let id = notice.origin.id;
             let missing = notice.recipients.iter().any(|recipient| {
                 !self.history.acknowledgements(&id).any(|(by, at_ms)| {
@@ -349,7 +288,7 @@ impl<'r> Reference<'r> {
             }
             return;
         }
-        let deadline = &mut told.effects.deadlines[place];
+        let deadline = told.effects.deadlines.get_mut(place).expect("it is there");
         let end = |due: &Due| {
             let day = When::Day(due.day());
             if day.end_ms() == due.elapses_ms() { day } else { instant }
@@ -399,17 +338,7 @@ impl<'r> Reference<'r> {
                 task.state = TaskState::Closed(cause);
             }
         }
-        for deadline in &mut told.effects.deadlines {
-            let concerns = deadline.state.runs() && deadline.origin.proceeding == proceeding;
-            if concerns && rule.stop.contains(&deadline.deadline) {
-                deadline.state = DeadlineState::Stopped(cause);
-            }
-        }
-        for lock in told.effects.locks.iter_mut().filter(|lock| lock.released_by.is_none()) {
-            if rule.unlock.contains(&lock.lock) {
-                lock.released_by = Some(cause);
-            }
-        }
+        self.silence(told, rule, cause, proceeding);
         for marker in told.effects.markers.iter_mut().filter(|marker| marker.cleared_by.is_none()) {
             if marker.origin.proceeding == proceeding && rule.clear.contains(&marker.marker) {
                 marker.cleared_by = Some(cause);
@@ -460,132 +389,53 @@ impl<'r> Reference<'r> {
         }
     }
 
-    /// Counts every deadline that runs from its start, by what is known now.
-    fn count_all(&self, told: &mut Told, with: &[usize]) {
-        for (deadline, (start, effective)) in told.effects.deadlines.iter_mut().zip(&told.starts) {
-            if !deadline.state.runs() {
-                continue;
+    /// Stops deadlines and releases locks. What a report that departs from the rules would silence goes on.
+    fn silence(&self, told: &mut Told, rule: &Rule, cause: Cause, proceeding: u32) {
+        let departs = |slot: &Slot| {
+            self.out_of_order.contains(slot) || told.effects.deviations.iter().any(|one| one.slot == *slot)
+        };
+        let silences = !matches!(&cause, Cause::Report(slot) if departs(slot));
+        for deadline in told.effects.deadlines.iter_mut().filter(|_| silences) {
+            let concerns = deadline.state.runs() && deadline.origin.proceeding == proceeding;
+            if concerns && rule.stop.contains(&deadline.deadline) {
+                deadline.state = DeadlineState::Stopped(cause);
             }
-            let rule = self.definition().rules().deadline(deadline.deadline.as_str()).expect("known");
-            let regime = self.regime(with, deadline.origin.proceeding).map_or(0, |(place, _)| place);
-            let length = *rule.lengths.get(regime).unwrap_or(&rule.lengths[0]);
-            if deadline.seat.is_none() {
-                deadline.seat = rule.seat.as_ref().and_then(|role| self.holder(with, role));
-            }
-            let unknown = if rule.seat.is_some() { rule.unknown_seat } else { UnknownSeat::Earliest };
-            let start = match (rule.from, effective) {
-                (StartDay::Effective, Some(day)) => When::Day(*day),
-                (_, _) => *start,
+        }
+        for lock in told.effects.locks.iter_mut().filter(|lock| silences && lock.released_by.is_none()) {
+            // Of another proceeding, or recorded after this report: it was not meant.
+            let unknown = match (&cause, &lock.origin.cause) {
+                (Cause::Report(ends), Cause::Report(raised)) => self.recorded(raised) > self.recorded(ends),
+                (_, _) => false,
             };
-            let seat = deadline.seat.clone();
-            let period = Period { length, start, seat: seat.as_ref(), unknown, warn: rule.warn };
-            let counted = period.by(&self.setting.calendars);
-            deadline.grace = counted.due.as_ref().ok().and_then(|ends| {
-                let day = When::Day(ends.day());
-                let by_clock = When::Instant(u64::try_from(ends.elapses_ms()).expect("after 1970"));
-                let from = if day.end_ms() == ends.elapses_ms() { day } else { by_clock };
-                Some(due(counted.calendars, rule.grace?, from, &period.choice(counted.calendars)))
-            });
-            (deadline.due, deadline.warns_ms) = (counted.due, counted.warns_ms);
+            if rule.unlock.contains(&lock.lock) && lock.origin.proceeding == proceeding && !unknown {
+                lock.released_by = Some(cause);
+            }
         }
     }
 
-    fn regime(&self, with: &[usize], proceeding: u32) -> Option<(usize, bool)> {
+    /// A release that was recorded after a report does not count for it.
+    fn stands_for(&self, lock: &LockEffect, report: Option<&Entry>) -> bool {
+        match (&lock.released_by, report) {
+            (None, _) => true,
+            (Some(Cause::Report(ends)), Some(report)) => self.recorded(ends) > report.position,
+            (Some(_), _) => false,
+        }
+    }
+
+    fn recorded(&self, slot: &Slot) -> Position {
+        self.entries.iter().find(|(entry, _)| entry.slot == *slot).expect("it stands").0.position
+    }
+
+    /// By all reports of the proceeding, also those that come later in the order.
+    fn regime(&self, proceeding: u32) -> Option<(usize, bool)> {
         let rules = self.definition().rules();
-        let mine = || with.iter().map(|place| &self.entries[*place]).filter(|(_, number)| *number == proceeding);
+        let mine = || self.entries.iter().filter(|(_, number)| *number == proceeding);
         let decides = mine().find(|(entry, _)| rules.decided_by.as_ref() == Some(&entry.report.status));
         let by = decides.or_else(|| mine().next())?;
         Some((rules.regime_on(by.0.report.occurred.day())?, decides.is_none()))
-    }
-
-    fn participant(&self, with: &[usize], role: &Code) -> Option<Participant> {
-        let directory = &self.setting.directory;
-        let entries = || with.iter().rev().map(|place| &self.entries[*place].0);
-        let assigned = entries().find_map(|entry| {
-            let status = self.definition().status(entry.report.status.as_str())?;
-            let (_, attribute) = status.assigns.iter().find(|(assigned, _)| assigned == role)?;
-            match entry.report.attributes.get(attribute)? {
-                Value::Authority(named) if directory.holds(role, named) => Some(named.clone()),
-                _ => None,
-            }
-        });
-        let reported = || {
-            entries().find_map(|entry| {
-                let status = self.definition().status(entry.report.status.as_str())?;
-                let under = status.reported_by.iter().filter(|role| directory.holds(role, &entry.author));
-                (under.collect::<Vec<_>>() == [role]).then(|| entry.author.clone())
-            })
-        };
-        let only = || {
-            let holders: Vec<&AuthorityId> = directory.holders(role).collect();
-            (holders.len() == 1).then(|| holders[0].clone())
-        };
-        let assigned = assigned.map(Participant::Assigned);
-        assigned.or_else(|| reported().map(Participant::Reported)).or_else(|| only().map(Participant::Only))
-    }
-
-    fn holder(&self, with: &[usize], role: &Code) -> Option<AuthorityId> {
-        self.participant(with, role).map(|participant| participant.authority().clone())
-    }
-
-    fn addressee(&self, with: &[usize], role: &Code) -> Addressee {
-        Addressee { role: role.clone(), authority: self.holder(with, role) }
     }
 }
 
 fn deviation(entry: &Entry, kind: EffectDeviationKind) -> EffectDeviation {
     EffectDeviation { slot: entry.slot, status: entry.report.status.clone(), kind }
-}
-
-impl Asked<'_> {
-    fn reports(&self) -> impl DoubleEndedIterator<Item = &(Entry, u32)> {
-        self.told.seen.iter().map(|place| &self.reference.entries[*place])
-    }
-
-    fn of(&self, status: &Code) -> Vec<&Entry> {
-        let mine =
-            self.reports().filter(|(entry, number)| *number == self.proceeding && entry.report.status == *status);
-        mine.map(|(entry, _)| entry).collect()
-    }
-}
-
-impl Facts for Asked<'_> {
-    fn has(&self, status: &Code) -> bool {
-        !self.of(status).is_empty()
-    }
-
-    fn has_ever(&self, status: &Code) -> bool {
-        self.reports().any(|(entry, _)| entry.report.status == *status)
-    }
-
-    fn count(&self, status: &Code) -> u32 {
-        u32::try_from(self.of(status).len()).expect("few")
-    }
-
-    fn last(&self, status: &Code) -> Option<&Entry> {
-        self.of(status).last().copied()
-    }
-
-    fn this(&self) -> Option<&Entry> {
-        self.this.map(|place| &self.reference.entries[place].0)
-    }
-
-    fn open(&self, name: &Code) -> bool {
-        let Effects { deadlines, tasks, locks, markers, .. } = &self.told.effects;
-        let here = |number: u32| number == self.proceeding;
-        deadlines.iter().any(|one| one.deadline == *name && one.state.runs() && here(one.origin.proceeding))
-            || tasks.iter().any(|one| one.task == *name && one.state == TaskState::Open && here(one.origin.proceeding))
-            || markers.iter().any(|one| one.marker == *name && one.cleared_by.is_none() && here(one.origin.proceeding))
-            || locks.iter().any(|one| one.lock == *name && one.released_by.is_none())
-    }
-
-    fn regime(&self) -> Option<&Code> {
-        let seen = self.told.seen.iter().copied().chain(self.this).collect::<Vec<_>>();
-        let (place, _) = self.reference.regime(&seen, self.proceeding)?;
-        Some(&self.reference.definition().rules().regimes[place].code)
-    }
-
-    fn proceeding(&self) -> u32 {
-        self.proceeding
-    }
 }

@@ -4,8 +4,8 @@ use crate::world::{
     DAY_MS, HOUR_MS, JUNE, Setting, at, authority, code, entry, instant, moved, name, on, rejected, slot,
 };
 use laufzettel_contracts::effect::{
-    Candidate, Change, Changes, Completion, DeadlineState, EffectDeviationKind, EffectFold, EffectId, EffectKind,
-    Effects, History, HistoryRefusal, Known, Stop, TaskState, admit,
+    Candidate, Cause, Change, Changes, Completion, DeadlineEffect, DeadlineState, EffectDeviationKind, EffectFold,
+    EffectId, EffectKind, Effects, History, HistoryRefusal, Known, Stop, TaskState, admit,
 };
 use laufzettel_contracts::{CaseFold, Definition, Entry, Report, When};
 
@@ -71,7 +71,15 @@ fn addressees(told: &[laufzettel_contracts::effect::Addressee]) -> Vec<String> {
 }
 
 fn deadline(effects: &Effects, which: usize) -> (DeadlineState, i32, Option<String>) {
-    let deadline = &effects.deadlines[which];
+    told_of(&effects.deadlines[which])
+}
+
+/// The first deadline of a name.
+fn first(effects: &Effects, name: &str) -> (DeadlineState, i32, Option<String>) {
+    told_of(effects.deadlines.iter().find(|deadline| deadline.deadline.as_str() == name).expect("it was started"))
+}
+
+fn told_of(deadline: &DeadlineEffect) -> (DeadlineState, i32, Option<String>) {
     let due = deadline.due.as_ref().expect("a due day");
     (deadline.state, due.day() - JUNE + 1, deadline.seat.as_ref().map(ToString::to_string))
 }
@@ -109,7 +117,7 @@ fn an_urgent_stop_locks_tells_escalates_and_is_released() {
     assert_eq!(kinds, [EffectDeviationKind::ExecutedDespiteLock(lock)]);
     assert!(told.report(4, "court-south", on("ruled", 2), until + 7).withdrawn.is_empty());
     assert!(told.effects.locks[0].released_by.is_some());
-    assert_eq!(told.effects.tasks[0].state, TaskState::Closed(laufzettel_contracts::effect::Cause::Report(slot(4))));
+    assert_eq!(told.effects.tasks[0].state, TaskState::Closed(Cause::Report(slot(4))));
     assert_eq!(told.admit(&on("scheduled", 3), None), Ok(vec![]));
 }
 
@@ -196,13 +204,13 @@ fn the_regime_and_the_seat_move_a_deadline_that_runs() {
     let mut told = Told::new();
     told.report(1, "de-bamf", on("registered", 10), at(10, 9));
     told.report(2, "de-bamf", rejected(12), at(12, 10));
-    assert_eq!(deadline(&told.effects, 0).1, 26, "two weeks of the provisional old law");
+    assert_eq!(first(&told.effects, "appeal").1, 26, "two weeks of the provisional old law");
     assert!(told.effects.regimes[0].provisional);
     told.report(3, "de-bamf", on("lodged", 15), at(15, 10));
-    assert_eq!(deadline(&told.effects, 0).1, 19, "one week of the new law");
+    assert_eq!(first(&told.effects, "appeal").1, 19, "one week of the new law");
     assert!(!told.effects.regimes[0].provisional);
     told.report(4, "court-south", instant("relief", at(16, 9)), at(16, 10));
-    assert_eq!(deadline(&told.effects, 0).2.as_deref(), Some("court-south"));
+    assert_eq!(first(&told.effects, "appeal").2.as_deref(), Some("court-south"));
 }
 
 /// The end that was counted before counts for nothing once another one is known: it neither ends the period early nor is
@@ -214,22 +222,22 @@ fn an_end_that_was_counted_before_counts_for_nothing() {
     told.setting.definition = Definition::check(&text).expect("sound").definition;
     // Two weeks from 21 May 2026 end on 4 June, Corpus Christi, which is a day off where the court of the south sits.
     told.report(1, "de-bamf", rejected(-10), at(1, 8));
-    assert_eq!(deadline(&told.effects, 0).1, 4);
+    assert_eq!(first(&told.effects, "appeal").1, 4);
     told.report(2, "court-south", on("ruled", 3), at(4, 8));
-    assert_eq!(deadline(&told.effects, 0).1, 5);
+    assert_eq!(first(&told.effects, "appeal").1, 5);
     told.fold(at(5, 12));
-    assert_eq!(deadline(&told.effects, 0).0, DeadlineState::Warned, "it ends with the 5th");
+    assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Warned, "it ends with the 5th");
     told.fold(at(6, 12));
-    assert_eq!(deadline(&told.effects, 0).0, DeadlineState::Elapsed { grace_over: false });
+    assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Elapsed { grace_over: false });
 
     let mut told = Told::new();
     told.report(1, "de-bamf", on("registered", 1), at(12, 8));
     told.report(2, "de-bamf", rejected(12), at(13, 8));
-    assert_eq!(deadline(&told.effects, 0).1, 26, "two weeks by the old law");
+    assert_eq!(first(&told.effects, "appeal").1, 26, "two weeks by the old law");
     told.report(3, "de-bamf", on("lodged", 13), at(14, 8));
-    assert_eq!(deadline(&told.effects, 0).1, 19, "one week by the new law");
+    assert_eq!(first(&told.effects, "appeal").1, 19, "one week by the new law");
     told.report(4, "court-south", on("appealed", 15), at(16, 8));
-    assert!(matches!(deadline(&told.effects, 0).0, DeadlineState::Met(_)));
+    assert!(matches!(first(&told.effects, "appeal").0, DeadlineState::Met(_)));
     assert_eq!(told.effects.next_due_ms, None, "nothing is to come any more");
 }
 
@@ -382,7 +390,7 @@ fn a_seat_once_known_stays() {
     told.report(3, "court-south", instant("relief", at(13, 9)), at(13, 10));
     told.report(4, "court-north", instant("relief", at(14, 9)), at(14, 10));
     told.report(5, "de-bamf", on("lodged", 15), at(15, 10));
-    assert_eq!(deadline(&told.effects, 0), (DeadlineState::Running, 19, Some("court-south".to_owned())));
+    assert_eq!(first(&told.effects, "appeal"), (DeadlineState::Running, 19, Some("court-south".to_owned())));
 }
 
 #[test]
@@ -447,4 +455,63 @@ fn refusals_and_deviations_have_their_names() {
 fn what_is_known_can_be_printed() {
     let known = Known { history: &History::new(), name: &name, as_of_ms: 7 };
     assert_eq!(format!("{known:?}"), "Known { as_of_ms: 7, .. }");
+}
+
+/// Report of a proceeding.
+fn of(proceeding: u32, report: Report) -> Report {
+    Report { proceeding, ..report }
+}
+
+fn standing(told: &Told) -> Vec<[u8; 32]> {
+    let stands = told.effects.locks.iter().filter(|lock| lock.released_by.is_none());
+    stands
+        .map(|lock| match lock.origin.cause {
+            Cause::Report(slot) => slot,
+            Cause::Effect(_) => panic!("no effect locks here"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_release_is_of_its_own_proceeding_and_of_what_was_known() {
+    let mut told = Told::new();
+    told.report(1, "court-south", instant("relief", at(2, 10)), at(2, 10));
+    told.report(2, "de-bamf", on("again", 3), at(3, 10));
+    told.report(3, "court-south", instant("relief", at(4, 10)), at(4, 10));
+    assert_eq!(standing(&told), [slot(1), slot(3)]);
+    // It counts to the second proceeding; the stop of the first goes on, and stops in the second, too.
+    told.report(4, "court-south", on("ruled", 5), at(5, 10));
+    assert_eq!(standing(&told), [slot(1)]);
+    assert!(matches!(told.admit(&on("scheduled", 6), None), Err(Stop::Locked { .. })));
+    // A motion dated before the ruling and recorded after it: whoever ruled did not know of it.
+    told.report(5, "court-south", instant("relief", at(4, 12)), at(6, 10));
+    assert_eq!(standing(&told), [slot(1), slot(5)]);
+    told.report(6, "court-south", of(1, on("ruled", 6)), at(6, 11));
+    assert_eq!(standing(&told), [slot(5)]);
+    told.report(7, "court-south", on("ruled", 6), at(6, 12));
+    assert_eq!(standing(&told), [[0; 32]; 0]);
+}
+
+#[test]
+fn what_deviates_releases_and_stops_nothing_until_what_is_missing_arrives() {
+    let mut told = Told::new();
+    let guard = "[[status.withdrawn.warn_if]]\nname = \"unheard\"\nlabel_de = \"x\"\nlabel_en = \"x\"\nwhen = \"!has(heard)\"\nbasis = \"Law 1\"\n";
+    let text = include_str!("process.toml").replacen("[status.relief]", &format!("{guard}\n[status.relief]"), 1);
+    told.setting.definition = Definition::check(&text).expect("sound").definition;
+    told.report(1, "de-bamf", rejected(1), at(1, 9));
+    told.report(2, "court-south", instant("relief", at(2, 10)), at(2, 10));
+    told.report(3, "de-bamf", on("withdrawn", 3), at(3, 10));
+    assert_eq!(told.effects.deviations.last().map(|found| found.slot), Some(slot(3)));
+    assert_eq!(standing(&told), [slot(2)]);
+    assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Running);
+    // The task is closed all the same.
+    assert!(matches!(told.effects.tasks[0].state, TaskState::Closed(_)));
+    told.report(4, "de-bamf", on("heard", 2), at(4, 10));
+    assert_eq!(standing(&told), [[0; 32]; 0]);
+    assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Stopped(Cause::Report(slot(3))));
+    // Gone again, and all stands as if it had never been released.
+    told.case.retract(&told.setting.definition, slot(4)).expect("it stands");
+    told.fold(at(4, 11));
+    assert_eq!(standing(&told), [slot(2)]);
+    assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Running);
 }

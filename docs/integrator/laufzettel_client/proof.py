@@ -45,39 +45,45 @@ class ProofRefused(Exception):
     """The proof proves nothing; the text says which step failed."""
 
 
-def _refuse(why: str) -> NoReturn:
+def refuse(why: str) -> NoReturn:
+    """Ends the check: nothing is proven."""
     raise ProofRefused(why)
 
 
-class _Reader:
+class Reader:
     """Takes values off canonical bytes (A.1); `end` refuses what is left over."""
 
     def __init__(self, data: bytes, what: str):
         self._data, self._at, self._what = data, 0, what
 
     def raw(self, count: int) -> bytes:
+        """So many bytes."""
         taken = self._data[self._at : self._at + count]
         if len(taken) != count:
-            _refuse(f"{self._what}: the bytes end inside a value")
+            refuse(f"{self._what}: the bytes end inside a value")
         self._at += count
         return taken
 
     def number(self, form: str) -> int:
+        """A whole number, as `struct` names its form."""
         return struct.unpack(form, self.raw(struct.calcsize(form)))[0]
 
     def text(self) -> str:
+        """A str."""
         try:
             return self.raw(self.number(">I")).decode()
         except UnicodeDecodeError:
-            _refuse(f"{self._what}: text that is no UTF-8")
+            refuse(f"{self._what}: text that is no UTF-8")
 
     def presence(self) -> bool:
+        """Whether an opt is there."""
         found = self.raw(1)[0]
-        return bool(found) if found < 2 else _refuse(f"{self._what}: a presence byte that is neither 0 nor 1")
+        return bool(found) if found < 2 else refuse(f"{self._what}: a presence byte that is neither 0 nor 1")
 
     def end(self) -> None:
+        """That nothing is left."""
         if self._at != len(self._data):
-            _refuse(f"{self._what}: bytes are left over")
+            refuse(f"{self._what}: bytes are left over")
 
 
 def _str(text: str) -> bytes:
@@ -115,7 +121,7 @@ class Trusted:
         """From the genesis file. Give the network id you were told by another way, and it is compared."""
         found = ids.network_id(genesis)
         if network is not None and network != found:
-            _refuse(f"the genesis file is that of network {found.hex()}, not of {network.hex()}")
+            refuse(f"the genesis file is that of network {found.hex()}, not of {network.hex()}")
         file = tomllib.loads(genesis.decode())
         keys: dict[str, list[bytes]] = {}
         for authority in file["authority"]:
@@ -145,46 +151,48 @@ class Header:
     incarnation: int
     height: int
     time_ms: int
+    receipts_root: bytes
     state_root: bytes
     validators_hash: bytes
 
 
 def read_header(data: bytes) -> Header:
     """A header from its canonical bytes (266 of them)."""
-    reader = _Reader(data, "header")
+    reader = Reader(data, "header")
     reader.number(">H")
     network, incarnation, height = reader.raw(32), reader.number(">I"), reader.number(">Q")
     reader.number(">I")
     time_ms = reader.number(">Q")
-    reader.raw(32 + 16 + 32 + 32)
-    state_root, validators_hash = reader.raw(32), reader.raw(32)
+    reader.raw(32 + 16 + 32)
+    receipts_root, state_root, validators_hash = reader.raw(32), reader.raw(32), reader.raw(32)
     reader.raw(32)
     reader.end()
-    return Header(ids.derive("block", data), network, incarnation, height, time_ms, state_root, validators_hash)
+    block = ids.derive("block", data)
+    return Header(block, network, incarnation, height, time_ms, receipts_root, state_root, validators_hash)
 
 
 def check_head(head: pb.CertifiedHeader, trusted: Trusted) -> tuple[Header, tuple[str, ...]]:
     """The header, and who signed it; refused unless validators with more than two thirds of the power did."""
     header = read_header(head.header)
     if header.network != trusted.network:
-        _refuse(f"the header is of network {header.network.hex()}, the genesis file of {trusted.network.hex()}")
+        refuse(f"the header is of network {header.network.hex()}, the genesis file of {trusted.network.hex()}")
     canonical = trusted.canonical()
     if header.validators_hash != ids.derive("validators", canonical) or head.validators != canonical:
-        _refuse("the header names other validators than the genesis file")
-    reader = _Reader(head.certificate, "certificate")
+        refuse("the header names other validators than the genesis file")
+    reader = Reader(head.certificate, "certificate")
     height, round_, block = reader.number(">Q"), reader.number(">I"), reader.raw(32)
     if height != header.height or block != header.block:
-        _refuse("the certificate is about another block than the header")
+        refuse("the certificate is about another block than the header")
     count = reader.number(">I")
     if count > _VALIDATORS_MAX:
-        _refuse("certificate: more signatures than there can be validators")
+        refuse("certificate: more signatures than there can be validators")
     by_address = {one.address: one for one in trusted.validators}
     signed, last, signers = 0, b"", []
     for _ in range(count):
         address, signature = reader.raw(16), reader.raw(64)
-        validator = by_address.get(address) or _refuse(f"{address.hex()} is no validator")
+        validator = by_address.get(address) or refuse(f"{address.hex()} is no validator")
         if address <= last:
-            _refuse("the signatures are not strictly ascending by address")
+            refuse("the signatures are not strictly ascending by address")
         last = address
         vote = (
             header.network
@@ -192,18 +200,19 @@ def check_head(head: pb.CertifiedHeader, trusted: Trusted) -> tuple[Header, tupl
             + (b"\x01" + block)
             + address
         )
-        if not _verifies(validator.public_key, b"laufzettel/vote/v1\x00" + vote, signature):
-            _refuse(f"the signature of {validator.authority} is wrong")
+        if not verifies(validator.public_key, b"laufzettel/vote/v1\x00" + vote, signature):
+            refuse(f"the signature of {validator.authority} is wrong")
         signed += validator.power
         signers.append(validator.authority)
     reader.end()
     total = sum(one.power for one in trusted.validators)
     if 3 * signed <= 2 * total:
-        _refuse(f"validators with {signed} of {total} voting power signed; more than two thirds are needed")
+        refuse(f"validators with {signed} of {total} voting power signed; more than two thirds are needed")
     return header, tuple(signers)
 
 
-def _verifies(public_key: bytes, message: bytes, signature: bytes) -> bool:
+def verifies(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an Ed25519 signature is right, strictly (A.1)."""
     for point in (public_key, signature[:32]):
         if point[:31] + bytes([point[31] & 0x7F]) in _SMALL_ORDER:
             return False
@@ -228,12 +237,12 @@ def _inner_node(left: bytes, right: bytes) -> bytes:
 def check_tree(root: bytes, key: bytes, value: bytes | None, proof: bytes) -> None:
     """Refuses unless the state with this root has this value at the key, or nothing there if the value is None."""
     if len(proof) > _TREE_PROOF_BYTES_MAX:
-        _refuse("tree proof: too long")
-    reader = _Reader(proof, "tree proof")
+        refuse("tree proof: too long")
+    reader = Reader(proof, "tree proof")
     leaf = (reader.raw(32), reader.raw(32)) if reader.presence() else None
     count = reader.number("<I")
     if count > _SIBLINGS_MAX:
-        _refuse("tree proof: too many siblings")
+        refuse("tree proof: too many siblings")
     siblings = []
     for _ in range(count):
         kind = reader.raw(1)[0]
@@ -244,24 +253,24 @@ def check_tree(root: bytes, key: bytes, value: bytes | None, proof: bytes) -> No
         elif kind == 2:
             siblings.append(_leaf_node(reader.raw(32), reader.raw(32)))
         else:
-            _refuse("tree proof: a sibling of unknown kind")
+            refuse("tree proof: a sibling of unknown kind")
     reader.end()
     position = blake3(key).digest()
     bits = int.from_bytes(position, "big")
     if value is not None:
         if leaf != (position, blake3(value).digest()):
-            _refuse("the tree proof is about another case or another case root")
+            refuse("the tree proof is about another case or another case root")
     elif leaf is not None:
         common = 256 - (bits ^ int.from_bytes(leaf[0], "big")).bit_length()
         if leaf[0] == position or common < count:
-            _refuse("the tree proof does not show that the case is absent")
+            refuse("the tree proof does not show that the case is absent")
     found = _leaf_node(*leaf) if leaf else _PLACEHOLDER
     for place, sibling in enumerate(siblings):
         depth = count - 1 - place
         right = bits >> (255 - depth) & 1
         found = _inner_node(sibling, found) if right else _inner_node(found, sibling)
     if found != root:
-        _refuse("the state root of the header does not contain the case as claimed")
+        refuse("the state root of the header does not contain the case as claimed")
 
 
 # ---- the whole ----
@@ -288,9 +297,9 @@ def verify(proof: bytes, trusted: Trusted) -> Proven:
         raise ProofRefused(str(error)) from error
     message = pb.Proof.FromString(proof)
     if message.format != FORMAT:
-        _refuse(f"the proof is of form '{message.format}', this program knows '{FORMAT}'")
+        refuse(f"the proof is of form '{message.format}', this program knows '{FORMAT}'")
     if len(message.case_id) != 16 or len(message.case_root) not in (0, 32):
-        _refuse("case id or case root have another length than they must have")
+        refuse("case id or case root have another length than they must have")
     header, signers = check_head(message.head, trusted)
     case_root = message.case_root or None
     check_tree(header.state_root, b"\x01" + message.case_id, case_root, message.tree_proof)
@@ -298,17 +307,17 @@ def verify(proof: bytes, trusted: Trusted) -> Proven:
     last = -1
     for one in message.fields:
         if not last < one.index < FIELDS:
-            _refuse("the fields are not strictly ascending by index")
+            refuse("the fields are not strictly ascending by index")
         last = one.index
         if _field_root(one) != case_root:
-            _refuse(f"field {one.index} is not part of the case root")
+            refuse(f"field {one.index} is not part of the case root")
         fields[one.index] = one.value
     return Proven(message.case_id, case_root is not None, header.height, header.time_ms, header.block, signers, fields)
 
 
 def _field_root(one: pb.FieldProof) -> bytes:
     if len(one.blinder) != 32 or len(one.siblings) != 5 or any(len(sibling) != 32 for sibling in one.siblings):
-        _refuse(f"field {one.index}: blinder or siblings have another length than they must have")
+        refuse(f"field {one.index}: blinder or siblings have another length than they must have")
     found = ids.derive("field", one.blinder + bytes([one.index]) + one.value)
     for level, sibling in enumerate(one.siblings):
         pair = sibling + found if one.index >> level & 1 else found + sibling
@@ -333,7 +342,7 @@ class Track:
 
 def read_identity(field: bytes) -> tuple[bytes, str, int, int]:
     """Field 0: case, definition, its version, height at which the case was opened."""
-    reader = _Reader(field, "field 0")
+    reader = Reader(field, "field 0")
     found = (reader.raw(16), reader.text(), reader.number(">I"), reader.number(">Q"))
     reader.end()
     return found
@@ -341,7 +350,7 @@ def read_identity(field: bytes) -> tuple[bytes, str, int, int]:
 
 def read_track(field: bytes) -> Track:
     """A field from 16 on that is not empty."""
-    reader = _Reader(field, "track")
+    reader = Reader(field, "track")
     status, (day, instant) = reader.text(), _when(reader)
     if reader.presence():
         reader.number(">i")
@@ -352,5 +361,5 @@ def read_track(field: bytes) -> Track:
     return Track(status, day, instant, outcome, authority, slot)
 
 
-def _when(reader: _Reader) -> tuple[int | None, int | None]:
+def _when(reader: Reader) -> tuple[int | None, int | None]:
     return (None, reader.number(">Q")) if reader.presence() else (reader.number(">i"), None)

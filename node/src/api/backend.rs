@@ -164,7 +164,8 @@ impl Backend {
     /// # Errors
     /// It is refused, or the mempool does not take it.
     pub async fn submit(&self, signed: Arc<SignedTransaction>, payload: Payload) -> Result<Taken, Failure> {
-        if matches!(self.parts.state.borrow().sync, Sync::CatchingUp | Sync::Stopped) {
+        let sync = self.parts.state.borrow().sync;
+        if matches!(sync, Sync::CatchingUp | Sync::Stopped) {
             return Err(Failure::new(Reason::NotInSync));
         }
         let (authority, id) = (payload.authority.clone(), payload.id);
@@ -173,6 +174,8 @@ impl Backend {
         let (digest, valid_until_ms) = (decoded.digest, decoded.payload.valid_until_ms);
         let checked = self.read(|read, tip| match self.judge(read, tip).check_decoded(&signed, decoded) {
             // On the same snapshot: a transaction that is committed meanwhile must not be told that its case exists.
+            // A node that is cut off, or was just started, may not know yet what was adopted by vote: the block does.
+            Ok(_) if sync != Sync::InSync => Ok(Ok(None)),
             Ok(transaction) => Ok(Ok(foretell(&self.judge(read, tip), &signed, &transaction)?)),
             Err(laufzettel_chain::check::CheckError::Refused(refusal)) => Ok(Err(refusal)),
             Err(error) => Err(error.into()),

@@ -67,9 +67,11 @@ impl Cases {
         let Some(subject) = Subject::now(read, &tip.registry, id, as_of_ms)? else { return Ok(None) };
         let Some(view) = subject.seen_by(&reader) else { return Ok(None) };
         let fields = Arc::new(subject.fields(&view, &subject.whole(&reader, &view)));
-        let message = list::message_with_effects(&subject, &reader, &view);
+        let (height, time_ms) = (tip.header.height, tip.header.time_ms);
+        let asking = list::Asking { read, registry: &tip.registry, reader: &reader, height, time_ms };
+        let message = list::message_with_effects(&asking, &subject, &view)?;
         if keeps {
-            self.views.put(key, &message, fields.clone());
+            self.views.put((key, (row.revision, row.version)), &message, fields.clone());
         }
         Ok(Some((message, fields)))
     }

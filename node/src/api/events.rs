@@ -2,6 +2,8 @@
 //! saw what it replaces, without what it says if that is not for them; its retraction by all who saw it. So nobody goes
 //! on believing what no longer stands, and nobody learns what was never his. Must never show part of a report.
 
+mod counted;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -14,13 +16,14 @@ use laufzettel_chain::query::{self, Event};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::{Read, StoreError};
-use laufzettel_contracts::{AuthorityId, Code, Definition, Holders, Position, Report, Sight, Slot};
+use laufzettel_contracts::{AuthorityId, Definition, Holders, Position, Report, Sight, Slot};
 use laufzettel_proto::v1;
 
 use super::convert;
 use super::effects::{Reader, has_rules};
 use super::status::Failure;
 use super::subject;
+pub(super) use counted::{bare_receipt, outcome};
 
 /// Cases remembered while one answer is made; then all are forgotten.
 const CASES_MAX: usize = 4_096;
@@ -76,6 +79,8 @@ struct Known {
     holders: Option<Holders>,
     /// By slot, where the reader first saw a report in it; looked for once, where it matters.
     first: Option<BTreeMap<Slot, Position>>,
+    /// Whether the reader sees every report that the process knows.
+    whole: Option<bool>,
 }
 
 /// A reader before the events of one answer.
@@ -91,6 +96,11 @@ impl<'s> Sights<'s> {
     /// Of the state of a block, whose time it is.
     pub(super) fn new(read: &'s dyn Read, registry: &'s Registry, authority: &'s str, time_ms: u64) -> Self {
         Self { read, registry, reader: Reader::of(registry, authority), time_ms, cases: BTreeMap::new() }
+    }
+
+    /// Who reads.
+    pub(super) fn authority(&self) -> &str {
+        self.reader.authority
     }
 
     /// Events after a place, of one case or of the whole ledger, each with its place also where it is not for the reader.
@@ -114,7 +124,12 @@ impl<'s> Sights<'s> {
         let mut events = Vec::with_capacity(rows.len());
         for (position, case, revision) in rows {
             let event = query::event(self.read, &position, revision)?;
-            events.push((position, self.shown(case, &event)?));
+            let shown = match self.shown(case, &event)? {
+                // A count of what is left out would tell of it.
+                Some(event) if !self.counts(&case)? => Some(v1::Event { case_revision: 0, ..event }),
+                shown => shown,
+            };
+            events.push((position, shown));
         }
         Ok(events)
     }
@@ -216,10 +231,7 @@ impl<'s> Sights<'s> {
         if !has_rules(&known.definition) {
             return Ok(true);
         }
-        // Nobody else can turn out to hold a role in a case than who holds it in the network.
-        let only =
-            |role: &&Code| registry.directory.only_holder(role).is_some_and(|only| only.as_str() == reader.authority);
-        if status.reported_by.iter().chain(&status.recipients).any(|role| reader.roles.contains(role) && only(&role)) {
+        if counted::is_certain(registry, &reader, status) {
             return Ok(true);
         }
         let holders = match known.holders.take() {
@@ -235,5 +247,5 @@ impl<'s> Sights<'s> {
 fn known(read: &dyn Read, registry: &Registry, case: &CaseId) -> Result<Option<Known>, StoreError> {
     let Some(row) = CaseRow::load(read, case)? else { return Ok(None) };
     let definition = row.definition(registry, case)?.clone();
-    Ok(Some(Known { definition, version: row.version, opened: row.opened, holders: None, first: None }))
+    Ok(Some(Known { definition, version: row.version, opened: row.opened, holders: None, first: None, whole: None }))
 }

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use super::backend::{Alarm, Backend, NodeState, Sync};
 use super::callers::Caller;
 use super::convert;
-use super::events::Sights;
+use super::events::{Sights, bare_receipt};
 use super::feed;
 use super::reasons::Reason;
 use super::status::Failure;
@@ -63,7 +63,8 @@ fn pruned(read: &dyn Read) -> Result<Failure, Failure> {
 }
 
 /// The transactions of a block, with the items that are for the reader. Those of others are empty places, as erased ones
-/// are: digests in the payloads hold what was there, and the block can be checked without them.
+/// are: digests in the payloads hold what was there, and the transactions can be checked without them. Of their receipts
+/// only that they were applied or refused is told.
 fn transactions(
     read: &dyn Read,
     sights: &mut Sights<'_>,
@@ -81,18 +82,23 @@ fn transactions(
         let author = Payload::decode(&signed.payload).map(|payload| payload.authority).unwrap_or_default();
         let mut message = signed.to_proto();
         message.items = Vec::with_capacity(signed.items.len());
+        let mut told = Vec::with_capacity(receipts.len());
         for (place, bytes) in signed.items.iter().enumerate() {
             let at = Position { height, transaction, item: u16::try_from(place).unwrap_or(u16::MAX) };
             let shown = match bytes {
                 Some(bytes) => sights.item(&author, &at, bytes)?,
                 None => false,
             };
+            told.extend(match receipts.get(place) {
+                Some(receipt) if shown || author == sights.authority() => {
+                    Some(sights.receipt(convert::receipt(receipt), bytes.as_deref())?)
+                }
+                Some(receipt) => Some(bare_receipt(receipt)),
+                None => None,
+            });
             message.items.push(bytes.clone().filter(|_| shown).unwrap_or_default());
         }
-        transactions.push(v1::BlockTransaction {
-            transaction: Some(message),
-            receipts: receipts.iter().map(convert::receipt).collect(),
-        });
+        transactions.push(v1::BlockTransaction { transaction: Some(message), receipts: told });
     }
     Ok(transactions)
 }

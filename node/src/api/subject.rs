@@ -1,6 +1,8 @@
 //! A case that somebody asks about: its reports and what follows from them at one moment, and what the reader sees of
 //! it. Every answer about a case goes through here. Must never hand out a part of a case that the reader's view lacks.
 
+mod changed;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,7 +30,7 @@ pub(super) struct Subject {
     pub(super) fold: CaseFold,
     /// Its definition and what follows from it; nothing in language 1.
     pub(super) followed: Followed,
-    /// Height of its last change by then.
+    /// Height of its last change by then, whether or not a reader sees it.
     pub(super) changed: Height,
     /// Items by then that are erased.
     pub(super) erased: u32,
@@ -112,7 +114,8 @@ impl Subject {
         &self.followed.case.effects
     }
 
-    fn holders(&self) -> &Holders {
+    /// Who holds its roles, as far as it is known, for who reads it now.
+    pub(super) fn holders(&self) -> &Holders {
         self.holders.as_ref().unwrap_or(&self.effects().participants)
     }
 

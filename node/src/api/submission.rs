@@ -13,6 +13,7 @@ use super::author;
 use super::backend::{Backend, Outcome, Progress};
 use super::callers::Caller;
 use super::convert;
+use super::events;
 use super::reasons::Reason;
 use super::status::Failure;
 use crate::config::ApiSection;
@@ -47,8 +48,7 @@ impl Submissions {
     }
 
     fn answer(&self, outcome: Outcome) -> Result<(v1::Outcome, v1::Position), Failure> {
-        let ((), position) = self.backend.read(|_, _| Ok(()))?;
-        Ok((convert::outcome(outcome), position))
+        self.backend.read(|read, tip| Ok(events::outcome(read, tip, outcome)?))
     }
 }
 

@@ -3,7 +3,10 @@
 
 mod blocks;
 mod clearance;
+mod feeds;
+mod foretold;
 mod inbox;
+mod numbers;
 mod sight;
 
 use std::collections::BTreeMap;
@@ -150,7 +153,18 @@ impl Node {
 
     /// A node whose driver says this once and then nothing more.
     async fn in_state(genesis: Arc<Genesis>, state: NodeState) -> Self {
-        let store: Arc<dyn Store> = Arc::new(MemStore::default());
+        Self::over(Arc::new(MemStore::default()), genesis, state).await
+    }
+
+    /// The same node after a restart: what is in its store, and nothing else.
+    pub(in crate::api) async fn again(self) -> Self {
+        let (store, genesis) = (self.store.clone(), self.genesis.clone());
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(10), self.api.task).await.expect("stops").unwrap().unwrap();
+        Self::over(store, genesis, NodeState { sync: Sync::InSync, ..NodeState::default() }).await
+    }
+
+    async fn over(store: Arc<dyn Store>, genesis: Arc<Genesis>, state: NodeState) -> Self {
         let ledger = Ledger::open(store.clone(), genesis.clone(), false).unwrap();
         let (tip_sender, tip) = watch::channel(ledger.tip());
         let (submit, submits) = mpsc::channel(16);

@@ -76,10 +76,15 @@ fn tracks_json(case: &v1::Case) -> Vec<Value> {
     case.tracks.iter().map(track).collect()
 }
 
+/// A count that is told only to those who see all that it counts.
+fn counted(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
+}
+
 fn case_json(case: &v1::Case) -> Value {
     json!({
         "case": case_text(&case.case_id), "definition": case.definition, "version": case.definition_version,
-        "revision": case.revision, "opened_height": case.opened_height, "changed_height": case.changed_height,
+        "revision": counted(case.revision), "opened_height": case.opened_height, "changed_height": case.changed_height,
         "open": case.open, "headline_track": case.headline_track, "partial": case.partial, "tracks": tracks_json(case),
         "authorities": case.participants,
         "deviations": case.deviations.iter().map(deviation_json).collect::<Vec<_>>(),
@@ -148,10 +153,10 @@ impl List {
             let (status, occurred) = headline
                 .map_or_else(Default::default, |track| (track.status.clone(), when_text(track.occurred.as_ref())));
             let open = if case.open { "open" } else { "closed" };
-            vec![case_text(&case.case_id), status, occurred, open.into(), case.revision.to_string()]
+            vec![case_text(&case.case_id), status, occurred, open.into(), case.changed_height.to_string()]
         });
         let json: Vec<_> = cases.iter().map(case_json).collect();
-        output.list(&["case", "status", "occurred", "", "revision"], rows.collect(), &json.into());
+        output.list(&["case", "status", "occurred", "", "last change"], rows.collect(), &json.into());
         if !page_token.is_empty() {
             output.say("there are more; raise --limit");
         }
@@ -189,7 +194,7 @@ pub(super) fn event_json(event: &v1::Event) -> Value {
         "cursor": event.cursor, "case": case_text(&event.case_id), "height": event.height,
         "transaction": event.transaction_index, "item": event.item_index, "block_time_ms": event.block_time_ms,
         "authority": event.authority, "item_digest": hex(&event.item_digest), "slot": hex(&event.slot), "deviation": event.deviation,
-        "revision": event.case_revision, "what": action_text(event), "occurred": occurred(event),
+        "revision": counted(event.case_revision), "what": action_text(event), "occurred": occurred(event),
     })
 }
 

@@ -16,6 +16,7 @@ mod release;
 mod repair;
 mod snapshots;
 mod sync;
+mod timers;
 mod transactions;
 pub mod unsettled;
 
@@ -39,7 +40,7 @@ use super::input::{Input, Ticket};
 use super::ledger::{Block, Tip};
 use super::message::Message;
 use super::peers::{Peer, Peers};
-use super::record::{LogEntry, LogRecord, TimeoutStep};
+use super::record::{LogEntry, LogRecord};
 use super::votes::Votes;
 use super::watermark::{Found, Mark, SigningState, judge};
 use crate::mempool::{Mempool, PoolLimits};
@@ -53,8 +54,6 @@ use unsettled::Unsettled;
 const QUEUE_MAX: usize = 4_096;
 /// Messages of one peer kept for the height after the next one.
 const FUTURE_MAX: usize = 128;
-/// A clock that goes back by less only makes timers late by as much.
-const CLOCK_BACK_MS: u64 = 100;
 
 /// Who this node is.
 #[derive(Debug, Clone)]
@@ -276,51 +275,6 @@ impl Driver {
         }
     }
 
-    /// Takes the new time. A clock that was set back would hold every timer up: they all move with it.
-    fn clock_to(&mut self, now_ms: u64) {
-        let back_ms = self.now_ms.saturating_sub(now_ms);
-        self.now_ms = now_ms;
-        if back_ms > CLOCK_BACK_MS {
-            for (key, at_ms) in &mut self.timers {
-                *at_ms = at_ms.saturating_sub(back_ms);
-                self.actions.push(Action::SetTimer { key: *key, at_ms: *at_ms });
-            }
-            self.tip_since_ms = self.tip_since_ms.min(now_ms);
-            self.offered_at_ms = self.offered_at_ms.min(now_ms);
-            self.sync.clock_back(now_ms);
-            self.flight_since_ms = self.flight_since_ms.min(now_ms);
-            self.peers.clock_back(now_ms);
-        }
-    }
-
-    fn on_timer(&mut self, key: TimerKey) {
-        match self.timers.get(&key).copied() {
-            // A timer that was cancelled may still fire once, one that was replaced too early.
-            None => return,
-            Some(at_ms) if at_ms > self.now_ms => {
-                self.actions.push(Action::SetTimer { key, at_ms });
-                return;
-            }
-            Some(_) => {}
-        }
-        self.timers.remove(&key);
-        let timeout = |step, round| CoreInput::Entry(LogEntry::Timeout { step, round });
-        match key {
-            TimerKey::Propose(round) => self.enqueue(timeout(TimeoutStep::Propose, round)),
-            TimerKey::Prevote(round) => self.enqueue(timeout(TimeoutStep::Prevote, round)),
-            TimerKey::Precommit(round) => self.enqueue(timeout(TimeoutStep::Precommit, round)),
-            TimerKey::Rebroadcast => self.on_rebroadcast(),
-            // The pump looks at the clock itself.
-            TimerKey::Heartbeat | TimerKey::Gate => {}
-            TimerKey::Beat => self.beat(),
-            TimerKey::ProposerWait => self.propose_again(),
-            TimerKey::Body => self.request_bodies(),
-            TimerKey::Sync => self.on_sync_timer(),
-            TimerKey::Offer => self.send_offers(),
-            TimerKey::Reoffer => self.reoffer(),
-        }
-    }
-
     /// Gives the core all it may get now.
     fn pump(&mut self) {
         if self.halted.is_none() {
@@ -366,15 +320,6 @@ impl Driver {
         let ticket = self.next_ticket;
         self.next_ticket = ticket.wrapping_add(1);
         ticket
-    }
-    fn set_timer(&mut self, key: TimerKey, at_ms: u64) {
-        self.timers.insert(key, at_ms);
-        self.actions.push(Action::SetTimer { key, at_ms });
-    }
-    fn cancel_timer(&mut self, key: TimerKey) {
-        if self.timers.remove(&key).is_some() {
-            self.actions.push(Action::CancelTimer { key });
-        }
     }
     fn send(&mut self, to: &Peer, message: Message) {
         self.actions.push(Action::Send { to: to.clone(), message: Arc::new(message) });

@@ -151,18 +151,30 @@ impl Kept {
     /// Hands over what an earlier run left, and forgets what has become final or is over, for as long as the node serves.
     pub(super) async fn tend(self: Arc<Self>, handle: Handle) {
         loop {
-            for (key, entry) in self.all() {
-                if is_final(handle.store().snapshot().as_ref(), &key) {
-                    self.forget(&key);
-                } else if clock::now_ms() > entry.valid_until_ms.saturating_add(LOST_MS) {
-                    tracing::warn!(transaction = %key.1, "an urgent report did not become final within a day of its end");
-                    self.forget(&key);
-                } else if !entry.handed && entry.lost.is_none() {
-                    self.hand_over(&handle, &key, entry).await;
-                }
+            let snapshot = handle.store().snapshot();
+            let waiting = self.sift(clock::now_ms(), |key| is_final(snapshot.as_ref(), key));
+            drop(snapshot);
+            for (key, entry) in waiting {
+                self.hand_over(&handle, &key, entry).await;
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+
+    /// Forgets what has become final or is over by now, and gives what is still to be handed over.
+    fn sift(&self, now_ms: u64, is_final: impl Fn(&Key) -> bool) -> Vec<(Key, Entry)> {
+        let mut waiting = Vec::new();
+        for (key, entry) in self.all() {
+            if is_final(&key) {
+                self.forget(&key);
+            } else if now_ms > entry.valid_until_ms.saturating_add(LOST_MS) {
+                tracing::warn!(transaction = %key.1, "an urgent report did not become final within a day of its end");
+                self.forget(&key);
+            } else if !entry.handed && entry.lost.is_none() {
+                waiting.push((key, entry));
+            }
+        }
+        waiting
     }
 
     async fn hand_over(&self, handle: &Handle, key: &Key, entry: Entry) {
@@ -288,5 +300,31 @@ mod tests {
         assert_eq!((late(5 + LATE_MS - 1), late(5 + LATE_MS), late(9 + LATE_MS)), (vec![], vec![5], vec![5, 9]));
         kept.forget(&one.0);
         assert_eq!(Kept::open(folder.path().into()).unwrap().all(), [two]);
+    }
+
+    #[test]
+    fn what_is_over_is_kept_and_told_for_a_day_and_then_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let entries = [entry(1, 5), entry(2, 9)];
+        for (key, entry) in &entries {
+            write(folder.path(), &name(key), &bytes(entry)).unwrap();
+        }
+        let kept = Kept::open(folder.path().into()).unwrap();
+        let ids = |entries: Vec<(Key, Entry)>| entries.into_iter().map(|((_, id), _)| id.0[0]).collect::<Vec<_>>();
+        // It is handed over even after its end: why it is not taken is the driver's to say, and the alarm's to tell.
+        let end_ms = entries[0].1.valid_until_ms;
+        assert_eq!(ids(kept.sift(end_ms + 1, |_| false)), [1, 2]);
+        kept.entries().get_mut(&entries[0].0).unwrap().lost = Some(RefusalReason::Expired);
+        assert_eq!(ids(kept.sift(end_ms + LOST_MS, |_| false)), [2], "a refusal is final");
+        let lost = |late: Vec<Late>| late.into_iter().map(|late| (late.id.0[0], late.lost)).collect::<Vec<_>>();
+        let told = lost(kept.late(end_ms + LOST_MS));
+        assert_eq!(told, [(1, Some(RefusalReason::Expired)), (2, None)], "for a day the alarm stands");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+
+        // One has become final after all; the day of the other is over.
+        assert_eq!(ids(kept.sift(end_ms + LOST_MS, |(_, id)| id.0[0] == 2)), [0; 0]);
+        assert_eq!(ids(kept.all()), [1]);
+        assert_eq!(ids(kept.sift(end_ms + LOST_MS + 1, |_| false)), [0; 0]);
+        assert_eq!((kept.late(u64::MAX), fs::read_dir(folder.path()).unwrap().count()), (vec![], 0));
     }
 }

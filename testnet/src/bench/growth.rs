@@ -1,36 +1,26 @@
 //! `testnet bench --growth`: what a block and a query cost a node as its ledger
-//! grows. One ledger over RocksDB in this process, without network and
-//! consensus, so that nothing but the ledger is measured.
+//! grows, by the clock.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
-use laufzettel_chain::certificate::Certificate;
 use laufzettel_chain::codec::encode;
-use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{CaseId, TransactionId};
 use laufzettel_chain::item::Action;
-use laufzettel_chain::ledger::Ledger;
-use laufzettel_chain::limits::BLOCK_WORK_MAX;
 use laufzettel_chain::proof;
 use laufzettel_chain::query;
-use laufzettel_chain::storage::rocks::RocksStore;
-use laufzettel_chain::storage::{Batch, Store};
 use laufzettel_chain::transaction::SignedTransaction;
 use laufzettel_contracts::{Code, Report, When};
-use laufzettel_node::client::Author;
 use laufzettel_node::clock;
-use laufzettel_node::localnet::LocalNet;
 
+use super::alone::Alone;
 use super::figures::Figures;
 use super::process;
 use crate::cluster::Fault;
-use crate::demo::cases::AUTHORITIES;
 use crate::submit::blinding;
 
-const VALID_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 /// Items of one transaction while the ledger is filled, and transactions of one block.
 const FILL: (u64, u64) = (250, 8);
@@ -39,15 +29,16 @@ const MEASURED: (u64, u64) = (100, 10);
 /// Blocks measured, and queries.
 const BLOCKS: u64 = 60;
 const QUERIES: u64 = 4_000;
+/// The reception, by its place: it may report all that is reported here.
+const RECEPTION: usize = 1;
 /// What is reported in a case before it is measured.
 const STATUS: &str = "reception_registered";
 
 /// A ledger that grows.
 struct Grown {
-    ledger: Ledger,
-    author: Author,
+    alone: Alone,
     cases: u64,
-    next: u64,
+    transactions: u64,
     events: u64,
 }
 
@@ -58,59 +49,15 @@ struct Took {
     commit: Histogram<u64>,
 }
 
-/// Opens an empty ledger with the shipped definition below a folder.
-fn open(folder: &std::path::Path) -> Result<Grown, Fault> {
-    let members = AUTHORITIES.iter().map(laufzettel_node::localnet::Template::member).collect();
-    let net = LocalNet::make(&folder.join("net"), "growth", members, vec![laufzettel_contracts::ASYL_DE.to_owned()])?;
-    let genesis: Arc<Genesis> = Arc::new(laufzettel_node::genesis::load(&net.folder.join("genesis.toml"))?);
-    // The reception: it may report all that is reported here.
-    let authority = "sn-lds";
-    let author = Author {
-        authority: authority.to_owned(),
-        key: net.service_key(authority)?,
-        network: genesis.network,
-        incarnation: 0,
-        source_system: "testnet".to_owned(),
-    };
-    let store: Arc<dyn Store> = Arc::new(RocksStore::open(&folder.join("db"))?);
-    let ledger = Ledger::open(store, genesis, false)?;
-    Ok(Grown { ledger, author, cases: 0, next: 0, events: 0 })
-}
-
 fn case(number: u64) -> CaseId {
     CaseId(blinding(1, &TransactionId([0xca; 16]), number))
 }
 
 impl Grown {
-    fn sign(&mut self, actions: Vec<(CaseId, Action)>) -> Arc<SignedTransaction> {
-        self.next += 1;
+    fn sign(&mut self, actions: Vec<(CaseId, Action)>) -> Result<Arc<SignedTransaction>, Fault> {
+        self.transactions += 1;
         self.events += actions.len() as u64;
-        let id = TransactionId(blinding(2, &TransactionId([0x7a; 16]), self.next));
-        let actions: Vec<_> =
-            (0..).zip(actions).map(|(index, (case, action))| (case, action, blinding(3, &id, index))).collect();
-        Arc::new(self.author.sign(id, clock::now_ms() + VALID_MS, &actions))
-    }
-    /// Builds and commits a block of these transactions; how long each part took. Where it is `judged`, it is executed
-    /// once more in between, as it is where another has built it.
-    fn block(&mut self, transactions: &[Arc<SignedTransaction>], judged: bool) -> Result<[Duration; 3], Fault> {
-        let tip = self.ledger.tip();
-        let proposer = *tip.order.first().ok_or("a network without validators")?;
-        let start = Instant::now();
-        let built = self.ledger.build(0, clock::now_ms(), proposer, transactions, BLOCK_WORK_MAX)?;
-        let build = start.elapsed();
-        if built.block.body.transactions.len() != transactions.len() {
-            return Err(format!("only {} of the transactions fit", built.block.body.transactions.len()).into());
-        }
-        let start = Instant::now();
-        let executed = if judged { self.ledger.validate(&built.block)? } else { built.executed };
-        let validate = start.elapsed();
-        // Nobody votes here: the certificate is stored, never asked for.
-        let header = &built.block.header;
-        let certificate =
-            Certificate { height: header.height, round: header.round, block: header.id(), signatures: Vec::new() };
-        let start = Instant::now();
-        self.ledger.commit(&built.block, executed, &certificate, Batch::default())?;
-        Ok([build, validate, start.elapsed()])
+        self.alone.sign(RECEPTION, clock::now_ms(), actions)
     }
     /// Opens cases and reports in them until there are so many.
     fn fill(&mut self, cases: u64, bar: &ProgressBar) -> Result<(), Fault> {
@@ -128,10 +75,10 @@ impl Grown {
                 }
                 self.cases = cases.min(self.cases + per_transaction);
                 if !actions.is_empty() {
-                    transactions.push(self.sign(actions));
+                    transactions.push(self.sign(actions)?);
                 }
             }
-            self.block(&transactions, false)?;
+            self.alone.grow(clock::now_ms(), &transactions)?;
             bar.set_position(self.cases);
         }
         Ok(())
@@ -144,28 +91,29 @@ impl Grown {
         for _ in 0..BLOCKS {
             let mut transactions = Vec::new();
             for _ in 0..MEASURED.1 {
-                let first = self.next.wrapping_mul(2_654_435_761);
+                let first = self.transactions.wrapping_mul(2_654_435_761);
                 let at = |event: u64| case(first.wrapping_add(event.wrapping_mul(7_919)) % self.cases.max(1));
                 let actions = (0..MEASURED.0).map(|event| (at(event), Action::Report(report.clone()))).collect();
-                transactions.push(self.sign(actions));
+                transactions.push(self.sign(actions)?);
             }
-            let [build, validate, commit] = self.block(&transactions, true)?;
-            took.build.record(u64::try_from(build.as_micros())?)?;
-            took.validate.record(u64::try_from(validate.as_micros())?)?;
-            took.commit.record(u64::try_from(commit.as_micros())?)?;
+            let block = self.alone.block(clock::now_ms(), &transactions)?;
+            took.build.record(u64::try_from(block.build.as_micros())?)?;
+            took.validate.record(u64::try_from(block.validate.as_micros())?)?;
+            took.commit.record(u64::try_from(block.commit.as_micros())?)?;
         }
         Ok(took)
     }
     /// Reads cases far apart, with and without a proof; microseconds of each.
     fn measure_queries(&self) -> Result<(Histogram<u64>, Histogram<u64>), Fault> {
         let (mut status, mut proofs) = (Histogram::new(3)?, Histogram::new(3)?);
-        let tip = self.ledger.tip();
+        let ledger = &self.alone.ledger;
+        let tip = ledger.tip();
         let certificate = tip.certificate.clone().ok_or("a tip without a certificate")?;
         for number in 0..QUERIES {
             let id = case(number.wrapping_mul(2_654_435_761) % self.cases.max(1));
             let start = Instant::now();
-            let snapshot = self.ledger.store().snapshot();
-            query::case(snapshot.as_ref(), self.ledger.registry(), &id)?.ok_or("a case is gone")?;
+            let snapshot = ledger.store().snapshot();
+            query::case(snapshot.as_ref(), ledger.registry(), &id)?.ok_or("a case is gone")?;
             status.record(u64::try_from(start.elapsed().as_micros())?)?;
             if number % 8 == 0 {
                 let start = Instant::now();
@@ -184,7 +132,8 @@ impl Grown {
 pub(super) fn run(sizes: &[u64]) -> Result<Figures, Fault> {
     let mut figures = Figures::new();
     let folder = tempfile::tempdir()?;
-    let mut grown = open(folder.path())?;
+    let alone = Alone::open(folder.path(), vec![laufzettel_contracts::ASYL_DE.to_owned()])?;
+    let mut grown = Grown { alone, cases: 0, transactions: 0, events: 0 };
     let mut all = Vec::new();
     for size in sizes {
         let bar =

@@ -22,13 +22,13 @@ fn package() -> PathBuf {
 }
 
 /// A Python with what `requirements.txt` pins, and the messages generated from the schema.
-struct Python {
+pub(super) struct Python {
     program: PathBuf,
     messages: tempfile::TempDir,
 }
 
 impl Python {
-    async fn ready() -> Result<Self, Fault> {
+    pub(super) async fn ready() -> Result<Self, Fault> {
         let program = environment().await?;
         let messages = tempfile::tempdir()?;
         let schema = package().join("../../proto");
@@ -45,8 +45,19 @@ impl Python {
     }
     /// Runs one of the package's test files.
     fn tests(&self, name: &str) -> Command {
+        self.runs(&["unittest", "-v", name])
+    }
+    /// Checks an answer to a clearance check with the genesis file alone; what it proves.
+    pub(super) async fn clears(&self, arguments: [&str; 4]) -> Result<String, Fault> {
+        let command = self.runs(&[["tests.check_clearance"].as_slice(), &arguments].concat());
+        let output =
+            checked(command, "the Python client takes an answer for no proof, or a damaged one for one").await?;
+        Ok(String::from_utf8(output.stdout)?)
+    }
+    /// Runs a module.
+    fn runs(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-m", "unittest", "-v", name]).current_dir(package()).kill_on_drop(true);
+        command.arg("-m").args(arguments).current_dir(package()).kill_on_drop(true);
         let path = std::env::join_paths([package(), self.messages.path().to_path_buf()]);
         command.env("PYTHONPATH", path.unwrap_or_default()).env("PYTHONDONTWRITEBYTECODE", "1");
         command

@@ -28,7 +28,7 @@ fn cluster(folder: &std::path::Path) -> Cluster {
 
 /// A clerk of an authority at the command line: exit code and what was printed, as JSON if it is.
 pub(super) struct Clerk {
-    profile: String,
+    pub(super) profile: String,
 }
 
 impl Clerk {
@@ -49,11 +49,11 @@ impl Clerk {
     pub(super) async fn sees(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.does(arguments);
-            if holds(&answer) {
+            let (code, answer) = self.try_to(arguments);
+            if code == Some(0) && holds(&answer) {
                 return answer;
             }
-            assert!(Instant::now() < deadline, "{arguments:?}: {answer}");
+            assert!(Instant::now() < deadline, "{arguments:?}: {code:?}, {answer}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

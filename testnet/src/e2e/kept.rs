@@ -1,8 +1,13 @@
 //! An urgent report that a node has taken outlives the node: killed with the report in its mempool and nobody to hand it to,
 //! it raises the alarm again when it is back, and hands the report over without its client.
 
+use std::path::Path;
 use std::time::Duration;
 
+use laufzettel_chain::ids::{CaseId, TransactionId};
+use laufzettel_chain::item::Action;
+use laufzettel_contracts::{Code, Report, When};
+use laufzettel_node::clock;
 use laufzettel_node::localnet::{FOUR_AUTHORITIES, Template};
 use laufzettel_proto::v1;
 use tokio::time::Instant;
@@ -34,17 +39,21 @@ async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     }
 }
 
+/// A network of four, a clerk of the office, and a case that it has opened.
+async fn network(folder: &Path) -> (Cluster, Clerk, String) {
+    let members = FOUR_AUTHORITIES.iter().map(Template::member).collect();
+    let mut cluster = Cluster::make(folder, "kept", members, vec![include_str!("stop.toml").to_owned()]).unwrap();
+    cluster.start().await.unwrap();
+    let office = Clerk::of(&cluster, OFFICE);
+    let opened = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
+    (cluster, office, opened["case"].as_str().unwrap().to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_urgent_report_and_its_alarm_outlive_a_killed_node() {
     let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
-    let members = FOUR_AUTHORITIES.iter().map(Template::member).collect();
-    let definitions = vec![include_str!("stop.toml").to_owned()];
-    let mut cluster = Cluster::make(&folder.path().join("network"), "kept", members, definitions).unwrap();
-    cluster.start().await.unwrap();
-    let office = Clerk::of(&cluster, OFFICE);
-    let opened = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
-    let case = opened["case"].as_str().unwrap().to_owned();
+    let (mut cluster, office, case) = network(&folder.path().join("network")).await;
     let kept = cluster.net.node_folder(OFFICE).join("data/urgent");
     let files = || std::fs::read_dir(&kept).unwrap().count();
     assert_eq!(files(), 0, "an application sets no lock");
@@ -78,6 +87,50 @@ async fn an_urgent_report_and_its_alarm_outlive_a_killed_node() {
     assert!(told.state() == v1::TransactionState::Final && told.receipts[0].applied, "{told:?}");
     until("the alarm has ended and the file is gone", || (alarms(&office).is_empty() && files() == 0).then_some(()))
         .await;
+    cluster.stop().unwrap();
+}
+
+/// One that comes back after its end can never be committed: its node says so, and goes on saying so for a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_report_that_ended_while_its_node_was_down_is_told_as_lost() {
+    let _turn = turn().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut cluster, office, case) = network(&folder.path().join("network")).await;
+    let case = CaseId::parse(&case).unwrap();
+    for node in OTHERS {
+        cluster.kill(node).unwrap();
+    }
+    let (id, end_ms) = (TransactionId([9; 16]), clock::now_ms() + 5_000);
+    let today = i32::try_from(clock::now_ms() / 86_400_000).unwrap();
+    let report = Report::new(Code::new("subsequent_application_filed").unwrap(), When::Day(today));
+    let signed = cluster.author(OFFICE).unwrap().sign(id, end_ms, &[(case, Action::Report(report), [7; 16])]);
+    let mut client = cluster.connect(OFFICE, OFFICE).await.unwrap();
+    let wait = v1::WaitPolicy::Accepted.into();
+    let request = v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait };
+    let taken = client.submission.submit_transaction(request).await.unwrap().into_inner().outcome.unwrap();
+    assert_eq!(taken.state(), v1::TransactionState::Pending);
+    cluster.kill(OFFICE).unwrap();
+    tokio::time::sleep(Duration::from_millis(end_ms.saturating_sub(clock::now_ms()) + 500)).await;
+    cluster.start().await.unwrap();
+    cluster.await_in_sync(OFFICE).await.unwrap();
+
+    let lost = || {
+        let (_, status) = office.try_to(&["status"]);
+        let alarm = status["alarms"].as_array()?.first().cloned()?;
+        alarm["lost"].as_str().filter(|lost| !lost.is_empty()).map(ToOwned::to_owned)
+    };
+    assert!(until("the alarm says that it is lost", lost).await.to_lowercase().contains("expired"));
+    let kept = cluster.net.node_folder(OFFICE).join("data/urgent");
+    let files = || std::fs::read_dir(&kept).unwrap().count();
+    assert_eq!(files(), 1, "the next start must tell it, too");
+    // The next block is later than its end.
+    office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
+    let mut client = cluster.connect(OFFICE, OFFICE).await.unwrap();
+    let request = v1::GetTransactionRequest { transaction_id: id.0.to_vec(), ..v1::GetTransactionRequest::default() };
+    let told = client.submission.get_transaction(request).await.unwrap().into_inner().outcome.unwrap();
+    assert_eq!(told.state(), v1::TransactionState::Expired, "{told:?}");
+    let shown = office.does(&["case", "show", &case.to_string()]);
+    assert_eq!(shown["effects"]["locks"], serde_json::json!([]), "nothing of it stands");
     cluster.stop().unwrap();
 }
 

@@ -1,10 +1,15 @@
 //! A process changed by vote over four processes: proposed at one node, voted on at three, in force at all; and what a
 //! person sees of it at the command line.
 
+use laufzettel_chain::ids::CaseId;
+use laufzettel_node::clock;
 use laufzettel_node::localnet::FOUR_AUTHORITIES;
-use serde_json::Value;
+use laufzettel_proto::v1;
+use prost::Message as _;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::foreign::Python;
+use super::inbox::Clerk;
 use super::{command, turn};
 use crate::cluster::Cluster;
 
@@ -13,37 +18,6 @@ const OFFICE: &str = "de-bamf";
 const DIRECTORATE: &str = "sn-lds";
 const FOREIGNERS: &str = "sn-dresden";
 const POLICE: &str = "de-bpol";
-
-struct Person {
-    profile: String,
-}
-
-impl Person {
-    fn of(cluster: &Cluster, authority: &str) -> Self {
-        Self { profile: cluster.net.profile(authority).display().to_string() }
-    }
-    fn try_to(&self, arguments: &[&str]) -> (Option<i32>, Value) {
-        let (code, out) = command(&[arguments, &["--profile", &self.profile, "--output", "json"]].concat());
-        (code, serde_json::from_str(&out).unwrap_or(Value::String(out)))
-    }
-    #[track_caller]
-    fn does(&self, arguments: &[&str]) -> Value {
-        let (code, out) = self.try_to(arguments);
-        assert_eq!(code, Some(0), "{arguments:?}: {out}");
-        out
-    }
-    async fn sees(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (code, answer) = self.try_to(arguments);
-            if code == Some(0) && holds(&answer) {
-                return answer;
-            }
-            assert!(Instant::now() < deadline, "{arguments:?}: {code:?}, {answer}");
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
 
 /// The process with its next version, in which the police is called as the foreigners authority is.
 fn next_version() -> String {
@@ -65,7 +39,7 @@ async fn a_process_is_changed_by_vote_and_new_cases_are_under_the_new_version() 
     let mut cluster = Cluster::make(&folder.path().join("network"), "voting", members, definitions).unwrap();
     cluster.start().await.unwrap();
     let [office, directorate, foreigners, police] =
-        [OFFICE, DIRECTORATE, FOREIGNERS, POLICE].map(|id| Person::of(&cluster, id));
+        [OFFICE, DIRECTORATE, FOREIGNERS, POLICE].map(|id| Clerk::of(&cluster, id));
     let old = office.does(&["submit", "--status", "application_made", "--open", "stop@1"]);
     let old = old["case"].as_str().unwrap().to_owned();
     let draft = folder.path().join("stop-2.toml");
@@ -130,7 +104,7 @@ async fn a_process_is_changed_by_vote_and_new_cases_are_under_the_new_version() 
 
 /// Answers to clearance checks are checked with the genesis file alone, also under a process adopted by vote; the exit
 /// code says how they turned out.
-async fn proven(cluster: &Cluster, asks: &Person, cases: [(&str, &str); 2], wanted: Option<i32>) {
+async fn proven(cluster: &Cluster, asks: &Clerk, cases: [(&str, &str); 2], wanted: Option<i32>) {
     let genesis = cluster.net.folder.join("genesis.toml").display().to_string();
     for (case, under) in cases {
         let arguments = ["case", "clearance", case, "removal_scheduled", "--genesis", &genesis];
@@ -146,10 +120,48 @@ async fn proven(cluster: &Cluster, asks: &Person, cases: [(&str, &str); 2], want
         assert_eq!(code, wanted, "{answer}");
         assert!(answer["proof"].as_str().is_some_and(|proof| proof.contains(under)), "{answer}");
     }
+    let python = Python::ready().await.unwrap();
+    for (case, under) in cases {
+        let case = CaseId::parse(case).unwrap();
+        let answer = asked(cluster, &case).await;
+        let file = cluster.net.folder.join("clearance.answer");
+        std::fs::write(&file, answer.encode_to_vec()).unwrap();
+        let case: String = case.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let file = file.display().to_string();
+        let said = python.clears([&genesis, &file, &case, "removal_scheduled"]).await.unwrap();
+        let (verdict, beats) = if wanted == Some(0) { ("no lock", OFFICE) } else { ("locked", "") };
+        let (process, ground) = under.split_once(", ").unwrap();
+        let ground = if ground.contains("vote") { "voted" } else { "genesis" };
+        let mut lines = said.lines();
+        assert_eq!(lines.next(), Some(format!("{verdict} {process} {ground}").as_str()), "{said}");
+        let (found, refused) = lines.next().and_then(|line| line.split_once(' ')).unwrap();
+        assert_eq!(found, beats, "whose nodes signed that they know the block");
+        assert!(refused.parse::<u32>().unwrap() > 100, "most of an answer is proof: {refused}");
+    }
+}
+
+/// An answer that is current, over the wire.
+async fn asked(cluster: &Cluster, case: &CaseId) -> v1::CheckClearanceResponse {
+    let mut client = cluster.connect(FOREIGNERS, FOREIGNERS).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = v1::CheckClearanceRequest {
+            // Another at each call, which the clock tells.
+            transaction_id: [&case.0[..8], &clock::now_ms().to_be_bytes()].concat(),
+            case_id: case.0.to_vec(),
+            status: "removal_scheduled".into(),
+        };
+        let answer = client.cases.check_clearance(request).await.unwrap().into_inner();
+        if answer.verdict() != v1::ClearanceVerdict::NotCurrent {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// A third version renames a status, and the case of the second moves to it at every node.
-async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Person; 3], case: &str) {
+async fn moved(cluster: &Cluster, [office, directorate, foreigners]: [&Clerk; 3], case: &str) {
     let draft = cluster.net.folder.join("stop-3.toml");
     let text = next_version().replace("version = 2", "version = 3");
     std::fs::write(&draft, text.replace("application_made", "application_received")).unwrap();

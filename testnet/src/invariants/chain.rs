@@ -26,8 +26,8 @@ pub(super) struct Chain {
     pub(super) tip: Height,
     /// Where each transaction stands.
     pub(super) places: BTreeMap<(String, TransactionId), (Height, u32)>,
-    /// Height and revision of every change of a case, ascending.
-    pub(super) cases: BTreeMap<CaseId, Vec<(Height, u64)>>,
+    /// Height of every change of a case by an item, ascending.
+    pub(super) cases: BTreeMap<CaseId, Vec<Height>>,
     /// Places of the events that feeds deliver, ascending.
     pub(super) events: Vec<Position>,
 }
@@ -137,7 +137,7 @@ impl Chain {
                 }
                 // Evidence concerns no case, and a clearance check changes none: they have no revision.
                 let Some(case) = item.case.filter(|_| receipt.revision > 0) else { continue };
-                self.cases.entry(case).or_default().push((height, receipt.revision));
+                self.cases.entry(case).or_default().push(height);
                 // Acknowledgements and completions are counted in a case, and are no events.
                 if matches!(item.action, Action::Report(_) | Action::Correct { .. } | Action::Retract { .. }) {
                     self.events.push(Position { height, transaction: index, item: number });

@@ -31,8 +31,8 @@ pub(crate) struct Seen {
     pub(crate) min_height: Height,
     /// The answer's height.
     pub(crate) height: Height,
-    /// The case's revision in it.
-    pub(crate) revision: u64,
+    /// The height of the case's last change in it. Who reads must be told of all that is reported in the case.
+    pub(crate) changed: Height,
 }
 
 /// What a feed delivered: places as height, transaction, item, and a digest of each event.
@@ -116,16 +116,15 @@ pub(super) fn order(history: &History, verdict: &mut Verdict) {
 /// A read is as new as asked, and shows the case as the chain has it at the answer's height.
 pub(super) fn reads(chain: &Chain, history: &History, verdict: &mut Verdict) {
     for seen in &history.reads {
-        let Seen { node, case, min_height, height, revision } = seen;
+        let Seen { node, case, min_height, height, changed } = seen;
         if height < min_height {
             verdict.violated(format!("{node} answered at height {height} when at least {min_height} was asked for"));
         }
         let changes = chain.cases.get(case).map(Vec::as_slice).unwrap_or_default();
-        let last = changes.iter().take_while(|(at, _)| at <= height).last();
-        if last.map_or(0, |(_, revision)| *revision) != *revision {
-            let found = last.map(|(_, revision)| revision);
+        let last = changes.iter().take_while(|at| *at <= height).last();
+        if last != Some(changed) {
             verdict
-                .violated(format!("{node} showed revision {revision} of a case at height {height}; it had {found:?}"));
+                .violated(format!("{node} showed a change at height {changed} in {height}; the last was at {last:?}"));
         }
     }
 }

@@ -11,16 +11,18 @@
 //! - a text is adopted exactly with more than two thirds and the yes of all who have to agree; from its height on nothing
 //!   is opened under an older version, cases move by its mapping, and new calendars count; none of them is forgotten.
 //!
-//! Read `case` (a case of the model), `memory` (what is to be remembered), `inbox` (what waits for whom), `votes` (what
-//! was proposed and adopted); `reference` is the slow fold that the tests of contracts/ use. Must never execute a block.
+//! Read `case` (a case of the model), `memory` (what is to be remembered), `inbox` (what waits for whom), `judged` (how
+//! items were answered), `rows` (what nodes keep), `votes` (what was proposed and adopted); `reference` is the slow fold that the tests of contracts/ use. Must never execute a block.
 
 mod case;
 mod gains;
 mod inbox;
+mod judged;
 mod memory;
 #[path = "../../../contracts/tests/effects/reference.rs"]
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "it stops at the first thing that does not hold")]
 mod reference;
+mod rows;
 mod votes;
 mod world;
 
@@ -30,21 +32,20 @@ use laufzettel_chain::block::Block;
 use laufzettel_chain::genesis::Genesis;
 use laufzettel_chain::ids::{CaseId, Height, KeyId};
 use laufzettel_chain::index::{self, Find};
-use laufzettel_chain::item::{Action, Item};
+use laufzettel_chain::item::Action;
 use laufzettel_chain::ledger::stored_tip;
 use laufzettel_chain::limits::{DUE_WORK_MAX, EFFECTS_WORK, RECOUNT_CASES_MAX};
 use laufzettel_chain::query;
-use laufzettel_chain::receipt::{ANSWER_LOCKED, ANSWER_NO_LOCK, Code, FLAG_DESPITE_LOCK, FLAG_OVERRIDDEN, Receipt};
+use laufzettel_chain::receipt::{Code, FLAG_DESPITE_LOCK, Receipt};
 use laufzettel_chain::state::case::CaseRow;
-use laufzettel_chain::state::effects::fields;
-use laufzettel_chain::state::fields::DEVIATIONS;
 use laufzettel_chain::storage::{Read, StoreError};
 use laufzettel_chain::transaction::Transaction;
-use laufzettel_contracts::effect::{EffectDeviationKind, EffectId, Effects, History};
+use laufzettel_contracts::effect::{EffectId, Effects};
 use laufzettel_contracts::{AuthorityId, Position};
 
 use self::case::Case;
 use self::inbox::name;
+use self::judged::{judged, marked};
 use self::votes::{Governs, Votes};
 use self::world::Setting;
 use super::{Held, Inboxed, Verdict};
@@ -67,7 +68,7 @@ pub(super) fn check(
     let Some((highest, tip)) = highest.map(|(one, tip)| (one, *tip)) else { return Ok(()) };
     let (due, all) = due_heights(highest.read)?;
     let (cases, owners, votes) = (BTreeMap::new(), BTreeMap::new(), Votes::new(genesis));
-    let mut model = Model { genesis, cases, due, all, owners, votes };
+    let mut model = Model { genesis, cases, due, all, owners, votes, pages: 0 };
     for height in 1..=tip {
         let mut found = None;
         for one in held {
@@ -116,6 +117,8 @@ struct Model<'m> {
     /// Whose each effect is.
     owners: BTreeMap<EffectId, CaseId>,
     votes: Votes<'m>,
+    /// Blocks since all cases began to be looked at that did not end that early: each looks at so many.
+    pages: usize,
 }
 
 /// A block's height and time.
@@ -146,6 +149,9 @@ impl Model<'_> {
             self.advance(at, &id, verdict);
         }
         self.votes.end(at);
+        if self.votes.begun() == at.height {
+            self.pages = 0;
+        }
         Ok(())
     }
 
@@ -241,7 +247,8 @@ impl Model<'_> {
             }
         }
         // They come in the order of their ids, until the same share of work is done, or so many were looked at.
-        if work <= DUE_WORK_MAX && self.all < RECOUNT_CASES_MAX {
+        self.pages = self.pages.saturating_add(usize::from(work <= DUE_WORK_MAX));
+        if work <= DUE_WORK_MAX && self.pages.saturating_mul(RECOUNT_CASES_MAX) > self.all {
             for id in stay {
                 verdict.violated(format!("height {}: {id} does not come to its new version or calendars", at.height));
             }
@@ -270,44 +277,6 @@ impl Model<'_> {
         }
     }
 
-    /// Holds what a node keeps at its tip against the model.
-    fn compare(&mut self, one: &Held<'_>, time_ms: u64, verdict: &mut Verdict) -> Result<(), StoreError> {
-        for (id, case) in &mut self.cases {
-            let Some(row) = CaseRow::load(one.read, id)? else {
-                verdict.violated(format!("{}: the case {id} is not there", one.node));
-                continue;
-            };
-            differences(one, id, case, &row, verdict);
-            if (row.definition.as_str(), row.version) != case.stands_under() {
-                let (found, expected) = (row.version, case.stands_under().1);
-                verdict.violated(format!("{}: {id} is under version {found}, not {expected}", one.node));
-            }
-            if case.waits() {
-                continue;
-            }
-            for (slot, rule, effect) in case.silenced() {
-                let (what, slot) = (name(&effect.0), blake3::Hash::from_bytes(slot).to_hex());
-                verdict.violated(format!("{}: {rule} of report {slot} in {id} is silent about {what}", one.node));
-            }
-            for effect in case.miscounted() {
-                verdict.violated(format!("{}: {} of {id} ends at another instant", one.node, name(&effect.0)));
-            }
-            // What will be due is on the list of what will be. The state has it, so that one node may answer for all.
-            if case.looked_ahead_ms.replace(time_ms) == Some(time_ms) {
-                continue;
-            }
-            let mut instants: Vec<u64> = case.instants().filter(|ms| *ms > time_ms).collect();
-            instants.sort_unstable();
-            let next = instants.into_iter().find(|ms| case.has_changed(*ms));
-            if next.is_some_and(|next| row.next_due_ms().is_none_or(|found| found > next)) {
-                let found = row.next_due_ms();
-                verdict.violated(format!("{}: {id} is due at {next:?}, the list has {found:?}", one.node));
-            }
-        }
-        self.votes.compare(one, verdict)?;
-        inbox::compare(self.genesis, one, self.cases.iter(), verdict)
-    }
-
     fn count(&self, verdict: &mut Verdict) {
         verdict.cases = self.cases.len() as u64;
         verdict.migrated = self.cases.values().map(|case| case.moves).sum();
@@ -325,83 +294,4 @@ fn verdict_of(at: At, id: &CaseId, said: Result<(), impl Into<String>>, verdict:
     if let Err(said) = said {
         verdict.violated(format!("height {}, {id}: {}", at.height, said.into()));
     }
-}
-
-/// Whether an item was judged by the locks that stood before its transaction.
-fn judged(case: &mut Case, before: Option<&Effects>, item: &Item, receipt: &Receipt, at: At) -> Result<(), String> {
-    let report = match &item.action {
-        Action::Report(report) | Action::Correct { report, .. } => report,
-        Action::ClearanceCheck { status } if receipt.code == Code::Accepted => {
-            let now = case.at(at.time_ms).clone();
-            let answer = if case.is_locked(&now, status) { ANSWER_LOCKED } else { ANSWER_NO_LOCK };
-            let same = receipt.answer == answer;
-            return if same { Ok(()) } else { Err(format!("a clearance check of {status} is told otherwise")) };
-        }
-        Action::ClearanceCheck { status } if receipt.code == Code::NotLockable && case.is_lockable(status) => {
-            return Err(format!("a clearance check of {status} is refused although a lock is about it"));
-        }
-        _ => return Ok(()),
-    };
-    let (status, announces) = (&report.status, case.announces(&report.status));
-    let stopped_by = before.filter(|_| announces).and_then(|before| case.stopped_by(before, status));
-    match (receipt.code, stopped_by) {
-        (Code::Accepted, Some(lock)) => Err(format!("{status} is recorded although {} stands", name(&lock.0))),
-        (Code::Locked, Some(lock)) if receipt.cause == Some(lock.0) => Ok(()),
-        (Code::Locked, _) => Err(format!("{status} is refused for a lock that does not stop it")),
-        (Code::Blocked | Code::OverrideUnknown, _) if !announces => Err(format!("the fact {status} is refused")),
-        (_, _) => Ok(()),
-    }
-}
-
-/// Whether an accepted report is marked as what follows from its case says.
-fn marked(
-    case: &mut Case,
-    item: &Item,
-    author: &AuthorityId,
-    receipt: &Receipt,
-    (alone, time_ms): (bool, u64),
-) -> Result<(), &'static str> {
-    let slot = match &item.action {
-        Action::Report(_) => item.digest.slot(author.as_str()),
-        Action::Correct { slot, .. } => *slot,
-        _ => return Ok(()),
-    };
-    let despite = |kind: &EffectDeviationKind| {
-        matches!(kind, EffectDeviationKind::ExecutedDespiteLock(_) | EffectDeviationKind::AnnouncedDespiteLock(_))
-    };
-    let overridden = |kind: &EffectDeviationKind| matches!(kind, EffectDeviationKind::Overridden(_));
-    if case.departs(&slot, time_ms, despite) != (receipt.flags & FLAG_DESPITE_LOCK != 0) {
-        return Err("a report despite a lock is not marked so, or another one is");
-    }
-    // What a transaction says besides may make a guard hold after it was judged.
-    if alone && case.departs(&slot, time_ms, overridden) && receipt.flags & FLAG_OVERRIDDEN == 0 {
-        return Err("an announcement is recorded past a guard that nobody overrode");
-    }
-    Ok(())
-}
-
-/// What a node's row has in another way than the model.
-fn differences(one: &Held<'_>, id: &CaseId, case: &Case, row: &CaseRow, verdict: &mut Verdict) {
-    let history = History::restore(case.memory.past.clone());
-    let expected: BTreeMap<usize, Vec<u8>> = fields::of(&case.effects, &history).into_iter().collect();
-    let numbers = fields::KINDS.iter().map(|(field, _)| *field).chain([fields::PARTICIPANTS]);
-    let found: BTreeMap<usize, Vec<u8>> = numbers.map(|number| (number, row.field(id, number))).collect();
-    let differs = |(number, bytes): (&usize, &Vec<u8>)| {
-        (bytes.as_slice() != expected.get(number).map_or(&[][..], Vec::as_slice)).then_some(*number)
-    };
-    let mut differing: Vec<usize> = found.iter().filter_map(differs).collect();
-    if !case.effects.deviations.is_empty() && !row.field(id, DEVIATIONS).ends_with(&fields::deviations(&case.effects)) {
-        differing.push(DEVIATIONS);
-    }
-    if differing.is_empty() {
-        return;
-    }
-    let kept = fields::history(|number| found.get(&number).map_or(&[][..], Vec::as_slice));
-    let kept = kept.map(|history| history.past().clone()).unwrap_or_default();
-    let own = case.memory.past.iter().filter(|(effect, past)| kept.get(*effect).map(AsRef::as_ref) != Some(*past));
-    let own = own.map(|(effect, past)| format!("{} {:?} {}", name(&effect.0), past.kind, past.name));
-    let others = kept.keys().filter(|effect| !case.memory.past.contains_key(*effect)).map(|effect| name(&effect.0));
-    let what: Vec<String> = own.chain(others).take(4).collect();
-    let node = one.node;
-    verdict.violated(format!("{node}: fields {differing:?} of {id} are not what a slow fold gives, as {what:?}"));
 }

@@ -98,7 +98,7 @@ impl Network {
             let what = Acknowledged { authority: members[0].id.clone(), id, height, index: 0 };
             history.told.push(Told { what, submitted_us: height * 10, told_us: height * 10 + 5 });
             let node = "b".to_owned();
-            history.reads.push(Seen { node, case: case(), min_height: height, height, revision: height });
+            history.reads.push(Seen { node, case: case(), min_height: height, height, changed: height });
             if height > 1 {
                 feed.events.push(((height, 0, 0), [1; 8]));
             }
@@ -167,8 +167,8 @@ fn reads_that_are_too_old_or_of_another_state_are_caught() {
     network.history.reads[3].min_height = 5;
     caught(&network, "at least 5 was asked for");
     let mut network = Network::new();
-    network.history.reads[3].revision = 2;
-    caught(&network, "showed revision 2");
+    network.history.reads[3].changed = 2;
+    caught(&network, "showed a change at height 2");
 }
 
 #[test]

@@ -123,6 +123,8 @@ impl Broken {
             Self::WithdrawsSilently => "is not told to",
             Self::DeliversTwice | Self::DeviationSilences => "are not what a slow fold gives",
             Self::AdoptsUnasked => "is adopted without enough votes",
+            // What a node that is alone with it executes is not what the others signed.
+            Self::MovesLate => "the header's state_root is wrong",
             _ => return None,
         })
     }

@@ -15,7 +15,7 @@ use laufzettel_node::clock;
 use serde::Serialize;
 
 use self::world::{COURT, FOREIGNERS, OFFICE, POLICE, Said, Shown, World, today};
-use super::Step;
+use super::{Report, Step, Told};
 use crate::cluster::Fault;
 use crate::fast::{self, Stop};
 use crate::invariants::stores::check_stopped;
@@ -27,45 +27,30 @@ const WAKES_WITHIN_MS: u64 = 2_000;
 const ACKNOWLEDGE_MS: u64 = 5_000;
 const EXAMINATION_MS: u64 = 12_000;
 
-/// All that was told. The names of the fields are an interface.
+/// The story's steps, and what the check of all that is stored found.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    story: &'static str,
-    nodes: Vec<String>,
-    wall_s: f64,
-    held: bool,
+pub(crate) struct Checked {
     steps: Vec<Step>,
     verdict: Verdict,
 }
 
-impl Report {
-    pub(crate) fn is_sound(&self) -> bool {
-        self.held && !self.steps.is_empty()
-    }
-    /// How many steps there are.
-    #[cfg(test)]
-    pub(crate) fn steps(&self) -> usize {
-        self.steps.len()
-    }
-    /// Those that did not hold.
-    #[cfg(test)]
-    pub(crate) fn failed(&self) -> Vec<&Step> {
-        self.steps.iter().filter(|step| !step.held).collect()
+impl Told for Checked {
+    fn steps(&self) -> Vec<&Step> {
+        self.steps.iter().collect()
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { story, wall_s, held, steps, verdict, .. } = self;
+        let Self { steps, verdict } = self;
         let failed = steps.iter().filter(|step| !step.held).count();
-        write!(f, "{story} in {wall_s:.0} s: {} steps, {failed} failed, ", steps.len())?;
-        write!(f, "{} effects, {} withdrawn: ", verdict.effects, verdict.withdrawn)?;
-        write!(f, "{}", if *held { "held" } else { "DID NOT HOLD" })
+        write!(f, "{} steps, {failed} failed, ", steps.len())?;
+        writeln!(f, "{} effects, {} withdrawn", verdict.effects, verdict.withdrawn)
     }
 }
 
 /// Tells the story.
-pub(crate) async fn run(quiet: bool) -> Result<Report, Fault> {
+pub(crate) async fn run(quiet: bool) -> Result<Report<Checked>, Fault> {
     let begun = Instant::now();
     let folder = tempfile::tempdir()?;
     let mut teller = Teller { world: World::start(&folder.path().join("network")).await?, steps: Vec::new(), quiet };
@@ -84,9 +69,7 @@ pub(crate) async fn run(quiet: bool) -> Result<Report, Fault> {
         eprintln!("{last}");
     }
     steps.push(last);
-    let held = steps.iter().all(|step| step.held);
-    let (nodes, wall_s) = (world.nodes(), begun.elapsed().as_secs_f64());
-    Ok(Report { story: "corrections", nodes, wall_s, held, steps, verdict })
+    Ok(Report::of("corrections", world.nodes(), begun, Checked { steps, verdict }))
 }
 
 struct Teller {

@@ -15,7 +15,7 @@ use super::look::{not_told, stands, streamed};
 use super::steps::{At, Book};
 use super::told::Told;
 use super::world::{ANNOUNCED, AUDITOR, CENTRAL, COURT, FOREIGNERS, OFFICE, PATIENCE, POLICE, Said, World};
-use super::{Report, Run, Wish};
+use super::{Report, Run, Runs, Wish};
 use crate::cluster::Fault;
 
 /// Within this time lock and notice must be seen (the promise of the stop).
@@ -59,7 +59,7 @@ const REPORTER: &str = "reporter-cut-off";
 const CIRCUMSTANCES: [&str; 4] = [HEALTHY, DEAD, ENFORCER, REPORTER];
 
 /// Tells it, each motion in each circumstance that was asked for.
-pub(super) async fn run(wish: &Wish) -> Result<Report, Fault> {
+pub(super) async fn run(wish: &Wish) -> Result<Report<Runs>, Fault> {
     let asked = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let motions: Vec<&Motion> = MOTIONS.iter().filter(|motion| asked(&wish.motion, motion.status)).collect();
     let circumstances: Vec<&'static str> =
@@ -83,12 +83,11 @@ pub(super) async fn run(wish: &Wish) -> Result<Report, Fault> {
         }
     }
     world.cluster.stop()?;
-    let held = runs.iter().all(|run| run.held);
-    let nodes = world.cluster.nodes().to_vec();
-    if !held {
+    let report = Report::of("urgent-stop", world.cluster.nodes().to_vec(), begun, Runs { runs });
+    if !report.held {
         eprintln!("kept: {}", folder.keep().display());
     }
-    Ok(Report { story: "urgent-stop", nodes, wall_s: begun.elapsed().as_secs_f64(), held, runs })
+    Ok(report)
 }
 
 async fn tell(world: &mut World, (motion, circumstance): (&Motion, &'static str), quiet: bool) -> Result<Run, Fault> {

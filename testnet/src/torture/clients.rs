@@ -2,6 +2,8 @@
 //! bytes until they are final, sometimes repeated after that; and reads at other nodes that must not be older than what
 //! the client was told. It keeps all it was told.
 
+mod send;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +21,12 @@ use tokio::time::timeout;
 use crate::cluster::{Door, Fault};
 use crate::invariants::{History, Seen, Told};
 use crate::load::Acknowledged;
-use crate::submit::{blinding, is_passing};
+use crate::submit::blinding;
 
+pub(super) use self::send::Answered;
+use super::drafts::Draft;
 use super::rules::Storyteller;
+use super::votes::Chamber;
 
 /// Long enough for a node whose clock is hours ahead.
 const VALID_MS: u64 = 48 * 3_600_000;
@@ -46,11 +51,11 @@ pub(super) struct Clients {
     authors: Vec<Author>,
     seed: u64,
     cases: u64,
-    /// Whether cases are led under the shipped asylum procedure.
-    pub(super) law: bool,
     started: Instant,
     next: AtomicU64,
     stop: AtomicBool,
+    /// The newest version that cases are led under.
+    draft: Mutex<Draft>,
     state: Mutex<State>,
 }
 
@@ -64,17 +69,20 @@ struct State {
     stall_us: u64,
 }
 
-/// What one try came to.
-enum Tried {
-    Final(v1::Outcome),
-    Passing(String),
-    Refused(String),
-}
-
 impl Clients {
-    pub(super) fn new(doors: Vec<Door>, authors: Vec<Author>, seed: u64, cases: u64) -> Self {
+    /// Clients of these nodes; of cases under rules they lead some under the first version of a process.
+    pub(super) fn new(doors: Vec<Door>, authors: Vec<Author>, seed: u64, cases: u64, draft: Draft) -> Self {
         let (started, next, stop) = (Instant::now(), AtomicU64::new(1), AtomicBool::new(false));
-        Self { doors, authors, seed, cases, law: false, started, next, stop, state: Mutex::default() }
+        let (draft, state) = (Mutex::new(draft), Mutex::default());
+        Self { doors, authors, seed, cases, started, next, stop, draft, state }
+    }
+    /// The newest version of the process that cases are led under.
+    pub(super) fn draft(&self) -> Draft {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Another version was adopted.
+    pub(super) fn leads(&self, draft: Draft) {
+        *self.draft.lock().unwrap_or_else(PoisonError::into_inner) = draft;
     }
     fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
@@ -119,36 +127,11 @@ impl Clients {
         }
         Ok(())
     }
-    /// Submits until it is final, and keeps what was told.
-    async fn submit_new(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        id: TransactionId,
-        signed: &SignedTransaction,
-    ) -> Result<v1::Outcome, Fault> {
-        let submitted_us = self.now_us();
-        let outcome = self.submit_over(client, node, signed).await?;
-        if let Some(refused) = outcome.receipts.iter().find(|receipt| !receipt.applied) {
-            return Err(format!("the load was refused at height {}: {}", outcome.height, refused.reason).into());
-        }
-        self.told(node, id, &outcome, submitted_us);
-        Ok(outcome)
+    fn door(&self, node: usize) -> Result<&Door, Fault> {
+        Ok(self.doors.get(node).ok_or("no such node")?)
     }
-    /// Submits at an authority's node, until it is final, what may be refused; the receipts.
-    pub(super) async fn submit_any(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        items: &[(CaseId, Action, [u8; 16])],
-    ) -> Result<Vec<v1::Receipt>, Fault> {
-        let (_, id) = self.id();
-        let author = self.authors.get(node).ok_or("no such node")?;
-        let signed = author.sign(id, clock::now_ms() + VALID_MS, items);
-        let submitted_us = self.now_us();
-        let outcome = self.submit_over(client, node, &signed).await?;
-        self.told(node, id, &outcome, submitted_us);
-        Ok(outcome.receipts)
+    fn author(&self, node: usize) -> Result<&Author, Fault> {
+        Ok(self.authors.get(node).ok_or("no such node")?)
     }
     /// Whether the clients are to end.
     pub(super) fn is_stopped(&self) -> bool {
@@ -159,55 +142,8 @@ impl Clients {
         let place = self.authors.iter().position(|author| author.authority == authority);
         place.ok_or_else(|| format!("{authority} has no node").into())
     }
-    /// Sends the same bytes until an outcome is final; an error if they are refused, or the clients are stopped.
-    async fn submit_over(
-        &self,
-        client: &mut Option<Client>,
-        node: usize,
-        signed: &SignedTransaction,
-    ) -> Result<v1::Outcome, Fault> {
-        loop {
-            match self.attempt(client, node, signed).await {
-                Tried::Final(outcome) => return Ok(outcome),
-                Tried::Refused(why) => return Err(why.into()),
-                Tried::Passing(why) => {
-                    *client = None;
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Err(format!("stopped while a transaction was under way: {why}").into());
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-    async fn attempt(&self, client: &mut Option<Client>, node: usize, signed: &SignedTransaction) -> Tried {
-        let Some(door) = self.doors.get(node) else { return Tried::Refused("no such node".to_owned()) };
-        if client.is_none() {
-            match timeout(CONNECT, door.open()).await {
-                Ok(Ok(opened)) => *client = Some(opened),
-                Ok(Err(fault)) => return Tried::Passing(fault.to_string()),
-                Err(_) => return Tried::Passing("no connection in time".to_owned()),
-            }
-        }
-        let Some(client) = client else { return Tried::Passing("no connection".to_owned()) };
-        let request =
-            v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final as i32 };
-        match timeout(CALL, client.submission.submit_transaction(request)).await {
-            Err(_) => Tried::Passing("no answer in time".to_owned()),
-            Ok(Ok(answer)) => match answer.into_inner().outcome {
-                Some(outcome) if outcome.state == v1::TransactionState::Final as i32 => Tried::Final(outcome),
-                other => Tried::Passing(format!("{other:?}")),
-            },
-            // A node whose disk fails says INTERNAL with its last breath; a connection that breaks is UNKNOWN.
-            Ok(Err(status)) if is_passing(status.code()) => Tried::Passing(status.to_string()),
-            Ok(Err(status)) if matches!(status.code(), tonic::Code::Internal | tonic::Code::Unknown) => {
-                Tried::Passing(status.to_string())
-            }
-            Ok(Err(status)) => Tried::Refused(status.to_string()),
-        }
-    }
-    fn told(&self, node: usize, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
-        let authority = self.authors.get(node).map(|author| author.authority.clone()).unwrap_or_default();
+    fn told(&self, authority: &str, id: TransactionId, outcome: &v1::Outcome, submitted_us: u64) {
+        let authority = authority.to_owned();
         let told_us = self.now_us();
         let what = Acknowledged { authority, id, height: outcome.height, index: outcome.index };
         self.state(|state| {
@@ -218,7 +154,7 @@ impl Clients {
     }
 
     /// Runs all clients until they are stopped.
-    pub(super) fn start(self: &Arc<Self>) -> Vec<tokio::task::JoinHandle<()>> {
+    pub(super) fn start(self: &Arc<Self>, chamber: Chamber) -> Vec<tokio::task::JoinHandle<()>> {
         self.state(|state| state.last_us = self.now_us());
         let nodes = 0..self.doors.len();
         let each = nodes.flat_map(|node| (0..CLIENTS_PER_NODE).map(move |number| (node, number)));
@@ -226,26 +162,28 @@ impl Clients {
             let clients = self.clone();
             tokio::spawn(async move {
                 let storyteller = Storyteller::new(&clients, clients.seed, number);
-                let told = if clients.law { storyteller.tell_law().await } else { storyteller.tell().await };
-                if let Err(fault) = told
-                    && !clients.is_stopped()
-                {
-                    clients.state(|state| state.faults.push(format!("a client under rules: {fault}")));
-                }
+                let told = if clients.draft().law { storyteller.tell_law().await } else { storyteller.tell().await };
+                clients.ended("a client under rules", told);
             })
         });
+        let clients = self.clone();
+        let votes = tokio::spawn(async move { clients.ended("the chamber", chamber.sit().await) });
         let each = each.map(|(node, number)| {
             let clients = self.clone();
             tokio::spawn(async move {
-                if let Err(fault) = clients.work(node, number).await
-                    && !clients.stop.load(Ordering::Relaxed)
-                {
-                    let who = clients.doors.get(node).map(|door| door.node.clone()).unwrap_or_default();
-                    clients.state(|state| state.faults.push(format!("a client of {who}: {fault}")));
-                }
+                let who = clients.doors.get(node).map(|door| door.node.clone()).unwrap_or_default();
+                clients.ended(&format!("a client of {who}"), clients.work(node, number).await);
             })
         });
-        each.chain(rules).collect()
+        each.chain(rules).chain([votes]).collect()
+    }
+    /// Keeps why a client ended, unless all were to end.
+    fn ended(&self, who: &str, worked: Result<(), Fault>) {
+        if let Err(fault) = worked
+            && !self.is_stopped()
+        {
+            self.state(|state| state.faults.push(format!("{who}: {fault}")));
+        }
     }
     async fn work(&self, node: usize, number: u64) -> Result<(), Fault> {
         let mut client = None;
@@ -263,23 +201,22 @@ impl Clients {
                 }
             }
             if turn.is_multiple_of(3)
-                && let (Some(case), Some(receipt)) = (cases.first(), outcome.receipts.first())
+                && let Some(case) = cases.first()
             {
                 let at = (node + 1 + usize::try_from(turn / 3 % 3)?) % self.doors.len().max(1);
-                self.read(&mut readers, at, *case, outcome.height, receipt.case_revision).await?;
+                self.read(&mut readers, at, *case, outcome.height).await?;
             }
             tokio::time::sleep(THINK).await;
         }
         Ok(())
     }
-    /// Reads a case at another node, not older than a height. A node that cannot answer now is passed over.
+    /// Reads a case that has changed at a height at another node, not older. A node that cannot answer now is passed over.
     async fn read(
         &self,
         readers: &mut BTreeMap<usize, Client>,
         at: usize,
         case: CaseId,
         min_height: u64,
-        revision: u64,
     ) -> Result<(), Fault> {
         let Some(door) = self.doors.get(at) else { return Ok(()) };
         if let std::collections::btree_map::Entry::Vacant(entry) = readers.entry(at) {
@@ -305,12 +242,11 @@ impl Clients {
             }
         };
         let (view, position) = (answer.view.unwrap_or_default(), answer.position.unwrap_or_default());
-        if view.revision < revision {
-            let node = &door.node;
-            return Err(format!("{node} shows revision {} of a case whose {revision} was told", view.revision).into());
+        let (node, height, changed) = (door.node.clone(), position.height, view.changed_height);
+        if changed < min_height {
+            return Err(format!("{node} shows no change after {changed} of a case that changed at {min_height}").into());
         }
-        let (node, height, revision) = (door.node.clone(), position.height, view.revision);
-        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, revision }));
+        self.state(|state| state.history.reads.push(Seen { node, case, min_height, height, changed }));
         Ok(())
     }
 

@@ -80,7 +80,9 @@ impl Watcher {
         Ok(())
     }
     fn take(&mut self, event: &v1::Event) {
-        let digest = blake3::hash(&event.encode_to_vec());
+        // The count of a case's items is told to those alone who see every report of its process; all else is the same to all.
+        let same = v1::Event { case_revision: 0, ..event.clone() };
+        let digest = blake3::hash(&same.encode_to_vec());
         let mut short = [0; 8];
         short.copy_from_slice(digest.as_bytes().split_at(8).0);
         self.feed.events.push(((event.height, event.transaction_index, event.item_index), short));

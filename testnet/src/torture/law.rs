@@ -8,7 +8,6 @@ use laufzettel_chain::ids::CaseId;
 use laufzettel_chain::item::Action;
 use laufzettel_contracts::effect::EffectId;
 use laufzettel_contracts::{AuthorityId, Code, Report, Slot, Value, When};
-use laufzettel_node::client::random16;
 use laufzettel_proto::v1;
 use rand::Rng as _;
 
@@ -40,8 +39,10 @@ const LATER: [(&str, &str, &str); 10] = [
     (POLICE, "removal_executed", ""),
     (FOREIGNERS, ANNOUNCED, ""),
     (FOREIGNERS, ANNOUNCED, ""),
-    (OFFICE, "refoulement_clearance_given", ""),
+    (OFFICE, RENAMED, ""),
 ];
+/// The status that versions which come by vote call otherwise.
+pub(super) const RENAMED: &str = "refoulement_clearance_given";
 
 /// The text: the shipped one, but that a notice is to be acknowledged within seconds, and that everyone is told of every
 /// report: what nodes answer is compared with each other.
@@ -79,9 +80,7 @@ impl Storyteller<'_> {
     /// Leads cases under the law until the clients are stopped.
     pub(super) async fn tell_law(mut self) -> Result<(), Fault> {
         while !self.clients.is_stopped() {
-            let id = CaseId(random16()?);
-            let open = Action::OpenCase { definition: "asyl-de".to_owned(), version: 2 };
-            self.say(OFFICE, id, open).await?.ok_or("a case was not opened")?;
+            let id = self.open().await?;
             let mut recorded = Vec::new();
             for (by, status, ago, outcome) in BEGINNING {
                 // One or the other is left out: a deviation.
@@ -121,6 +120,7 @@ impl Storyteller<'_> {
                 let pick = self.random.random_range(0..LATER.len());
                 let Some((by, status, outcome)) = LATER.get(pick).copied() else { return Ok(()) };
                 let day = today()? - self.random.random_range(0..3);
+                let status = if status == RENAMED { self.clients.draft().named() } else { status };
                 self.records(id, by, report(status, day, outcome)?, recorded).await
             }
             5..8 => self.amend(id, recorded).await,

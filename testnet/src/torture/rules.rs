@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use laufzettel_chain::ids::CaseId;
 use laufzettel_chain::item::{Action, Item};
-use laufzettel_contracts::{Code, Slot};
+use laufzettel_contracts::{Code, Report, Slot};
 use laufzettel_node::client::{Client, random16};
 use laufzettel_node::clock;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::clients::Clients;
+use super::clients::{Answered, Clients};
 use crate::cluster::Fault;
 use crate::fast::{self, Stop};
 
@@ -24,6 +24,8 @@ pub(super) const POLICE: &str = "de-bpol";
 const DAY_MS: u64 = 86_400_000;
 /// Between two things that are said in a case.
 pub(super) const THINK: Duration = Duration::from_millis(400);
+/// Tries to open a case: while faults last, a version may be long in coming into force.
+const OPENS_MAX: usize = 300;
 
 /// One who leads case after case.
 pub(super) struct Storyteller<'c> {
@@ -72,12 +74,31 @@ impl<'c> Storyteller<'c> {
         let (node, blinding) = (self.clients.node_of(by)?, random16()?);
         let slot = fast::slot(by, &Item::encode(blinding, case, &action));
         let connection = self.connections.get_mut(node).ok_or("no such node")?;
-        let receipts = self.clients.submit_any(connection, node, &[(case, action, blinding)]).await?;
-        Ok(receipts.first().is_some_and(|receipt| receipt.applied).then_some(slot))
+        match self.clients.submit_any(connection, node, (case, action, blinding)).await? {
+            Answered::Final(outcome) => {
+                Ok(outcome.receipts.first().is_some_and(|receipt| receipt.applied).then_some(slot))
+            }
+            // Another version calls it otherwise, or is in force.
+            Answered::Refused(_) => Ok(None),
+        }
+    }
+    /// Opens a case under the newest version, or the one before while that is not in force yet.
+    pub(super) async fn open(&mut self) -> Result<CaseId, Fault> {
+        let id = CaseId(random16()?);
+        for _ in 0..OPENS_MAX {
+            let draft = self.clients.draft();
+            for version in [draft.version, draft.version.saturating_sub(1)] {
+                let open = Action::OpenCase { definition: draft.id().to_owned(), version };
+                if self.say(OFFICE, id, open).await?.is_some() {
+                    return Ok(id);
+                }
+            }
+            tokio::time::sleep(THINK).await;
+        }
+        Err("a case was not opened".into())
     }
     async fn begin(&mut self) -> Result<Case, Fault> {
-        let id = CaseId(random16()?);
-        self.say(OFFICE, id, fast::opens()).await?.ok_or("a case was not opened")?;
+        let id = self.open().await?;
         if !self.chance(4) {
             self.say(OFFICE, id, Action::Report(fast::on("application_made", today()?)?)).await?;
         }
@@ -117,7 +138,13 @@ impl<'c> Storyteller<'c> {
             }
             7 => {
                 let outcome = if self.chance(3) { "granted" } else { "rejected" };
-                self.say(OFFICE, id, Action::Report(fast::decision(outcome, now_ms)?)).await?;
+                let decision = fast::decision(outcome, now_ms)?;
+                let named = Code::new(self.clients.draft().named())?;
+                let as_now = Report { status: named, ..decision.clone() };
+                // The case may be of a version that calls it otherwise.
+                if self.say(OFFICE, id, Action::Report(as_now)).await?.is_none() {
+                    self.say(OFFICE, id, Action::Report(decision)).await?;
+                }
             }
             8 => {
                 let status = if self.chance(2) { "ruled" } else { "appeal_filed" };

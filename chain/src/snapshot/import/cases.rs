@@ -196,7 +196,7 @@ impl Cases {
         let Some(Current { id, mut case, last }) = self.current.take() else { return Ok(()) };
         let time_ms = time_of(&case, known.read, last.height)?;
         case.advance(time_ms);
-        index::put_standing(batch, &id, None, &Standing::of_case(&case));
+        case.stand(Standing::default());
         let root = case.close(&id, last.height, batch);
         tree::put_value(batch, &StateKey::Case(id), last.height, root.to_vec())?;
         Ok(())

@@ -28,6 +28,8 @@ pub const MARKERS: usize = 9;
 
 /// Most effects take no more bytes, so that their field seldom grows while it is written.
 const EFFECT_BYTES: usize = 320;
+/// The same of who takes part in a role.
+const PARTICIPANT_BYTES: usize = 48;
 
 /// First byte of each field of a kind.
 pub(super) const VERSION: u8 = 1;
@@ -129,7 +131,7 @@ pub(crate) fn participants(effects: &Effects) -> Option<Vec<u8>> {
     if all.is_empty() {
         return None;
     }
-    let mut out = Writer::default();
+    let mut out = Writer::with_capacity(all.len().saturating_mul(PARTICIPANT_BYTES).saturating_add(PARTICIPANT_BYTES));
     out.u8(VERSION);
     out.length(all.len());
     for (role, participant) in all.iter() {

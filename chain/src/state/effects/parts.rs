@@ -14,7 +14,7 @@ use laufzettel_contracts::effect::{
 };
 
 use super::fields::{self, KINDS};
-use super::past;
+use super::{Living, Touched, past};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::limits::PART_BYTES_MAX;
 
@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     participants: Option<Shared<BTreeMap<Code, Participant>>>,
     /// Those whose rows have to be written, with the places of their kinds.
     touched: BTreeSet<(usize, EffectId)>,
+    /// Whether the row of those who take part has to be written.
+    touched_people: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,10 +60,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> Self {
-        let mut remembered = Writer::with_capacity(PART_BYTES);
-        if let Some(past) = past {
-            past::write(&mut remembered, id, past);
+    /// With the bytes of an earlier one as far as it was made of the same.
+    fn new(id: &EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>, before: Option<&Self>) -> Self {
+        let mut remembered = Writer::with_capacity(if past.is_some() { PART_BYTES } else { 0 });
+        let same = before.filter(|before| before.past.is_some() && before.has_past(past));
+        match (same, past) {
+            (Some(same), _) => remembered.raw(same.remembered()),
+            (None, Some(past)) => past::write(&mut remembered, id, past),
+            (None, None) => {}
         }
         let remembered = remembered.into_bytes();
         let place = given.map_or(NOWHERE, |(place, _)| place);
@@ -84,17 +90,19 @@ impl Part {
     }
     /// Whether nothing has changed since it was made of these.
     fn is_of(&self, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> bool {
-        let same_past = match (&self.past, past) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            (_, _) => false,
-        };
-        same_past
+        self.has_past(past)
             && match (&self.given, given) {
                 (Some(one), Some((place, other))) => self.place == place && other.is_same(one),
                 (None, None) => true,
                 (_, _) => false,
             }
+    }
+    fn has_past(&self, past: Option<&Arc<Past>>) -> bool {
+        match (&self.past, past) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (_, _) => false,
+        }
     }
     fn remembered(&self) -> &[u8] {
         self.bytes.get(HEAD_BYTES..self.past_ends).unwrap_or_default()
@@ -132,9 +140,43 @@ fn place_of(kind: EffectKind) -> usize {
 
 impl Parts {
     /// Takes over what the fold gives and what is remembered; the fields of the kinds that are not empty, with their bytes
-    /// where these have changed.
-    pub(crate) fn update(&mut self, effects: &Effects, history: &History) -> Vec<(usize, Option<Vec<u8>>)> {
+    /// where these have changed. Looks at what was touched alone, if that is known.
+    pub(crate) fn update(&mut self, living: &Living, touched: Option<&[Touched]>) -> Vec<(usize, Option<Vec<u8>>)> {
+        let effects = living.effects();
         self.participants = Some(effects.participants.clone());
+        let changed = match touched {
+            Some(touched) => self.update_some(living, touched),
+            None => self.update_all(effects, living.history()),
+        };
+        let mut fields = Vec::with_capacity(KINDS.len());
+        for ((field, kind), (all, changed)) in KINDS.into_iter().zip(self.kinds.iter_mut().zip(changed)) {
+            let dropped = fields::dropped(effects, kind);
+            let new = changed || all.dropped != dropped;
+            all.dropped = dropped;
+            if new {
+                fields.extend(all.field().map(|bytes| (field, Some(bytes))));
+            } else if !all.all.is_empty() || dropped > 0 {
+                fields.push((field, None));
+            }
+        }
+        fields
+    }
+    /// Takes over what was touched; by kind, whether that changed its field.
+    fn update_some(&mut self, living: &Living, touched: &[Touched]) -> [bool; KINDS.len()] {
+        let mut changed = [false; KINDS.len()];
+        for touched in touched {
+            let (given, past) = touched.find(living);
+            let kind = past.map(|past| past.kind).or(given.map(|(_, one)| one.kind()));
+            let Some(place) = kind.map(place_of) else { continue };
+            let new = self.put(place, touched.id, past, given);
+            if let Some(changed) = changed.get_mut(place) {
+                *changed |= new;
+            }
+        }
+        changed
+    }
+    /// Takes over all, and forgets what is neither given nor remembered; by kind, whether that changed its field.
+    fn update_all(&mut self, effects: &Effects, history: &History) -> [bool; KINDS.len()] {
         let mut given: Vec<(EffectId, Option<(u32, One<'_>)>)> =
             One::all(effects).map(|(place, one)| (one.origin().id, Some((place, one)))).collect();
         given.sort_unstable_by_key(|(id, _)| *id);
@@ -160,30 +202,20 @@ impl Parts {
                 put(one.kind(), id, None, Some((place, one)));
             }
         }
-        let mut fields = Vec::with_capacity(KINDS.len());
-        for (place, (field, kind)) in KINDS.into_iter().enumerate() {
-            let more = self.kinds.get(place).map_or(0, |kind| kind.all.len()) > count.get(place).copied().unwrap_or(0);
-            let gone = more && self.forget(place, effects, history);
-            let Some(all) = self.kinds.get_mut(place) else { continue };
-            let dropped = fields::dropped(effects, kind);
-            let new = changed.get(place).copied().unwrap_or(true) || gone || all.dropped != dropped;
-            all.dropped = dropped;
-            if new {
-                fields.extend(all.field().map(|bytes| (field, Some(bytes))));
-            } else if !all.all.is_empty() || dropped > 0 {
-                fields.push((field, None));
-            }
+        for (place, (changed, count)) in changed.iter_mut().zip(count).enumerate() {
+            let more = self.kinds.get(place).map_or(0, |kind| kind.all.len()) > count;
+            *changed |= more && self.forget(place, effects, history);
         }
-        fields
+        changed
+    }
+    /// The place of an effect of a kind when it was taken over, if it was given then.
+    pub(crate) fn place(&self, kind: EffectKind, id: &EffectId) -> Option<u32> {
+        let part = self.kinds.get(place_of(kind))?.all.get(id)?;
+        (part.place != NOWHERE).then_some(part.place)
     }
     /// Whether the last ones taken over were of these participants.
     pub(crate) fn is_with(&self, participants: &Shared<BTreeMap<Code, Participant>>) -> bool {
         self.participants.as_ref().is_some_and(|before| before.is_same(participants))
-    }
-    /// Whether an effect is what it was when it was taken over, and was remembered then.
-    pub(crate) fn has(&self, one: One<'_>) -> bool {
-        let part = self.kinds.get(place_of(one.kind())).and_then(|kind| kind.all.get(&one.origin().id));
-        part.is_some_and(|part| part.past.is_some() && part.given.as_ref().is_some_and(|given| one.is_same(given)))
     }
     /// Puts an effect; whether that changed its bytes or its place.
     fn put(&mut self, kind: usize, id: EffectId, past: Option<&Arc<Past>>, given: Option<(u32, One<'_>)>) -> bool {
@@ -192,7 +224,7 @@ impl Parts {
         if before.as_ref().is_some_and(|part| part.is_of(past, given)) {
             return false;
         }
-        let part = Arc::new(Part::new(&id, past, given));
+        let part = Arc::new(Part::new(&id, past, given, before.as_ref().map(|part| part.as_ref())));
         let same = before.is_some_and(|before| {
             let same = before.bytes == part.bytes;
             *before = part.clone();
@@ -220,6 +252,14 @@ impl Parts {
             stays
         });
         all.len() < before
+    }
+    /// The field of those who take part was written.
+    pub(crate) fn touch_people(&mut self) {
+        self.touched_people = true;
+    }
+    /// Whether that was so since the last time this was asked.
+    pub(crate) fn take_touched_people(&mut self) -> bool {
+        std::mem::take(&mut self.touched_people)
     }
     /// What a case's row says of them: by field, how many a bound left out.
     pub(crate) fn marks(&self) -> Vec<u8> {

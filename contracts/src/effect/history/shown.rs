@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 
 /// An effect as a fold gives it, with what a history keeps.
 pub(super) struct Present<'e> {
-    pub(super) one: One<'e>,
     pub(super) origin: &'e Origin,
     pub(super) kind: EffectKind,
     pub(super) name: &'e Code,
@@ -62,33 +61,38 @@ impl Shown<'_> {
 
 /// All effects of a fold: locks first, then notices, tasks, deadlines, markers.
 pub(super) fn present<'e>(world: &World<'e>, effects: &'e Effects) -> impl Iterator<Item = Present<'e>> {
+    One::all(effects).map(move |(_, one)| present_one(world, one))
+}
+
+/// One effect of a fold.
+pub(super) fn present_one<'e>(world: &World<'e>, one: One<'e>) -> Present<'e> {
     let rules = world.definition.rules();
-    let locks = effects.locks.iter().map(move |lock| {
-        let shown = rules.lock(lock.lock.as_str()).map_or(Shown::To(&[]), Shown::Lock);
-        let plain = of(One::Lock(lock), &lock.lock, lock.released_by.is_none(), shown);
-        Present { urgent: true, ..plain }
-    });
-    let notices = effects.notices.iter().map(|notice| {
-        let acknowledge = notice.acknowledge_until_ms.is_some();
-        let plain = of(One::Notice(notice), &notice.notice, true, Shown::To(&notice.recipients));
-        Present { urgent: notice.urgent, acknowledge, ..plain }
-    });
-    let tasks = effects.tasks.iter().map(|task| {
-        let open = task.state == TaskState::Open;
-        of(One::Task(task), &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
-    });
-    let deadlines = effects.deadlines.iter().map(move |deadline| {
-        let roles = rules.deadline(deadline.deadline.as_str()).map_or(&[][..], |rule| &rule.watched_by);
-        let runs = deadline.state.runs();
-        of(One::Deadline(deadline), &deadline.deadline, runs, Shown::Roles(roles))
-    });
-    let markers = effects.markers.iter().map(move |marker| {
-        let roles = rules.marker(marker.marker.as_str()).map_or(&[][..], |rule| &rule.audience);
-        of(One::Marker(marker), &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
-    });
-    locks.chain(notices).chain(tasks).chain(deadlines).chain(markers)
+    match one {
+        One::Lock(lock) => {
+            let shown = rules.lock(lock.lock.as_str()).map_or(Shown::To(&[]), Shown::Lock);
+            let plain = of(one, &lock.lock, lock.released_by.is_none(), shown);
+            Present { urgent: true, ..plain }
+        }
+        One::Notice(notice) => {
+            let acknowledge = notice.acknowledge_until_ms.is_some();
+            let plain = of(one, &notice.notice, true, Shown::To(&notice.recipients));
+            Present { urgent: notice.urgent, acknowledge, ..plain }
+        }
+        One::Task(task) => {
+            let open = task.state == TaskState::Open;
+            of(one, &task.task, open, Shown::To(std::slice::from_ref(&task.addressee)))
+        }
+        One::Deadline(deadline) => {
+            let roles = rules.deadline(deadline.deadline.as_str()).map_or(&[][..], |rule| &rule.watched_by);
+            of(one, &deadline.deadline, deadline.state.runs(), Shown::Roles(roles))
+        }
+        One::Marker(marker) => {
+            let roles = rules.marker(marker.marker.as_str()).map_or(&[][..], |rule| &rule.audience);
+            of(one, &marker.marker, marker.cleared_by.is_none(), Shown::Roles(roles))
+        }
+    }
 }
 
 fn of<'e>(one: One<'e>, name: &'e Code, stands: bool, shown: Shown<'e>) -> Present<'e> {
-    Present { one, origin: one.origin(), kind: one.kind(), name, stands, urgent: false, acknowledge: false, shown }
+    Present { origin: one.origin(), kind: one.kind(), name, stands, urgent: false, acknowledge: false, shown }
 }

@@ -9,11 +9,12 @@ use laufzettel_chain::index::{self, Find};
 use laufzettel_chain::registry::Registry;
 use laufzettel_chain::state::case::CaseRow;
 use laufzettel_chain::storage::Read;
-use laufzettel_contracts::View;
+use laufzettel_contracts::{View, Whole};
 use laufzettel_proto::v1;
 
 use crate::api::convert;
 use crate::api::effects::{Reader, has_rules};
+use crate::api::events::Sights;
 use crate::api::status::Failure;
 use crate::api::subject::{Moment, Subject};
 
@@ -44,35 +45,49 @@ impl Asking<'_> {
         let moment = Moment { height: self.height, at_ms: 0, as_of_ms: self.time_ms };
         Ok(Subject::known(self.read, self.registry, id, &moment)?)
     }
+
+    /// Height at which what the reader sees of a case changed last.
+    fn changed(&self, subject: &Subject, view: &View<'_>, whole: &Whole) -> Result<Height, Failure> {
+        if whole.reports && whole.effects() {
+            return Ok(subject.changed);
+        }
+        let mut sights = Sights::new(self.read, self.registry, self.reader.authority, self.time_ms);
+        subject.changed_for((self.read, &mut sights), view, (self.height, self.time_ms))
+    }
 }
 
-/// The message of a case by a view of it, without what follows from its reports.
-pub(super) fn message(subject: &Subject, reader: &Reader<'_>, view: &View<'_>) -> v1::Case {
-    let whole = subject.whole(reader, view);
+/// The message of a case by a view of it, without what follows from its reports. Its numbers count what is in the view, or
+/// are left out.
+pub(super) fn message(asking: &Asking<'_>, subject: &Subject, view: &View<'_>) -> Result<v1::Case, Failure> {
+    let whole = subject.whole(asking.reader, view);
     let row = &subject.row;
     let mut message = v1::Case {
         case_id: subject.id.0.to_vec(),
         opened_height: row.opened,
-        revision: row.revision,
-        changed_height: subject.changed,
+        changed_height: asking.changed(subject, view, &whole)?,
         partial: !whole.reports,
         ..convert::case(subject.definition(), subject.fold.state(), view)
     };
     if whole.reports {
+        message.revision = row.revision;
         (message.history_count, message.history_hash) = (row.history_count, row.history.to_vec());
         message.effects_dropped = subject.followed.dropped();
     }
-    message
+    Ok(message)
 }
 
 /// The same with what follows.
-pub(super) fn message_with_effects(subject: &Subject, reader: &Reader<'_>, view: &View<'_>) -> v1::Case {
-    let mut message = message(subject, reader, view);
+pub(super) fn message_with_effects(
+    asking: &Asking<'_>,
+    subject: &Subject,
+    view: &View<'_>,
+) -> Result<v1::Case, Failure> {
+    let mut message = message(asking, subject, view)?;
     if has_rules(subject.definition()) {
-        subject.followed.fill(reader, view, &mut message);
+        subject.followed.fill(asking.reader, view, &mut message);
         message.next_due_ms = subject.next_due_ms(view).unwrap_or(0);
     }
-    message
+    Ok(message)
 }
 
 fn authors(view: &View<'_>) -> BTreeSet<String> {
@@ -123,7 +138,7 @@ fn each(
     asking: &Asking<'_>,
     filter: &v1::CaseFilter,
     (after, looked_at_max): (Option<CaseId>, usize),
-    take: &mut dyn FnMut(&Subject, &View<'_>) -> bool,
+    take: &mut dyn FnMut(&Subject, &View<'_>) -> Result<bool, Failure>,
 ) -> Result<Option<CaseId>, Failure> {
     let find = find(filter);
     let (mut looked_at, mut last, mut goes_on) = (0usize, after, true);
@@ -139,7 +154,7 @@ fn each(
             }
             let Some(subject) = asking.subject(id)? else { continue };
             if let Some(view) = subject.seen_by(asking.reader).filter(|view| matches(&subject, view, filter)) {
-                goes_on = take(&subject, &view);
+                goes_on = take(&subject, &view)?;
             }
         }
         if ids.len() < batch(find) {
@@ -157,8 +172,8 @@ pub(super) fn page(
 ) -> Result<(Vec<v1::Case>, Option<CaseId>), Failure> {
     let mut cases = Vec::new();
     let next = each(asking, filter, (after, LOOKED_AT_MAX), &mut |subject, view| {
-        cases.push(message(subject, asking.reader, view));
-        cases.len() < size
+        cases.push(message(asking, subject, view)?);
+        Ok(cases.len() < size)
     })?;
     Ok((cases, next))
 }
@@ -180,7 +195,7 @@ pub(super) fn count(
             let count = counts.entry(key).or_default();
             *count = count.saturating_add(1);
         }
-        true
+        Ok(true)
     })?;
     Ok(counts)
 }

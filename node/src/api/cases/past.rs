@@ -7,7 +7,7 @@ use laufzettel_chain::query;
 use laufzettel_chain::storage::Read;
 use laufzettel_proto::v1;
 
-use super::list::message_with_effects;
+use super::list::{Asking, message_with_effects};
 use super::{height_of, position_at};
 use crate::api::backend::Backend;
 use crate::api::effects::Reader;
@@ -75,5 +75,7 @@ pub(super) fn view(
     if subject.erased > 0 {
         return Err(Failure::with(Reason::Pruned, "items of the case are erased: what was known then cannot be shown"));
     }
-    Ok((message_with_effects(&subject, &reader, &view), position))
+    let (registry, time_ms) = (tip.registry.as_ref(), position.block_time_ms);
+    let asking = Asking { read, registry, reader: &reader, height, time_ms };
+    Ok((message_with_effects(&asking, &subject, &view)?, position))
 }

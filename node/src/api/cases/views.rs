@@ -65,8 +65,8 @@ impl Views {
         drop(kept);
         Some((v1::Case::decode(bytes.as_ref()).ok()?, fields))
     }
-    /// Keeps the view of a case at its revision.
-    pub(super) fn put(&self, key: Key, view: &v1::Case, fields: Arc<BTreeSet<usize>>) {
+    /// Keeps the view of a case at its revision and the version of its definition.
+    pub(super) fn put(&self, (key, of): (Key, (u64, u32)), view: &v1::Case, fields: Arc<BTreeSet<usize>>) {
         let bytes: Arc<[u8]> = view.encode_to_vec().into();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.remove(&key);
@@ -74,7 +74,7 @@ impl Views {
         let put = kept.puts;
         kept.bytes = kept.bytes.saturating_add(bytes.len().saturating_add(OVERHEAD));
         kept.order.insert(put, key.clone());
-        kept.views.insert(key, View { of: (view.revision, view.definition_version), put, bytes, fields });
+        kept.views.insert(key, View { of, put, bytes, fields });
         while kept.bytes > BYTES_MAX {
             let Some(oldest) = kept.order.first_key_value().map(|(_, key)| key.clone()) else { break };
             kept.remove(&oldest);
@@ -102,12 +102,12 @@ mod tests {
     fn a_view_counts_for_its_revision_and_its_reader_alone() {
         let (views, own) = (Views::default(), key(1, "de-bamf"));
         let fields = Arc::new(BTreeSet::from([0, 16]));
-        views.put(own.clone(), &view(3, 2), fields.clone());
+        views.put((own.clone(), (3, 1)), &view(3, 2), fields.clone());
         assert_eq!(views.get(&own, (3, 1)), Some((view(3, 2), fields.clone())));
         assert_eq!((got(&views, &own, 4), views.get(&own, (3, 2))), (None, None));
         assert_eq!((got(&views, &key(2, "de-bamf"), 3), got(&views, &key(1, "de-bpol"), 3)), (None, None));
-        views.put(key(1, "de-bpol"), &view(3, 0), Arc::default());
-        views.put(own.clone(), &view(4, 1), fields);
+        views.put((key(1, "de-bpol"), (3, 1)), &view(3, 0), Arc::default());
+        views.put((own.clone(), (4, 1)), &view(4, 1), fields);
         assert_eq!((got(&views, &own, 3), got(&views, &own, 4)), (None, Some(view(4, 1))));
         assert_eq!(got(&views, &key(1, "de-bpol"), 3), Some(view(3, 0)));
     }
@@ -118,7 +118,7 @@ mod tests {
         // Each takes more than 1 MiB: not all of them find room.
         let keys: Vec<Key> = (0..32).map(|number| key(number, "de-bamf")).collect();
         for key in &keys {
-            views.put(key.clone(), &view(1, 32_000), Arc::default());
+            views.put((key.clone(), (1, 1)), &view(1, 32_000), Arc::default());
         }
         let kept: Vec<bool> = keys.iter().map(|key| got(&views, key, 1).is_some()).collect();
         assert!(!kept[0] && kept[31] && kept.is_sorted(), "{kept:?}");

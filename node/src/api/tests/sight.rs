@@ -13,29 +13,29 @@ use super::*;
 use crate::client::Author;
 
 const PROCESS: &str = include_str!("../../../../contracts/tests/effects/process.toml");
-const OFFICE: &str = "de-bamf";
-const FIRST: &str = "fa-one";
-const SECOND: &str = "fa-two";
-const COURT: &str = "sn-court";
-const STRANGER: &str = "sn-museum";
+pub(super) const OFFICE: &str = "de-bamf";
+pub(super) const FIRST: &str = "fa-one";
+pub(super) const SECOND: &str = "fa-two";
+pub(super) const COURT: &str = "sn-court";
+pub(super) const STRANGER: &str = "sn-museum";
 const ALL: [&str; 5] = [OFFICE, FIRST, SECOND, COURT, STRANGER];
 
 /// What an office did in three cases, and where.
-struct Scene {
-    node: Node,
+pub(super) struct Scene {
+    pub(super) node: Node,
     /// The case was given to the first authority; then it decided.
-    moved: u64,
-    decided: u64,
-    slot: Vec<u8>,
+    pub(super) moved: u64,
+    pub(super) decided: u64,
+    pub(super) slot: Vec<u8>,
 }
 
 /// A case of the office alone, one that was given to the first authority and decided, and one in which a report that the
 /// first authority saw was corrected into one that is not for it.
-const OWN: u8 = 1;
-const GIVEN: u8 = 2;
-const CORRECTED: u8 = 3;
+pub(super) const OWN: u8 = 1;
+pub(super) const GIVEN: u8 = 2;
+pub(super) const CORRECTED: u8 = 3;
 
-fn request(id: u8, case: u8, status: &str) -> v1::ReportStatusRequest {
+pub(super) fn request(id: u8, case: u8, status: &str) -> v1::ReportStatusRequest {
     v1::ReportStatusRequest { open: None, status: status.into(), ..super::report(id, case) }
 }
 
@@ -48,7 +48,7 @@ fn given_to(id: u8, case: u8, authority: &str) -> v1::ReportStatusRequest {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let roles = ["office", "foreigners", "foreigners", "court", "police"];
         let mut cards: Vec<_> =
             (1_u8..).zip(ALL).zip(roles).map(|((number, id), role)| card(id, role, 10 * number, OFFICE)).collect();
@@ -73,7 +73,7 @@ impl Scene {
     }
 
     /// Reports for the office; height, and slot of the report.
-    async fn done(&self, request: v1::ReportStatusRequest) -> (u64, Vec<u8>) {
+    pub(super) async fn done(&self, request: v1::ReportStatusRequest) -> (u64, Vec<u8>) {
         let mut submission = SubmissionServiceClient::new(self.node.connect(OFFICE).await);
         let outcome = submission.report_status(request).await.unwrap().into_inner().outcome.unwrap();
         assert!(outcome.receipts.iter().all(|receipt| receipt.applied), "{outcome:?}");
@@ -83,27 +83,33 @@ impl Scene {
 
     /// The office puts a report that only it sees in the place of one.
     async fn correct(&self, slot: &[u8]) {
-        let genesis = &self.node.genesis;
-        let (authority, source_system) = (OFFICE.to_owned(), "test".to_owned());
-        let author = Author { authority, key: key(12), network: genesis.network, incarnation: 0, source_system };
         let day = i32::try_from(now_ms() / 86_400_000).unwrap() - 1;
         let report = Report::new(StatusCode::new("heard").unwrap(), When::Day(day));
         let action = Action::Correct { slot: slot.try_into().unwrap(), report };
-        let actions = [(CaseId([CORRECTED; 16]), action, [5; 16])];
-        let signed = author.sign(TransactionId([15; 16]), now_ms() + 60_000, &actions);
-        let request =
-            v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final.into() };
-        let mut submission = SubmissionServiceClient::new(self.node.connect(OFFICE).await);
-        let outcome = submission.submit_transaction(request).await.unwrap().into_inner().outcome.unwrap();
-        assert!(outcome.receipts.iter().all(|receipt| receipt.applied), "{outcome:?}");
+        self.signed((OFFICE, 12), 15, (CORRECTED, action)).await;
     }
 
-    async fn cases(&self, authority: &str) -> CaseServiceClient<Channel> {
+    /// One item that an authority, whose service key is of this seed, has signed and that is applied.
+    pub(super) async fn signed(&self, (by, seed): (&str, u8), id: u8, (case, action): (u8, Action)) -> v1::Outcome {
+        let genesis = &self.node.genesis;
+        let (authority, source_system) = (by.to_owned(), "test".to_owned());
+        let author = Author { authority, key: key(seed), network: genesis.network, incarnation: 0, source_system };
+        let actions = [(CaseId([case; 16]), action, [5; 16])];
+        let signed = author.sign(TransactionId([id; 16]), now_ms() + 60_000, &actions);
+        let request =
+            v1::SubmitTransactionRequest { transaction: Some(signed.to_proto()), wait: v1::WaitPolicy::Final.into() };
+        let mut submission = SubmissionServiceClient::new(self.node.connect(by).await);
+        let outcome = submission.submit_transaction(request).await.unwrap().into_inner().outcome.unwrap();
+        assert!(outcome.receipts.iter().all(|receipt| receipt.applied), "{outcome:?}");
+        outcome
+    }
+
+    pub(super) async fn cases(&self, authority: &str) -> CaseServiceClient<Channel> {
         CaseServiceClient::new(self.node.connect(authority).await)
     }
 
     /// A case as an authority sees it; none where it is told that there is no such case.
-    async fn look(&self, authority: &str, request: v1::GetCaseRequest) -> Option<v1::GetCaseResponse> {
+    pub(super) async fn look(&self, authority: &str, request: v1::GetCaseRequest) -> Option<v1::GetCaseResponse> {
         match self.cases(authority).await.get_case(request).await {
             Ok(answer) => Some(answer.into_inner()),
             Err(status) => {
@@ -113,7 +119,7 @@ impl Scene {
         }
     }
 
-    async fn events(&self, authority: &str, case: &[u8]) -> Vec<v1::Event> {
+    pub(super) async fn events(&self, authority: &str, case: &[u8]) -> Vec<v1::Event> {
         let request = v1::ListEventsRequest { case_id: case.to_vec(), ..v1::ListEventsRequest::default() };
         let page = self.cases(authority).await.list_events(request).await.unwrap().into_inner();
         assert!(!page.more);
@@ -121,7 +127,7 @@ impl Scene {
     }
 }
 
-fn case(id: u8) -> v1::GetCaseRequest {
+pub(super) fn case(id: u8) -> v1::GetCaseRequest {
     v1::GetCaseRequest { case_id: vec![id; 16], ..v1::GetCaseRequest::default() }
 }
 

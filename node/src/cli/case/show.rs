@@ -55,7 +55,7 @@ impl Show {
         let mut rows = vec![
             ("case", case_text(&case.case_id)),
             ("process", format!("{} version {}, {open}", case.definition, case.definition_version)),
-            ("revision", format!("{}, last changed at height {}", case.revision, case.changed_height)),
+            ("last change", last_change(&case)),
             ("authorities", case.participants.join(", ")),
             ("deviations", deviations_text(&case)),
             ("as of", position_text(answer.position.as_ref())),
@@ -110,4 +110,10 @@ fn tracks(case: &v1::Case) -> Vec<Vec<String>> {
         vec![name, track.status.clone(), occurred, track.outcome.clone(), track.authority.clone()]
     };
     case.tracks.iter().map(row).collect()
+}
+
+/// Where it changed last, and how often it has, as far as that is told.
+fn last_change(case: &v1::Case) -> String {
+    let revision = if case.revision > 0 { format!(", revision {}", case.revision) } else { String::new() };
+    format!("height {}{revision}", case.changed_height)
 }

@@ -2,6 +2,7 @@
 //! vanish, in virtual time.
 
 use laufzettel_chain::certificate::Certificate;
+use laufzettel_chain::codec::{decode, encode};
 use laufzettel_chain::crypto::{SigningKey, sign};
 use laufzettel_chain::header::Header;
 use laufzettel_chain::ids::{Address, BlockId};

@@ -70,8 +70,12 @@ impl Case {
         }
         let counts = self.setting.calendars.version();
         if let Some(calendars) = votes.calendars_at(height).filter(|one| one.version() != counts) {
-            let instants: Vec<u64> = self.instants().collect();
-            self.expects |= instants.into_iter().any(|ms| self.has_changed(ms));
+            // What it was written with last says whether something is to come: what other calendars made of it since then
+            // differs from that without anything running.
+            if !self.recounts {
+                let instants: Vec<u64> = self.instants().collect();
+                self.expects |= instants.into_iter().any(|ms| self.has_changed(ms));
+            }
             (self.setting.calendars, self.recounts, self.now) = (calendars.clone(), true, None);
         }
     }

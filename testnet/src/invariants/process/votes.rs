@@ -2,7 +2,9 @@
 //! word: how each proposal and vote must have been answered, what is in force at which height, and which cases move. It
 //! shares with the product the checker of texts, and nothing that counts or compares. Must never ask the ledger.
 //!
-//! Read `gains` beside it: who has to agree, and whether a mapping carries cases.
+//! Read `gains` beside it: who has to agree, and whether a mapping carries cases; `held` compares with what nodes have.
+
+mod held;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +15,11 @@ use laufzettel_chain::item::{Action, Item};
 use laufzettel_chain::proposal::{Change, ProposalKind};
 use laufzettel_chain::receipt::Code as Answer;
 use laufzettel_chain::registry::Purpose;
-use laufzettel_chain::state::governance::{self, Adopted, Proposal, Standing};
-use laufzettel_chain::storage::StoreError;
+use laufzettel_chain::state::governance::Standing;
 use laufzettel_contracts::{AuthorityId, Calendars, Code, Definition, Position};
 
 use super::At;
 use super::gains::{carries, must_agree};
-use crate::invariants::{Held, Verdict};
 
 /// How long a proposal is open: 30 days.
 const OPEN_MS: u64 = 30 * 24 * 3_600_000;
@@ -69,6 +69,11 @@ pub(super) struct Votes<'m> {
     definitions: BTreeMap<(String, u32), Arc<Definition>>,
     /// By the block after which they count.
     calendars: Vec<(Height, Arc<Calendars>)>,
+    /// Votes that counted, and what did not.
+    counted: u64,
+    disregarded: u64,
+    /// The last block after which all cases began to be looked at.
+    begun: Height,
 }
 
 /// An item of no case, and what became of it.
@@ -86,7 +91,9 @@ impl<'m> Votes<'m> {
         let registry = &genesis.registry;
         let calendars = registry.calendars.iter().map(|calendars| (0, calendars.clone())).collect();
         let definitions = registry.definitions.clone();
-        Self { genesis, proposals: Vec::new(), closed: Vec::new(), taken: Vec::new(), definitions, calendars }
+        let (proposals, closed, taken) = (Vec::new(), Vec::new(), Vec::new());
+        let (counted, disregarded, begun) = (0, 0, 0);
+        Self { genesis, proposals, closed, taken, definitions, calendars, counted, disregarded, begun }
     }
 
     /// The calendars by which the block of a height counts.
@@ -101,6 +108,10 @@ impl<'m> Votes<'m> {
         let moves = |taken: &&Taken| taken.id == id && taken.moves_from == version && version > 0;
         let taken = self.taken.iter().find(moves)?;
         taken.since.filter(|(since, _)| *since < height).map(|_| (taken.version, &taken.moves))
+    }
+    /// The last block after which all cases began to be looked at, those that move and those that are counted anew.
+    pub(super) fn begun(&self) -> Height {
+        self.begun
     }
     fn definitions_of<'t>(&'t self, id: &'t str) -> impl Iterator<Item = &'t Taken> {
         self.taken.iter().filter(move |taken| taken.kind == ProposalKind::Definition && taken.id == id)
@@ -135,6 +146,7 @@ impl<'m> Votes<'m> {
             Action::Vote { proposal, yes } => self.vote(at, proposal, *yes, governs.by),
             _ => return Ok(()),
         };
+        self.disregarded += u64::from(expected.is_err());
         let expected = expected.err().unwrap_or(Answer::Accepted);
         let what = if matches!(governs.item.action, Action::Propose(_)) { "proposal" } else { "vote" };
         if expected == governs.answer {
@@ -224,6 +236,7 @@ impl<'m> Votes<'m> {
             return Err(Answer::VoteRepeated);
         }
         proposal.votes.insert(by.clone(), (yes, at.height));
+        self.counted += 1;
         self.decide(at, place);
         Ok(())
     }
@@ -304,87 +317,17 @@ impl<'m> Votes<'m> {
         let since = Some((at.height, at.time_ms));
         let come = |taken: &Taken| taken.since.is_none() && taken.effective <= at.height;
         for taken in self.taken.iter_mut().filter(|taken| taken.moves_from > 0 && come(taken)) {
-            taken.since = since;
+            (taken.since, self.begun) = (since, at.height);
         }
         let newest = self.calendars.last().map_or(0, |(_, calendars)| calendars.version());
         let calendars = |taken: &&mut Taken| taken.kind == ProposalKind::Calendars && come(taken);
         let all = self.taken.iter_mut().filter(calendars);
         let Some(begins) = all.max_by_key(|taken| taken.version).filter(|taken| taken.version > newest) else { return };
-        begins.since = since;
+        (begins.since, self.begun) = (since, at.height);
         if let (Some((_, last)), Ok(checked)) = (self.calendars.last(), Calendars::check(&begins.text)) {
             let since_ms = i64::try_from(at.time_ms).unwrap_or(i64::MAX);
             let next = checked.calendars.after(last.clone(), since_ms);
             self.calendars.push((at.height, Arc::new(next)));
         }
-    }
-
-    /// Holds what a node has in its state at its tip against this.
-    pub(super) fn compare(&self, one: &Held<'_>, verdict: &mut Verdict) -> Result<(), StoreError> {
-        let register = governance::register(one.read)?.unwrap_or_default();
-        let open: Vec<ItemDigest> = register.open.iter().map(|pending| pending.item).collect();
-        let expected = self.proposals.iter().filter(|proposal| proposal.standing == Standing::Open);
-        if !expected.map(|proposal| proposal.item).eq(open) {
-            verdict.violated(format!("{}: other proposals are open than should be", one.node));
-        }
-        if !self.closed.ends_with(&register.closed) {
-            verdict.violated(format!("{}: other proposals were decided than should have been", one.node));
-        }
-        if self.taken.len() != register.adopted.len() {
-            let (found, expected) = (register.adopted.len(), self.taken.len());
-            verdict.violated(format!("{}: {found} texts are adopted, {expected} should be", one.node));
-        }
-        for (taken, found) in self.taken.iter().zip(&register.adopted) {
-            if !taken.is(found) {
-                verdict
-                    .violated(format!("{}: {}@{} is not adopted as it should be", one.node, found.id, found.version));
-            }
-        }
-        for proposal in governance::proposals(one.read)? {
-            let known = self.proposals.iter().find(|known| known.item == proposal.item);
-            if let Some(differs) = known.and_then(|known| known.differs(&proposal)) {
-                let Proposal { id, version, .. } = &proposal;
-                verdict.violated(format!("{}: the proposal of {id}@{version} {differs}", one.node));
-            }
-        }
-        Ok(())
-    }
-    /// Counts what came of proposals.
-    pub(super) fn count(&self, verdict: &mut Verdict) {
-        let of = |standing| self.proposals.iter().filter(|one| one.standing == standing).count() as u64;
-        verdict.adopted = of(Standing::Adopted);
-        verdict.rejected = of(Standing::Rejected);
-        verdict.superseded = of(Standing::Superseded);
-        verdict.expired = of(Standing::Expired);
-    }
-}
-
-impl Taken {
-    fn is(&self, found: &Adopted) -> bool {
-        let since = found.since.map(|since| (since.height, since.time_ms));
-        let names = (self.kind, self.id.as_str(), self.version) == (found.kind, found.id.as_str(), found.version);
-        let when = (self.adopted, self.effective, since) == (found.adopted, found.effective, self.since);
-        names && when && self.since == since && (self.place, self.moves_from) == (found.place, found.moves_from)
-    }
-}
-
-impl Proposed {
-    /// In what a node has it otherwise.
-    fn differs(&self, found: &Proposal) -> Option<String> {
-        if found.standing == Standing::Adopted && self.standing != Standing::Adopted {
-            let agreed = |by: &&AuthorityId| !self.votes.get(*by).is_some_and(|(yes, _)| *yes);
-            let missing: Vec<&str> = self.change.must_agree.iter().filter(agreed).map(AuthorityId::as_str).collect();
-            return Some(format!("is adopted without enough votes; of those who must agree, without {missing:?}"));
-        }
-        if found.standing != self.standing {
-            return Some(format!("is {:?} for {:?}", found.standing, self.standing));
-        }
-        let votes: BTreeMap<AuthorityId, (bool, Height)> =
-            found.votes.iter().map(|(by, vote)| (by.clone(), (vote.yes, vote.height))).collect();
-        if votes != self.votes {
-            return Some(format!("has the votes {votes:?} for {:?}", self.votes));
-        }
-        let same = (&self.id, self.version, self.base, self.until_ms, &self.by, self.place)
-            == (&found.id, found.version, found.base, found.expires_ms, &found.proposer, found.place);
-        (!same || self.change.must_agree != found.must_agree).then(|| "is not as it was made".to_owned())
     }
 }

@@ -69,14 +69,7 @@ impl World {
         let mut members: Vec<_> = FOUR_AUTHORITIES.iter().map(Template::member).collect();
         members.iter_mut().filter(|member| member.id == COURT).for_each(|member| member.roles.push("court".to_owned()));
         let mut cluster = Cluster::make(folder, "corrections", members, vec![fast::TEXT.to_owned()])?;
-        for node in cluster.nodes() {
-            // The check at the end executes every block once more.
-            cluster.configure(node, |config| {
-                let section = config.get_mut("node").and_then(toml::Value::as_table_mut);
-                section.ok_or("no [node]")?.insert("archive".to_owned(), true.into());
-                Ok(())
-            })?;
-        }
+        cluster.keep_all()?;
         cluster.start().await?;
         let mut clients = BTreeMap::new();
         for node in cluster.nodes().to_vec() {
