@@ -22,7 +22,7 @@ pub enum Family {
     Items,
     /// Case id -> case row.
     Cases,
-    /// Case id, place -> a report that stands; case id, 0xff, kind, name -> an effect.
+    /// Case id, place -> a report that stands; case id, 0xff, kind, name -> an effect; case id, 0xff, 2 -> who takes part.
     Reports,
     /// Transactions by authority and id, by hour, and the hours' buckets.
     Submissions,

@@ -23,7 +23,8 @@ const NEVER: u64 = u64::MAX;
 pub enum Inbox {
     /// Open tasks.
     Tasks,
-    /// Notices that it has to acknowledge and has not, or that demand nothing; and vanished locks to be acknowledged.
+    /// Notices that it has to acknowledge and has not, or that demand nothing; and locks that
+    /// are gone, or stand again, to be acknowledged.
     Notices,
     /// Deadlines that it watches: those that run, and own duties that ended without being met, until they are.
     Deadlines,

@@ -28,8 +28,8 @@ pub(super) enum Wait<'w> {
     Task(&'w TaskEffect),
     /// A notice.
     Notice(&'w NoticeEffect),
-    /// A lock that is gone without having been released.
-    Vanished(&'w EffectId),
+    /// A lock that is gone without having been released, or that stands again.
+    Lock(&'w EffectId),
     /// A deadline.
     Deadline(&'w DeadlineEffect),
 }
@@ -90,7 +90,7 @@ pub(super) fn write(definition: &Definition, living: &Living, wait: &Wait<'_>) -
             out.opt(notice.acknowledge_until_ms.as_ref());
             out.u8(u8::from(notice.unacknowledged));
         }
-        Wait::Vanished(id) => {
+        Wait::Lock(id) => {
             out.u8(number(EffectKind::Lock));
             remembered(&mut out, id, history);
         }

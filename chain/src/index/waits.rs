@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use laufzettel_contracts::effect::{
-    Addressee, DeadlineEffect, DeadlineState, EffectId, EffectKind, Handle, NoticeEffect, One, Participant, Past,
-    Shared, Sorted, TaskEffect, TaskState,
+    Addressee, DeadlineEffect, DeadlineState, EffectId, Handle, NoticeEffect, One, Participant, Past, Shared, Sorted,
+    TaskEffect, TaskState,
 };
 use laufzettel_contracts::{AuthorityId, Code, Definition, UnknownSeat};
 
@@ -130,7 +130,7 @@ impl Waits {
             put(&id, Some(one), living.history().past().get(&id));
         }
         // To be acknowledged by all who were told of them.
-        for (id, past) in living.history().past().iter().filter(|(_, past)| is_gone(past)) {
+        for (id, past) in living.history().past().iter().filter(|(_, past)| past.asks()) {
             put(id, None, Some(past));
         }
         Self { seen: Some(seen), effects: all, due_ms: due_ms(case, living) }
@@ -176,7 +176,7 @@ impl Waits {
     ) {
         let rows = match past {
             _ if given.is_some() => maker.rows(id, given, past),
-            Some(past_one) if is_gone(past_one) => maker.rows(id, None, past),
+            Some(one) if one.asks() => maker.rows(id, None, past),
             Some(_) | None => Rows::NONE,
         };
         let before = self.effects.get(id);
@@ -225,11 +225,6 @@ fn put_due(case: &CaseId, before: Option<u64>, after: Option<u64>, batch: &mut B
     }
 }
 
-/// Whether it is a lock that stood and is gone without having been released.
-fn is_gone(past: &Past) -> bool {
-    past.kind == EffectKind::Lock && past.withdrawn_ms.is_some() && past.stood
-}
-
 /// Whether an effect may have rows: what is over has none.
 fn may_wait(one: One<'_>) -> bool {
     match one {
@@ -252,7 +247,7 @@ impl Maker<'_> {
             (Some(One::Task(task)), _) => self.task(task),
             (Some(One::Notice(notice)), _) => self.notice(notice),
             (Some(One::Deadline(deadline)), _) => self.deadline(deadline),
-            (None, Some(past)) => self.vanished_lock(id, past),
+            (None, Some(past)) => self.lock_notice(id, past),
             (Some(One::Lock(_) | One::Marker(_)) | None, _) => Rows::NONE,
         }
     }
@@ -298,10 +293,10 @@ impl Maker<'_> {
         let place = (notice.urgent, notice.acknowledge_until_ms);
         self.to((Inbox::Notices, meant), place, id, &Wait::Notice(notice))
     }
-    fn vanished_lock(&self, id: &EffectId, past: &Past) -> Rows {
+    fn lock_notice(&self, id: &EffectId, past: &Past) -> Rows {
         let meant: BTreeSet<_> = past.told.iter().flat_map(|told| self.meant(told)).collect();
         let meant = meant.iter().filter(|authority| !self.acknowledged(id, authority));
-        self.to((Inbox::Notices, meant), (true, None), id, &Wait::Vanished(id))
+        self.to((Inbox::Notices, meant), (true, None), id, &Wait::Lock(id))
     }
     fn deadline(&self, deadline: &DeadlineEffect) -> Rows {
         let case = self.case;

@@ -151,6 +151,10 @@ impl History {
         for id in leaving {
             let Some(past) = self.change(&id) else { continue };
             past.withdrawn_ms = Some(now_ms);
+            if past.again_ms.take().is_some() {
+                // What was acknowledged was that it stood again.
+                past.acknowledged.clear();
+            }
             let acknowledge = past.kind == EffectKind::Lock && past.stood;
             let told = past.told.iter().cloned().collect();
             let urgent = past.urgent && (past.stood || past.kind == EffectKind::Notice);
@@ -182,6 +186,7 @@ impl History {
                 occurrence: origin.occurrence,
                 first_seen_ms: effects.as_of_ms,
                 withdrawn_ms: None,
+                again_ms: None,
                 stood: stands,
                 urgent,
                 told: told.iter().cloned().collect(),
@@ -203,22 +208,29 @@ impl History {
         past.stood = stands;
         if withdrawn {
             past.withdrawn_ms = None;
-            if kind == EffectKind::Lock {
-                // What was acknowledged was that it had gone.
-                past.acknowledged.clear();
-            }
             let told = all();
             past.told.extend(told.iter().cloned());
-            changes.returned.push(change(told));
+            if kind != EffectKind::Lock || !stands {
+                changes.returned.push(change(told));
+            }
         } else if !more.is_empty() {
             past.told.extend(more.iter().cloned());
             changes.readdressed.push(change(more));
         }
+        if kind == EffectKind::Lock && stands && (withdrawn || !stood) {
+            // What was acknowledged was that it had gone. That it stands again all have to know who ever knew of it.
+            past.acknowledged.clear();
+            past.again_ms = Some(effects.as_of_ms);
+            let told = past.told.iter().cloned().collect();
+            changes.returned.push(Change { acknowledge: true, ..change(told) });
+        } else if !stands && past.again_ms.take().is_some() {
+            past.acknowledged.clear();
+        }
         true
     }
 
-    /// Records that an authority acknowledged a notice, or the withdrawal of a lock that stood. `effects` are those of
-    /// the case as of now.
+    /// Records that an authority acknowledged a notice, the withdrawal of a lock that stood, or that a lock stands again.
+    /// `effects` are those of the case as of now.
     ///
     /// # Errors
     /// The reason against it.
@@ -232,7 +244,7 @@ impl History {
     ) -> Result<(), HistoryRefusal> {
         let past = self.past.get(id).ok_or(HistoryRefusal::EffectUnknown)?;
         let recipients: Vec<&Addressee> = match (past.kind, past.withdrawn_ms) {
-            (EffectKind::Lock, Some(_)) if past.stood => past.told.iter().collect(),
+            (EffectKind::Lock, _) if past.asks() => past.told.iter().collect(),
             (EffectKind::Notice, None) => {
                 let notice = effects.notices.iter().find(|notice| notice.origin.id == *id);
                 let notice = notice.filter(|notice| notice.acknowledge_until_ms.is_some());

@@ -4,7 +4,7 @@ use crate::reference::Reference;
 use crate::world::{DAY_MS, HOUR_MS, Setting, at, authority, code, entry, name, slot};
 use laufzettel_contracts::effect::{
     Candidate, Cause, Changes, Completion, DeadlineEffect, DeadlineState, EffectDeviationKind, EffectFold, EffectId,
-    Effects, History, Known, Past, Stop, admit,
+    EffectKind, Effects, History, Known, Past, Stop, admit,
 };
 use laufzettel_contracts::{CaseFold, Code, Definition, Entry, Report, Slot, Value, When};
 use proptest::prelude::*;
@@ -186,7 +186,10 @@ impl Run {
             assert!(self.alive.remove(&change.id), "only what is there is withdrawn");
         }
         for change in &changes.returned {
-            assert!(self.ever.contains(&change.id) && self.alive.insert(change.id), "only what was there returns");
+            let was_away = self.alive.insert(change.id);
+            // A lock that was released and is not any more had never been away.
+            let again = change.kind == EffectKind::Lock && change.acknowledge;
+            assert!(self.ever.contains(&change.id) && (was_away || again), "only what was there returns");
         }
         assert_eq!(self.alive, ids(self.fold.effects()).into_iter().collect(), "what is told is what is there");
     }

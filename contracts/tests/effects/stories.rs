@@ -304,7 +304,7 @@ fn a_lock_that_vanishes_is_told_urgently_and_goes_on_if_it_returns() {
     correct(&mut told, on("ruled", 2));
     assert_eq!(shown(&told.fold(filed + 10)), ["-lock removal_stop!?", "-notice stop_removal!"]);
     correct(&mut told, instant("relief", filed - 5));
-    assert_eq!(shown(&told.fold(filed + 20)), ["~lock removal_stop!", "~notice stop_removal!?"]);
+    assert_eq!(shown(&told.fold(filed + 20)), ["~lock removal_stop!?", "~notice stop_removal!?"]);
     assert_eq!(told.effects.notices[0].acknowledge_until_ms, Some(filed + HOUR_MS / 4), "counted from its first time");
 }
 
@@ -514,4 +514,33 @@ fn what_deviates_releases_and_stops_nothing_until_what_is_missing_arrives() {
     told.fold(at(4, 11));
     assert_eq!(standing(&told), [slot(2)]);
     assert_eq!(first(&told.effects, "appeal").0, DeadlineState::Running);
+}
+
+#[test]
+fn that_a_lock_stands_again_is_urgent_and_to_be_acknowledged() {
+    let mut told = Told::new();
+    let filed = at(2, 10);
+    let lock = told.report(1, "court-south", instant("relief", filed), filed).arose[0].id;
+    told.report(2, "court-south", on("ruled", 3), at(3, 10));
+    assert_eq!(standing(&told), [[0; 32]; 0]);
+    let acknowledge = |told: &mut Told, by: &str| {
+        let world = told.setting.world();
+        told.history.acknowledge(&world, &told.effects, &lock, &authority(by), at(4, 11))
+    };
+    assert_eq!(acknowledge(&mut told, "fa-one"), Err(HistoryRefusal::NothingToAcknowledge));
+    // The ruling was of another case: the stop stands again, and whoever took it for over has to know.
+    told.case.retract(&told.setting.definition, slot(2)).expect("it stands");
+    let changes = told.fold(at(4, 10));
+    assert_eq!(shown(&changes), ["~lock removal_stop!?"]);
+    assert!(addressees(&changes.returned[0].told).contains(&"foreigners=?".to_owned()));
+    assert_eq!(shown(&told.fold(at(4, 10) + 1)), [""; 0], "once");
+    assert_eq!(told.history.past()[&lock].again_ms, Some(at(4, 10)));
+    assert_eq!(acknowledge(&mut told, "fa-one"), Ok(()));
+    assert_eq!(acknowledge(&mut told, "fa-one"), Err(HistoryRefusal::AlreadyAcknowledged));
+    // Released in earnest it asks for nothing; and if that, too, was wrong, it asks anew.
+    told.report(3, "court-south", on("ruled", 5), at(5, 10));
+    assert!(!told.history.past()[&lock].asks());
+    told.case.retract(&told.setting.definition, slot(3)).expect("it stands");
+    assert_eq!(shown(&told.fold(at(5, 11))), ["~lock removal_stop!?"]);
+    assert_eq!(acknowledge(&mut told, "fa-one"), Ok(()));
 }

@@ -17,6 +17,8 @@ const TOLD_MAX: usize = 64 * 1_024;
 
 const STOOD: u8 = 1;
 const URGENT: u8 = 2;
+/// Since when it stands again comes next.
+const AGAIN: u8 = 4;
 
 /// Slot of a report (32 bytes) or name of an effect (16): the length tells them apart.
 pub(crate) fn write_cause(out: &mut Writer, cause: &Cause) {
@@ -40,7 +42,11 @@ pub(crate) fn write(out: &mut Writer, id: &EffectId, past: &Past) {
     out.u32(past.occurrence);
     out.u64(past.first_seen_ms);
     out.opt(past.withdrawn_ms.as_ref());
-    out.u8(if past.stood { STOOD } else { 0 } | if past.urgent { URGENT } else { 0 });
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    out.u8(flag(past.stood, STOOD) | flag(past.urgent, URGENT) | flag(past.again_ms.is_some(), AGAIN));
+    if let Some(again_ms) = past.again_ms {
+        out.u64(again_ms);
+    }
     out.length(past.told.len());
     for addressee in &past.told {
         write_addressee(out, addressee);
@@ -66,9 +72,10 @@ pub(crate) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId
     let id = EffectId(input.array()?);
     let (name, rule, cause, occurrence) = (code(input)?, code(input)?, read_cause(input)?, input.u32()?);
     let (first_seen_ms, withdrawn_ms, flags) = (input.u64()?, input.opt()?, input.u8()?);
-    if flags & !(STOOD | URGENT) != 0 {
+    if flags & !(STOOD | URGENT | AGAIN) != 0 {
         return Err(CodecError::Invalid("flags of an effect"));
     }
+    let again_ms = if flags & AGAIN == 0 { None } else { Some(input.u64()?) };
     let mut told = BTreeSet::new();
     for _ in 0..input.length(TOLD_MAX)? {
         told.insert(read_addressee(input)?);
@@ -91,6 +98,7 @@ pub(crate) fn read(input: &mut Reader<'_>, kind: EffectKind) -> Result<(EffectId
         occurrence,
         first_seen_ms,
         withdrawn_ms,
+        again_ms,
         stood,
         urgent,
         told,

@@ -33,16 +33,26 @@ pub struct Past {
     pub first_seen_ms: u64,
     /// Since when it is withdrawn.
     pub withdrawn_ms: Option<u64>,
+    /// Of a lock that stands: since when it does so again, after it had been gone or released; none if it never was.
+    pub again_ms: Option<u64>,
     /// Whether it was not over yet when last seen: a lock stood, a task was open, a deadline ran, a marker was set.
     pub stood: bool,
     /// Whether it is told before all else: locks and urgent notices.
     pub urgent: bool,
     /// Everybody to whom it was shown.
     pub told: BTreeSet<Addressee>,
-    /// By authority, when it acknowledged: a notice, or the withdrawal of a lock that stood.
+    /// By authority, when it acknowledged: a notice, the withdrawal of a lock that stood, or that a lock stands again.
     pub acknowledged: BTreeMap<AuthorityId, u64>,
     /// Of a task, how it was completed.
     pub completion: Option<Completion>,
+}
+
+impl Past {
+    /// Whether those who were told of it have to acknowledge what became of it: a lock that stood is gone, or one that had
+    /// ended stands again.
+    pub fn asks(&self) -> bool {
+        self.kind == EffectKind::Lock && self.stood && (self.withdrawn_ms.is_some() || self.again_ms.is_some())
+    }
 }
 
 /// An effect that came, went or is shown to others.
@@ -70,7 +80,7 @@ pub struct Changes {
     pub arose: Vec<Change>,
     /// Given no longer. That a lock which stood is gone without having been released is urgent and to be acknowledged.
     pub withdrawn: Vec<Change>,
-    /// Given again.
+    /// Given again; or a lock that had been released and stands again. Of a lock it is to be acknowledged.
     pub returned: Vec<Change>,
     /// Shown to more than before, since who holds a role has become known or has changed.
     pub readdressed: Vec<Change>,

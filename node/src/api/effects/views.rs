@@ -35,8 +35,11 @@ impl Followed {
         over.for_each(|task| task.derivation.clear());
         case.tasks.sort_by_key(|task| task.state() != v1::TaskState::Open);
         case.notices = view.notices.iter().map(|notice| self.notice(reader, notice)).collect();
-        let gone = view.withdrawn.iter().filter(|(_, past)| asks_acknowledgement(past));
-        case.notices.extend(gone.map(|(id, past)| self.withdrawal(reader, id, past)));
+        let past = |id: &EffectId| self.case.history.past().get(id).map(|past| (*id, past.as_ref()));
+        let again = view.locks.iter().filter_map(|lock| past(&lock.origin.id));
+        let gone = view.withdrawn.iter().map(|(id, past)| (**id, *past));
+        let ask = again.chain(gone).filter(|(_, past)| past.asks());
+        case.notices.extend(ask.map(|(id, past)| self.of_lock(reader, &id, past)));
         case.notices.sort_by_key(|notice| (is_over(notice.state()), !notice.urgent));
         case.deviations.extend(view.effect_deviations.iter().map(|deviation| self.deviation(deviation)));
         let set = view.markers.iter().filter(|marker| marker.cleared_by.is_none());
@@ -186,16 +189,17 @@ impl Followed {
             recipients,
             to_acknowledge: demanded && waits,
             withdrawn: v1::EffectKind::Unspecified.into(),
+            returned: v1::EffectKind::Unspecified.into(),
             proceeding: notice.origin.proceeding,
             since_ms: self.since(&notice.origin),
         }
     }
 
-    /// That something was withdrawn, as those see it who had been told of it.
-    pub(in crate::api) fn withdrawal(&self, reader: &Reader<'_>, id: &EffectId, past: &Past) -> v1::Notice {
+    /// That a lock is gone or stands again, as those see it who had been told of it.
+    pub(in crate::api) fn of_lock(&self, reader: &Reader<'_>, id: &EffectId, past: &Past) -> v1::Notice {
         let (cause, cause_effect_id) = cause(past.cause);
         let recipients = self.recipients(id, past.told.iter());
-        let demanded = asks_acknowledgement(past);
+        let demanded = past.asks();
         let all = recipients.iter().all(|recipient| recipient.acknowledged_ms > 0);
         let state = if demanded && !all { v1::NoticeState::Open } else { v1::NoticeState::Acknowledged };
         let (authority, waits) = self.own(reader, id, past.told.iter());
@@ -214,9 +218,10 @@ impl Followed {
             basis,
             recipients,
             to_acknowledge: demanded && waits,
-            withdrawn: kind(past.kind).into(),
+            withdrawn: past.withdrawn_ms.map_or(v1::EffectKind::Unspecified, |_| kind(past.kind)).into(),
+            returned: past.again_ms.map_or(v1::EffectKind::Unspecified, |_| kind(past.kind)).into(),
             proceeding: 0,
-            since_ms: past.withdrawn_ms.unwrap_or(0),
+            since_ms: past.withdrawn_ms.or(past.again_ms).unwrap_or(0),
         }
     }
 
@@ -308,11 +313,6 @@ impl Followed {
             stood: past.stood,
         })
     }
-}
-
-/// A lock that vanished while it stood has to be acknowledged by those who knew of it.
-fn asks_acknowledgement(past: &Past) -> bool {
-    past.withdrawn_ms.is_some() && past.kind == EffectKind::Lock && past.stood
 }
 
 fn runs(state: v1::DeadlineState) -> bool {

@@ -62,15 +62,14 @@ impl Found<'_> {
         let found = deadlines.find(|deadline| deadline.origin.id == self.effect);
         found.map(|deadline| self.followed.deadline(deadline))
     }
-    /// It as a notice, or as the notice that it was withdrawn.
+    /// It as a notice, or as the notice that a lock is gone or stands again.
     pub(super) fn notice(&self, reader: &Reader<'_>) -> Option<v1::Notice> {
         let mut notices = self.followed.case.effects.notices.iter();
         if let Some(notice) = notices.find(|notice| notice.origin.id == self.effect) {
             return Some(self.followed.notice(reader, notice));
         }
         let past = self.followed.case.history.past().get(&self.effect)?;
-        past.withdrawn_ms?;
-        Some(self.followed.withdrawal(reader, &self.effect, past))
+        past.asks().then(|| self.followed.of_lock(reader, &self.effect, past))
     }
 }
 

@@ -65,7 +65,7 @@ pub(in crate::cli) fn notice_json(notice: &v1::Notice) -> Value {
     json!({
         "effect": hex(&notice.effect_id), "code": notice.code, "labels": labels_json(notice.labels.as_ref()),
         "state": notice.state().as_str_name(), "urgent": notice.urgent, "to_acknowledge": notice.to_acknowledge,
-        "acknowledge_by_ms": notice.acknowledge_by_ms, "withdrawn": withdrawn_text(notice),
+        "acknowledge_by_ms": notice.acknowledge_by_ms, "withdrawn": withdrawn_text(notice), "returned": returned_text(notice),
         "recipients": notice.recipients.iter().map(recipient).collect::<Vec<_>>(), "basis": notice.basis,
         "rule": notice.rule, "cause": hex(&notice.cause), "cause_effect": hex(&notice.cause_effect_id),
         "proceeding": notice.proceeding, "since_ms": notice.since_ms,
@@ -80,17 +80,26 @@ pub(in crate::cli) fn withdrawn_text(notice: &v1::Notice) -> String {
     }
 }
 
+/// What stands again, in a notice of that; else nothing.
+fn returned_text(notice: &v1::Notice) -> String {
+    match notice.returned() {
+        v1::EffectKind::Unspecified => String::new(),
+        kind => kind_text(kind),
+    }
+}
+
 /// What kind of effect, in a word.
 pub(in crate::cli) fn kind_text(kind: v1::EffectKind) -> String {
     state_text(kind.as_str_name(), "EFFECT_KIND_")
 }
 
-/// What a notice says, and whether it is one of a withdrawal.
+/// What a notice says, and whether it is one of a withdrawal, or that a lock stands again.
 pub(in crate::cli) fn notice_text(notice: &v1::Notice) -> String {
     let name = label(notice.labels.as_ref(), &notice.code);
-    match withdrawn_text(notice).as_str() {
-        "" => name,
-        kind => format!("{kind} withdrawn: {name}"),
+    match (withdrawn_text(notice).as_str(), returned_text(notice).as_str()) {
+        ("", "") => name,
+        ("", kind) => format!("{kind} stands again: {name}"),
+        (kind, _) => format!("{kind} withdrawn: {name}"),
     }
 }
 

@@ -92,11 +92,11 @@ fn tasks(id: &CaseId, case: &Case, expected: &mut Waits) {
     }
 }
 
-/// Notices that are not acknowledged, and that a lock which stood has gone without having been released.
+/// Notices that are not acknowledged; that a lock which stood has gone without having been released; that one stands again.
 fn notices(id: &CaseId, case: &Case, expected: &mut Waits) {
     let given = case.effects.notices.iter().map(|notice| (notice.origin.id, notice.recipients.clone()));
     let gone = case.memory.past.iter().filter(|(_, past)| past.kind == EffectKind::Lock && past.stood);
-    let gone = gone.filter(|(_, past)| past.withdrawn_ms.is_some());
+    let gone = gone.filter(|(_, past)| past.withdrawn_ms.is_some() || past.again_ms.is_some());
     let gone = gone.map(|(id, past)| (*id, past.told.iter().cloned().collect()));
     for (effect, told) in given.chain(gone) {
         let acknowledged = case.memory.past.get(&effect).map(|past| &past.acknowledged);

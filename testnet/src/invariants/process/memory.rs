@@ -37,12 +37,15 @@ impl Memory {
             }
             match self.past.get_mut(&id) {
                 None => drop(self.past.insert(id, arises(present, now_ms))),
-                Some(past) => stays(past, present),
+                Some(past) => stays(past, present, now_ms),
             }
         }
         for (id, past) in &mut self.past {
             if !there.contains(id) && past.withdrawn_ms.is_none() {
                 past.withdrawn_ms = Some(now_ms);
+                if past.again_ms.take().is_some() {
+                    past.acknowledged.clear();
+                }
             }
         }
         twice
@@ -59,6 +62,7 @@ fn arises(present: Present<'_>, now_ms: u64) -> Past {
         occurrence: origin.occurrence,
         first_seen_ms: now_ms,
         withdrawn_ms: None,
+        again_ms: None,
         stood: stands,
         urgent,
         told: shown,
@@ -67,16 +71,21 @@ fn arises(present: Present<'_>, now_ms: u64) -> Past {
     }
 }
 
-/// It is still there, or there again. What is over is shown to nobody else.
-fn stays(past: &mut Past, present: Present<'_>) {
-    past.stood = present.stands;
+/// It is still there, or there again. What is over is shown to nobody else. That a lock stands again, after it was gone or
+/// released, is to be acknowledged by all who ever knew of it; once it does not, that is over.
+fn stays(past: &mut Past, present: Present<'_>, now_ms: u64) {
     let returns = past.withdrawn_ms.take().is_some();
-    if returns && present.kind == EffectKind::Lock {
-        // What was acknowledged was that it had gone.
-        past.acknowledged.clear();
-    }
+    let stood = std::mem::replace(&mut past.stood, present.stands) && !returns;
     if returns || present.stands {
         past.told.extend(present.shown);
+    }
+    if present.kind != EffectKind::Lock || stood == present.stands {
+        return;
+    }
+    let before = past.again_ms.take();
+    past.again_ms = present.stands.then_some(now_ms);
+    if before.is_some() || present.stands {
+        past.acknowledged.clear();
     }
 }
 

@@ -123,7 +123,9 @@ impl World {
             there.insert(half(&lock.effect_id), (lock.since_ms, "lock".to_owned()));
         }
         // That a lock has gone is told as a notice under the lock's name.
-        let given = |notice: &&v1::Notice| notice.withdrawn() == v1::EffectKind::Unspecified;
+        let given = |notice: &&v1::Notice| {
+            notice.withdrawn() == v1::EffectKind::Unspecified && notice.returned() == v1::EffectKind::Unspecified
+        };
         for notice in view.notices.iter().filter(given) {
             let state = format!("notice {:?} {:?}", notice.state(), notice.recipients);
             there.insert(half(&notice.effect_id), (notice.since_ms, state));
