@@ -199,7 +199,7 @@ fn located(text: &str, mut marks: Vec<Mark>) -> Vec<Finding> {
 }
 
 /// The known name that takes the fewest edits, if they are few enough to be a slip.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     if name.len() > CODE_LENGTH_MAX {
         return None;
     }

@@ -24,7 +24,7 @@ mod definition;
 pub mod diff;
 pub mod effect;
 pub mod expression;
-mod finding;
+pub mod finding;
 mod fold;
 mod legal;
 pub mod limits;

@@ -160,6 +160,7 @@ pub fn view_held<'v>(
     };
     let effect_deviations =
         effects.deviations.iter().filter(|one| slots.contains(&one.slot) || sees_lock(&one.kind)).collect();
+    let as_of_ms = effects.as_of_ms;
     let past = history.past().iter().map(|(id, past)| (id, past.as_ref()));
     View {
         headline: tracks.iter().copied().max_by_key(|track| track.order),
@@ -168,7 +169,10 @@ pub fn view_held<'v>(
         effect_deviations,
         tasks: effects.tasks.iter().map(Deref::deref).filter(|one| eye.is_meant(&one.addressee)).collect(),
         markers: effects.markers.iter().map(Deref::deref).filter(|one| eye.is_in_audience(&one.marker)).collect(),
-        withdrawn: past.filter(|(_, past)| past.withdrawn_ms.is_some() && eye.was_told(past)).collect(),
+        // What went only after the instant that is asked about had not gone then.
+        withdrawn: past
+            .filter(|(_, past)| past.withdrawn_ms.is_some_and(|at| at <= as_of_ms) && eye.was_told(past))
+            .collect(),
         participants: eye.participants(&reports),
         tracks,
         reports,

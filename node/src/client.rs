@@ -24,6 +24,12 @@ use crate::tls::{self, TlsError};
 /// Largest answer taken, as the server sends them.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The handshakes take no longer, whatever a call may.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes is asked whether it lives, and given up without an answer: a feed from a node that
+/// hangs would wait for ever.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -41,6 +47,14 @@ pub enum ClientError {
         address: String,
         /// What the transport said.
         source: tonic::transport::Error,
+    },
+    /// Somebody listens there and says nothing: the node hangs, or it is no node.
+    #[error("{address} takes the connection and says nothing for {waited:?}; the node hangs, or it is no node")]
+    Silent {
+        /// The address.
+        address: String,
+        /// For how long was waited.
+        waited: Duration,
     },
     /// No node answers on its socket.
     #[error("no node answers on {path}: {source}; check that it runs, and call as its user or as root")]
@@ -110,12 +124,21 @@ pub async fn channel(
     let endpoint = Endpoint::from_shared(format!("https://{address}"));
     let endpoint = endpoint.map_err(|_| ClientError::Address(address.to_owned()))?;
     let refused = |source| ClientError::Connect { address: address.to_owned(), source };
-    let mut endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+    let mut endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(ALIVE_INTERVAL)
+        .keep_alive_timeout(ALIVE_TIMEOUT);
     if let Some(timeout) = timeout {
         endpoint = endpoint.timeout(timeout);
     }
     let endpoint = endpoint.tls_config(tls::client(profile, server_name.unwrap_or(default))?).map_err(refused)?;
-    endpoint.connect().await.map_err(refused)
+    // The endpoint's own limit is for the connection alone, not for the handshake on it.
+    let waited = timeout.map_or(HANDSHAKE_TIMEOUT, |timeout| timeout.min(HANDSHAKE_TIMEOUT));
+    match tokio::time::timeout(waited, endpoint.connect()).await {
+        Ok(connected) => connected.map_err(refused),
+        Err(_) => Err(ClientError::Silent { address: address.to_owned(), waited }),
+    }
 }
 
 /// NodeService of the node that runs on a data folder, over its socket.

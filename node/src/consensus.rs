@@ -29,7 +29,7 @@ mod votes;
 pub mod watermark;
 
 pub use action::{Action, Diagnostic, Health, Late, Refusal, RefusalReason, Reply, TimerKey};
-pub use driver::health::Load;
+pub use driver::health::{Load, SILENT_MS};
 pub use driver::unsettled::LATE_MS;
 pub use driver::{Driver, DriverConfig, Recovered};
 pub use laufzettel_chain::evidence::Evidence;

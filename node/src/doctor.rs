@@ -18,6 +18,8 @@ use crate::config::{Config, ConfigError};
 use crate::node;
 use crate::setup::Setup;
 
+pub(crate) use running::is_missing;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

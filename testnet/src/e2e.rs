@@ -6,6 +6,7 @@
 mod asked;
 mod foreign;
 mod fresh;
+mod hanging;
 mod inbox;
 mod kept;
 mod operation;
@@ -96,6 +97,10 @@ async fn an_urgent_stop_reaches_all_or_nobody_is_told_that_there_is_none() {
     let circumstances: Vec<_> = runs.iter().map(|(_, circumstance, _)| *circumstance).collect();
     assert_eq!(circumstances, ["healthy", "node-dead", "enforcer-cut-off", "reporter-cut-off"]);
     assert!(runs.iter().all(|(_, _, steps)| *steps > 25), "{runs:?}");
+    // The other motion is told to others: by the process the court is no recipient of it.
+    let (motion, circumstance) = (Some("subsequent_application_filed".to_owned()), Some("healthy".to_owned()));
+    let report = story::urgent_stop(&story::Wish { motion, circumstance, quiet: true }).await.unwrap();
+    assert!(report.is_sound(), "{}", serde_json::to_string_pretty(&report).unwrap());
 }
 
 /// What followed from a report is withdrawn, and comes back, with it; deviations silence nothing; due work wakes all.

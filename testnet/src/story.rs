@@ -1,11 +1,14 @@
 //! `testnet story`: acceptance stories over real processes. Each tells step by step what was seen, at which node, at which
 //! height and how long after the call that caused it; a story is sound only where every step held.
 
+mod clerk;
 pub(crate) mod corrections;
 mod cut;
 mod feeds;
+mod look;
 pub(crate) mod simulate;
 mod steps;
+mod told;
 mod urgent;
 mod world;
 

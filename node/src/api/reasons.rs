@@ -215,7 +215,7 @@ reasons! {
         "Check the code, and the version of the definition.";
     StatusRestricted "STATUS_RESTRICTED" Receipt,
         "The status is restricted; only its class may stand on the ledger.",
-        "Report the class and seal the exact code to the recipients.";
+        "Report its class, which the definition names (ledger_as); the exact code stays off the ledger.";
     RoleNotEntitled "ROLE_NOT_ENTITLED" Receipt,
         "No role of the authority may do this.",
         "Check the definition's reported_by and the roles in the registry.";

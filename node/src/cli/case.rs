@@ -1,9 +1,10 @@
 //! `laufzettel case`: shows cases and their events.
 
 mod clearance;
+mod deviations;
 pub(super) mod effects;
 mod explain;
-mod history;
+pub(super) mod history;
 mod show;
 
 use clap::{Args, Subcommand};

@@ -97,6 +97,7 @@ impl Target {
                 let advice = "check that the node runs, the address, and that its certificate and yours are of one CA";
                 Err(Fault::unreachable(format!("cannot connect to {address}: {cause}; {advice}")))
             }
+            Err(error @ ClientError::Silent { .. }) => Err(Fault::unreachable(error)),
             Err(error @ (ClientError::Tls(_) | ClientError::Random(_) | ClientError::Socket { .. })) => {
                 Err(Fault::failed(error))
             }
@@ -117,6 +118,12 @@ impl Target {
     }
     pub(super) async fn governance(&self) -> Result<GovernanceServiceClient<Channel>, Fault> {
         Ok(self.connect().await?.governance)
+    }
+    /// A call that the node answers before this client gives up, with what is known by then.
+    pub(super) fn call<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(Duration::from_secs(self.connection.timeout));
+        request
     }
     /// The profile's folder.
     pub(super) fn profile(&self) -> &Path {

@@ -44,8 +44,35 @@ impl Fault {
         if let Some(entry) = Reason::of_name(&reason).map(Reason::entry) {
             message = format!("{message}\n  reason: {reason}\n  what to do: {}", entry.remedy);
         }
-        let away = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
-        Self { message, code: if away { 3 } else { 1 } }
+        if !is_away(status) {
+            return Self { message, code: 1 };
+        }
+        if reason.is_empty() {
+            let cause = crate::api::causes(status);
+            message = format!("no answer from the node: {cause}; check that it runs, or wait longer with --timeout");
+        }
+        Self { message, code: 3 }
+    }
+    /// What came of a call that submits. Where no answer came it may all the same have been taken.
+    pub(super) fn submitted(status: &Status, id: &str) -> Self {
+        let fault = Self::refused(status);
+        if fault.is_unreachable() { fault.uncertain(id) } else { fault }
+    }
+    /// Adds that a transaction may still become final, and how that is found out.
+    pub(super) fn uncertain(self, id: &str) -> Self {
+        let advice = format!(
+            "it may still become final. Repeat the same command with --id {id} (and what was left to the default: --case, \
+             --occurred): it counts once, and says what became of it"
+        );
+        Self { message: format!("{}\n  transaction {id}: {advice}", self.message), ..self }
+    }
+    /// Adds what is known beside it.
+    pub(super) fn and(self, text: &str) -> Self {
+        Self { message: format!("{}\n  {text}", self.message), ..self }
+    }
+    /// The same with another exit code.
+    pub(super) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
     }
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
@@ -58,5 +85,36 @@ impl Fault {
     /// The text.
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+}
+
+/// Whether no answer of the node came: it said so itself, or the connection broke, or the time was over. What a node
+/// refuses has a reason.
+fn is_away(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => true,
+        Code::Cancelled | Code::Unknown => status.get_details_error_info().is_none(),
+        Code::Internal => std::error::Error::source(status).is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_an_answer_is_no_refusal() {
+        for status in
+            [Status::cancelled("Timeout expired"), Status::unknown("transport error"), Status::unavailable("")]
+        {
+            let fault = Fault::submitted(&status, "abc");
+            assert_eq!(fault.code(), 3, "{status}");
+            assert!(fault.message().contains("may still become final") && fault.message().contains("--id abc"));
+        }
+        let refused = Status::from(crate::api::status::Failure::new(Reason::StatusUnknown));
+        let fault = Fault::submitted(&refused, "abc");
+        assert_eq!(fault.code(), 1);
+        assert!(!fault.message().contains("may still"), "{}", fault.message());
     }
 }

@@ -5,7 +5,7 @@ mod answer;
 mod follow;
 
 use clap::{Args, Subcommand};
-use jiff::{Span, Timestamp, tz::TimeZone};
+use jiff::{Span, Timestamp};
 use laufzettel_proto::v1;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use super::case::effects::{
 use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
-use super::words::{case_text, when_text};
+use super::words::{berlin, case_text, when_text};
 use answer::{Acknowledge, Complete, Show};
 use follow::Follow;
 
@@ -103,12 +103,11 @@ impl Deadlines {
     }
 }
 
-/// The instant a period from now ends at, as a clerk in Germany counts days; without zone data, as UTC does.
+/// The instant a period from now ends at, as a clerk in Germany counts days.
 fn within(period: &str) -> Result<u64, Fault> {
     let form = "a period is written P7D, P2W, P1M or PT12H";
     let span: Span = period.parse().map_err(|_| Fault::usage(format!("--due-within {period:?}: {form}")))?;
-    let now = Timestamp::now();
-    let zoned = now.in_tz("Europe/Berlin").unwrap_or_else(|_| now.to_zoned(TimeZone::UTC));
+    let zoned = Timestamp::now().to_zoned(berlin()?);
     let end = zoned.checked_add(span).ok().and_then(|end| u64::try_from(end.timestamp().as_millisecond()).ok());
     end.ok_or_else(|| Fault::usage(format!("--due-within {period:?} leads out of the calendar; {form}")))
 }

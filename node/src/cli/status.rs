@@ -10,7 +10,7 @@ use super::client::Target;
 use super::fault::Fault;
 use super::output::Output;
 use super::words::{hex, position_text};
-use crate::doctor::span;
+use crate::doctor::{is_missing, span};
 
 pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
     let answer = target.ledger().await?.get_health(v1::GetHealthRequest {}).await;
@@ -22,7 +22,7 @@ pub(super) async fn run(target: &Target, output: &Output) -> Result<(), Fault> {
         v1::HealthState::Stopped => ("stopped by a fault: see its log", false),
         v1::HealthState::Unspecified => ("unknown", false),
     };
-    let missing: Vec<&v1::PeerHealth> = health.peers.iter().filter(|peer| !peer.connected).collect();
+    let missing: Vec<&v1::PeerHealth> = health.peers.iter().filter(|peer| is_missing(peer)).collect();
     let role = if health.validator { "validator" } else { "observer" };
     let connected = health.peers.iter().filter(|peer| peer.connected).count();
     let position = health.position.unwrap_or_default();
@@ -90,7 +90,9 @@ fn alarm_json(alarm: &v1::UrgentAlarm) -> serde_json::Value {
 fn missing_text(missing: &[&v1::PeerHealth]) -> String {
     let one = |peer: &&v1::PeerHealth| {
         let role = if peer.validator { "" } else { ", an observer" };
-        format!("{}{role} for {}", peer.authority, span(Duration::from_millis(peer.disconnected_ms)))
+        let (ms, how) =
+            if peer.connected { (peer.beat_age_ms, " (connected and silent)") } else { (peer.disconnected_ms, "") };
+        format!("{}{role} for {}{how}", peer.authority, span(Duration::from_millis(ms)))
     };
     if missing.is_empty() { "nobody".to_owned() } else { missing.iter().map(one).collect::<Vec<_>>().join("; ") }
 }

@@ -1,6 +1,7 @@
 //! `laufzettel submit`: reports one status through the node's service key.
 //! A repeat under the same --id counts once.
 
+mod advice;
 mod second;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use laufzettel_proto::v1;
 use serde_json::json;
+use tonic_types::StatusExt as _;
 
 use super::client::Target;
 use super::fault::Fault;
@@ -85,8 +87,14 @@ fn attribute(text: &str) -> Result<v1::Attribute, Fault> {
         Value::Integer(integer)
     } else if let Some(authority) = value.strip_prefix("authority:") {
         Value::Authority(authority.into())
-    } else {
+    } else if laufzettel_contracts::Code::new(value).is_ok() {
         Value::Code(value.into())
+    } else {
+        let form = "a code has small letters, digits and _";
+        return Err(Fault::usage(format!(
+            "--attribute {text:?}: {value:?} is no code, day, number, true or false: {form}; an authority is written \
+             authority:{value}"
+        )));
     };
     Ok(v1::Attribute { name: name.into(), value: Some(value) })
 }
@@ -129,10 +137,57 @@ impl Submit {
             (Some(reason), Some(key)) => second::sign(&mut client, request, reason, key).await?,
             _ => request,
         };
-        let answer = client.report_status(request).await;
-        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
-        print(&case, &id, &answer.outcome.unwrap_or_default(), output)
+        say_ids(&case, &id, output);
+        let answer = match client.report_status(target.call(request.clone())).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => {
+                let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+                let fault = Fault::submitted(&status, &hex(&id));
+                return Err(advised(fault, target, &request, (&reason, &[])).await);
+            }
+        };
+        let outcome = answer.outcome.unwrap_or_default();
+        if let Err(fault) = print(&case, &id, &outcome, output) {
+            let refused = outcome.receipts.iter().find(|receipt| !receipt.applied);
+            let (reason, cause) = refused.map(|one| (one.reason.as_str(), one.cause.as_slice())).unwrap_or_default();
+            return Err(advised(fault, target, &request, (reason, cause)).await);
+        }
+        settled(&outcome, (self.wait, &id), target).await
     }
+}
+
+/// A refusal, with what the process and the case say about it.
+async fn advised(fault: Fault, target: &Target, request: &v1::ReportStatusRequest, refused: (&str, &[u8])) -> Fault {
+    if request.second_person.is_some() && fault.message().contains("signatures: ") {
+        return fault.and("where the second key is one that signs already: that is the same person");
+    }
+    match advice::of(target, request, refused).await {
+        Some(advice) if fault.code() == 1 => fault.and(&advice),
+        _ => fault,
+    }
+}
+
+/// Says before it is sent what is sent: who loses the answer can ask for it.
+pub(super) fn say_ids(case: &[u8], id: &[u8], output: &Output) {
+    output.note(&format!("case {}, transaction {}", case_text(case), hex(id)));
+}
+
+/// Whoever waited for the end and did not see it is told so, and most of all where others have to know at once.
+pub(super) async fn settled(outcome: &v1::Outcome, (wait, id): (Wait, &[u8]), target: &Target) -> Result<(), Fault> {
+    if wait != Wait::Final || outcome.state() == v1::TransactionState::Final {
+        return Ok(());
+    }
+    let health = match target.ledger().await {
+        Ok(mut ledger) => ledger.get_health(target.call(v1::GetHealthRequest {})).await.ok(),
+        Err(_) => None,
+    };
+    let alarms = health.map(|answer| answer.into_inner().alarms).unwrap_or_default();
+    let text = if alarms.iter().any(|alarm| alarm.transaction_id == id) {
+        "URGENT, AND NOT FINAL: no other authority knows of it. Phone those who may act before they know"
+    } else {
+        "not final: no other authority knows of it yet. If it may stop an act, phone those who may act"
+    };
+    Err(Fault::unreachable(text).uncertain(&hex(id)))
 }
 
 /// Prints what became of a transaction on a case, and judges it.
@@ -206,5 +261,7 @@ mod tests {
             assert_eq!(attribute(text).unwrap().value, Some(value), "{text}");
         }
         assert!(attribute("a").is_err());
+        let fault = attribute("new_authority=sn-dresden").unwrap_err();
+        assert!(fault.code() == 2 && fault.message().contains("authority:sn-dresden"), "{}", fault.message());
     }
 }

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use laufzettel_chain::ids::CaseId;
 use laufzettel_proto::v1;
 
 use super::fault::Fault;
+use crate::clock;
 
 /// A case id in its printed form, or 32 hexadecimal digits.
 pub(super) fn case_id(text: &str) -> Result<CaseId, Fault> {
@@ -63,11 +65,17 @@ pub(super) fn when(text: &str) -> Result<v1::When, Fault> {
     at.map(|at| v1::When { at: Some(at) }).ok_or_else(wrong)
 }
 
-/// Today in Germany, whose calendar counts; without zone data, today in UTC.
+/// Today in Germany, whose calendar counts, by the rule that the ledger counts by: what zone data the machine has, if any,
+/// makes no difference.
 pub(super) fn today() -> Result<v1::When, Fault> {
-    let now = Timestamp::now();
-    let zoned = now.in_tz("Europe/Berlin").unwrap_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC));
-    when(&zoned.date().to_string())
+    let now = i64::try_from(clock::now_ms()).ok().and_then(laufzettel_contracts::berlin_day);
+    let day = now.ok_or_else(|| Fault::failed("this machine's clock is wrong; name the day with --occurred"))?;
+    Ok(v1::When { at: Some(v1::when::At::Day(day)) })
+}
+
+/// The zone of Germany: summer time by the rule of the EU, as the ledger has it.
+pub(super) fn berlin() -> Result<TimeZone, Fault> {
+    TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").map_err(Fault::failed)
 }
 
 /// A day or an instant as people write it.
@@ -106,6 +114,19 @@ mod tests {
         }
         assert_eq!(day("1970-01-02"), Some(1));
         assert!(when("23.11.2026").is_err());
+    }
+
+    /// Around the clock changes and every new day of ten years, the zone and the ledger's rule give the same day.
+    #[test]
+    fn the_zone_is_that_of_the_ledger() {
+        let zone = berlin().unwrap();
+        for hour in 0..(10 * 366 * 24) {
+            for off_ms in [0, 3_599_999] {
+                let ms = 1_767_225_600_000_i64 + i64::from(hour) * 3_600_000 + off_ms;
+                let date = Timestamp::from_millisecond(ms).unwrap().to_zoned(zone.clone()).date();
+                assert_eq!(laufzettel_contracts::berlin_day(ms), day(&date.to_string()), "{date}");
+            }
+        }
     }
 
     #[test]

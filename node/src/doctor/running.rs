@@ -7,6 +7,7 @@ use laufzettel_proto::v1;
 use super::{Finding, Level, clocks, links, size, span};
 use crate::client;
 use crate::config::Config;
+use crate::consensus::SILENT_MS;
 use crate::disk::{Growth, Space};
 
 /// How long an answer may take: dialling every peer anew, and being dialled.
@@ -129,8 +130,13 @@ fn signing(health: &v1::GetHealthResponse) -> Finding {
 
 /// What the node itself warns of and no other finding tells: double signing, and whatever comes to be warned of.
 fn warnings(health: &v1::GetHealthResponse, findings: &mut Vec<Finding>) {
-    const TOLD: [&str; 4] =
-        ["the node stopped deciding", "nothing is signed", "no connection to validator", "one more failure"];
+    const TOLD: [&str; 5] = [
+        "the node stopped deciding",
+        "nothing is signed",
+        "no connection to validator",
+        "no word from validator",
+        "one more failure",
+    ];
     for warning in &health.warnings {
         if TOLD.iter().any(|told| warning.starts_with(told)) {
             continue;
@@ -141,11 +147,16 @@ fn warnings(health: &v1::GetHealthResponse, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether nothing is heard of a peer: it has no connection, or is silent on it.
+pub(crate) fn is_missing(peer: &v1::PeerHealth) -> bool {
+    !peer.connected || peer.beat_age_ms > SILENT_MS
+}
+
 fn quorum(health: &v1::GetHealthResponse) -> Finding {
     let missing: Vec<&str> = health
         .peers
         .iter()
-        .filter(|peer| peer.validator && !peer.connected)
+        .filter(|peer| peer.validator && is_missing(peer))
         .map(|peer| peer.authority.as_str())
         .collect();
     let gone =
@@ -248,6 +259,7 @@ mod tests {
         assert_eq!(levels("authority x signed twice at height 9"), [Level::Warn]);
         assert_eq!(levels("something new"), [Level::Warn]);
         assert!(levels("no connection to validator x").is_empty(), "a finding on the link says so");
+        assert!(levels("no word from validator x, though a connection stands").is_empty(), "the quorum says so");
     }
 
     #[test]

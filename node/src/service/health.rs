@@ -76,9 +76,13 @@ pub(super) fn node_state(health: &Health, halted: Option<String>) -> NodeState {
         ));
     }
     for missing in &health.missing {
-        warnings.push(format!("no connection to validator {}", missing.0));
+        let stands = health.peers.iter().any(|peer| peer.peer == *missing && peer.connected);
+        warnings.push(match stands {
+            true => format!("no word from validator {}, though a connection stands", missing.0),
+            false => format!("no connection to validator {}", missing.0),
+        });
     }
-    if health.failures_left == 0 {
+    if health.failures_left == 0 && health.quorum {
         warnings.push("one more failure stops writing".to_owned());
     }
     let highest = health.peers.iter().filter(|peer| peer.connected).map(|peer| peer.height).max().unwrap_or(0);

@@ -10,6 +10,7 @@ use laufzettel_node::clock;
 use laufzettel_node::localnet::{FOUR_AUTHORITIES, Member};
 use serde_json::Value;
 
+use super::hanging::does;
 use super::inbox::Clerk;
 use super::{command, turn};
 use crate::cluster::Cluster;
@@ -153,7 +154,9 @@ fn overridden(cluster: &Cluster, foreigners: &Clerk, case: &str) {
     let today = ago(0);
     let plain = ["submit", "--case", case, "--status", "scheduled", "--occurred", &today];
     let with = |reason, key| [&plain[..], &["--override", reason, "--second-key", key]].concat();
-    assert_eq!(foreigners.try_to(&plain).0, Some(1), "blocked");
+    let blocked = does(cluster, "sn-dresden", &plain);
+    assert_eq!(blocked.code, Some(1), "blocked");
+    assert!(blocked.said.contains("appeal_open") && blocked.said.contains("by_phone"), "{}", blocked.said);
     assert_eq!(foreigners.try_to(&with("by_letter", &person)).0, Some(1), "the guard knows no such reason");
     assert_eq!(foreigners.try_to(&with("by_phone", &service)).0, Some(1), "the first signer is no second person");
     assert_eq!(foreigners.try_to(&[&plain[..], &["--override", "by_phone"]].concat()).0, Some(2), "no key");
@@ -163,6 +166,10 @@ fn overridden(cluster: &Cluster, foreigners: &Clerk, case: &str) {
         (&true.into(), &true.into()),
         "{done}"
     );
+    // What departs is told with its report and the guard, in words.
+    let (_, shown) =
+        command(&["case", "show", case, "--profile", &cluster.net.profile("sn-dresden").display().to_string()]);
+    assert!(shown.contains("overridden") && shown.contains("scheduled of"), "{shown}");
 }
 
 /// The office corrects its decision.
@@ -198,6 +205,9 @@ async fn in_the_past(foreigners: &Clerk, case: &str, known_ms: u64) {
     let then = show(&["--as-known-at", &known]);
     assert!(open(&then) && then["effects"]["withdrawn"] == serde_json::json!([]), "{then}");
     assert_eq!(then["known_at_ms"], known_ms);
+    // Long before, nothing had come, and so nothing had gone.
+    let long_ago = show(&["--at", "2020-01-01"]);
+    assert_eq!(long_ago["effects"]["withdrawn"], serde_json::json!([]), "{long_ago}");
     // The same by height, which until now had no effects to show once the case had changed.
     let height = then["changed_height"].to_string();
     assert!(open(&show(&["--height", &height])));

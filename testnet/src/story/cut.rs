@@ -11,8 +11,10 @@ use laufzettel_proto::v1;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use super::look::{not_told, stands, streamed};
 use super::steps::{At, Book};
-use super::urgent::{Motion, stands, streamed, verdict_text};
+use super::told::Told;
+use super::urgent::{Motion, verdict_text};
 use super::world::{CENTRAL, COURT, FOREIGNERS, OFFICE, PATIENCE, POLICE, Said, World};
 use crate::cluster::Fault;
 
@@ -44,7 +46,8 @@ pub(super) async fn enforcer(world: &World, (motion, case): (&Motion, &[u8]), bo
     book.note("clearance at the enforcer: not current", at, held, format!("{}: {words}", verdict_text(&answer)));
     let begun = Instant::now();
     world.links.heal();
-    let seen = world.sees((FOREIGNERS, case), begun, stands(motion, FOREIGNERS)).await?;
+    let told = Told::of(&world.cluster.genesis, motion, FOREIGNERS)?;
+    let seen = world.sees((FOREIGNERS, case), begun, stands(motion, told)).await?;
     book.seen("healed: lock and urgent notice", FOREIGNERS, seen.as_ref(), HEALED, motion.lock);
     streamed(world, (FOREIGNERS, case, motion.notice), (begun, HEALED), book).await;
     Ok(())
@@ -94,10 +97,20 @@ pub(super) async fn reporter(
 
     let healed = Instant::now();
     world.links.heal();
-    let nodes = [OFFICE, COURT, FOREIGNERS, CENTRAL, POLICE];
-    let looks = join_all(nodes.map(|node| world.sees((node, case), healed, stands(motion, node)))).await;
-    for (node, look) in nodes.into_iter().zip(looks) {
-        book.seen("healed: lock and urgent notice", node, look?.as_ref(), HEALED, motion.lock);
+    let mut told = Vec::new();
+    for node in [OFFICE, COURT, FOREIGNERS, CENTRAL, POLICE] {
+        told.push((node, Told::of(&world.cluster.genesis, motion, node)?));
+    }
+    let (strangers, told): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, told)| told.is_nothing());
+    let looks = join_all(told.iter().map(|(node, told)| world.sees((node, case), healed, stands(motion, *told)))).await;
+    let mut height = u64::MAX;
+    for ((node, _), look) in told.iter().zip(looks) {
+        let look = look?;
+        height = height.min(look.as_ref().map_or(u64::MAX, |seen| seen.height));
+        book.seen("healed: lock and urgent notice", node, look.as_ref(), HEALED, motion.lock);
+    }
+    for (node, _) in strangers {
+        not_told(world, (motion, node, case), height, book).await?;
     }
     let after = world.clearance(FOREIGNERS, case).await?;
     let height = after.outcome.as_ref().map_or(0, |outcome| outcome.height);

@@ -9,8 +9,11 @@ use laufzettel_chain::ids::CaseId;
 use laufzettel_node::client::random16;
 use laufzettel_proto::v1;
 
+use super::clerk::{asked, at_the_command_line};
 use super::cut;
+use super::look::{not_told, stands, streamed};
 use super::steps::{At, Book};
+use super::told::Told;
 use super::world::{ANNOUNCED, AUDITOR, CENTRAL, COURT, FOREIGNERS, OFFICE, PATIENCE, POLICE, Said, World};
 use super::{Report, Run, Runs, Wish};
 use crate::cluster::Fault;
@@ -32,7 +35,7 @@ pub(super) struct Motion {
     release: &'static str,
 }
 
-const MOTIONS: [Motion; 2] = [
+pub(super) const MOTIONS: [Motion; 2] = [
     Motion {
         status: "subsequent_application_filed",
         by: OFFICE,
@@ -177,15 +180,6 @@ pub(super) fn verdict_text(answer: &v1::CheckClearanceResponse) -> String {
     if lacking.is_empty() { verdict.to_owned() } else { format!("{verdict} ({})", lacking.join(", ")) }
 }
 
-/// Whether the lock of a motion stands in a case as a node shows it, and its urgent notice at those whom it goes to.
-pub(super) fn stands<'m>(motion: &'m Motion, node: &str) -> impl Fn(&v1::Case) -> bool + use<'m> {
-    let enforces = [FOREIGNERS, CENTRAL, POLICE].contains(&node);
-    move |view| {
-        let notice = view.notices.iter().any(|notice| notice.code == motion.notice && notice.urgent);
-        notice == enforces && view.locks.iter().any(|lock| lock.code == motion.lock)
-    }
-}
-
 /// The motion on its node; lock and notice on all others that are there, and on their subscribers' streams. When it was
 /// submitted.
 async fn filed(
@@ -196,46 +190,28 @@ async fn filed(
 ) -> Result<Instant, Fault> {
     let there: Vec<&str> =
         [OFFICE, COURT, FOREIGNERS, CENTRAL, POLICE].into_iter().filter(|node| !away.contains(node)).collect();
+    let mut told = Vec::new();
+    for node in &there {
+        told.push((*node, Told::of(&world.cluster.genesis, motion, node)?));
+    }
+    let (strangers, told): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, told)| told.is_nothing());
     let since = Instant::now();
-    let looks = join_all(there.iter().map(|node| world.sees((node, case), since, stands(motion, node))));
+    let looks = join_all(told.iter().map(|(node, told)| world.sees((node, case), since, stands(motion, *told))));
     let (outcome, looks) = tokio::join!(world.recorded(Said::new(motion.by, case, motion.status)), looks);
     let outcome = outcome?;
     let took = Duration::from_millis(0).max(since.elapsed());
     let first = looks.iter().flatten().flatten().map(|seen| seen.after).min().unwrap_or(took);
     book.note("motion filed", At::new(motion.by, outcome.height, first), true, motion.status);
-    for (node, look) in there.iter().zip(looks) {
+    for ((node, _), look) in told.iter().zip(looks) {
         book.seen("lock, and urgent notice where it goes", node, look?.as_ref(), PROMPT, motion.lock);
     }
-    for node in [FOREIGNERS, CENTRAL, POLICE].into_iter().filter(|node| !away.contains(node)) {
+    for (node, _) in told.iter().filter(|(_, told)| told.notice) {
         streamed(world, (node, case, motion.notice), (since, PROMPT), book).await;
     }
-    Ok(since)
-}
-
-/// What a subscriber got, in time.
-pub(super) async fn streamed(
-    world: &World,
-    (node, case, code): (&str, &[u8], &str),
-    (since, limit): (Instant, Duration),
-    book: &mut Book,
-) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(arrival) = world.feeds.get(node).and_then(|feed| feed.first(case, code)) {
-            let after = arrival.at.saturating_duration_since(since);
-            let held = after <= limit && (arrival.urgent || !code.starts_with("stop_"));
-            return book.note("streamed to the subscriber", At::new(node, arrival.height, after), held, code);
-        }
-        if Instant::now() > until {
-            return book.note(
-                "streamed to the subscriber",
-                At::new(node, 0, PATIENCE),
-                false,
-                format!("never: {code}"),
-            );
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for (node, _) in strangers {
+        not_told(world, (motion, node, case), outcome.height, book).await?;
     }
+    Ok(since)
 }
 
 /// A new announcement is refused, with the lock and the report that holds it.
@@ -279,28 +255,14 @@ async fn locked(world: &World, case: &[u8], book: &mut Book) -> Result<(), Fault
         book.note("clearance: locked, with certificate", At::new(node, height, begun.elapsed()), held, told);
     }
     let expected = (1, v1::ClearanceVerdict::Locked.as_str_name());
-    at_the_command_line(world, ("`laufzettel case clearance`: locked", case), expected, book).await
-}
-
-/// What a clerk gets at the command line: exit code and verdict.
-async fn at_the_command_line(
-    world: &World,
-    (name, case): (&'static str, &[u8]),
-    (code, verdict): (i32, &str),
-    book: &mut Book,
-) -> Result<(), Fault> {
-    let begun = Instant::now();
-    let case = CaseId::from_slice(case).ok_or("no case id")?.to_string();
-    let mut command = tokio::process::Command::new(world.cluster.program());
-    command.args(["case", "clearance", &case, "removal_scheduled", "--output", "json", "--genesis"]);
-    command.arg(world.cluster.net.folder.join("genesis.toml"));
-    let output = command.arg("--profile").arg(world.cluster.net.profile(FOREIGNERS)).output().await?;
-    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let text = |field: &str| shown.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let height = shown.get("height").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let held = output.status.code() == Some(code) && text("verdict") == verdict && text("proof").starts_with("holds");
-    let told = format!("exit code {:?}, {}, proof {}", output.status.code(), text("verdict"), text("proof"));
-    book.note(name, At::new(FOREIGNERS, height, begun.elapsed()), held, told);
+    for act in ["removal_scheduled", "removal_executed"] {
+        at_the_command_line(world, ("`laufzettel case clearance`: locked", case, act), expected, book).await?;
+    }
+    // No lock is about a hearing: that none stands would be true, and mean nothing.
+    let (code, shown) = asked(world, case, "hearing_held").await?;
+    let held = code == Some(2) && shown.is_null();
+    let at = At::new(FOREIGNERS, 0, Duration::ZERO);
+    book.note("`laufzettel case clearance`: no question", at, held, format!("hearing_held: exit code {code:?}"));
     Ok(())
 }
 
@@ -370,11 +332,20 @@ async fn released(
     let outcome = world.recorded(Said::new(motion.by, case, motion.release)).await?;
     let at = At::new(motion.by, outcome.height, since.elapsed());
     book.note("released by the entitled authority", at, true, motion.release);
-    let looks = join_all(alive.iter().map(|node| world.sees((node, case), since, |view| view.locks.is_empty()))).await;
-    for (node, look) in alive.iter().zip(looks) {
+    let mut told = Vec::new();
+    for node in alive {
+        if Told::of(&world.cluster.genesis, motion, node)?.lock {
+            told.push(*node);
+        }
+    }
+    let looks = join_all(told.iter().map(|node| world.sees((node, case), since, |view| view.locks.is_empty()))).await;
+    for (node, look) in told.iter().zip(looks) {
         book.seen("no lock any more", node, look?.as_ref(), HEALED, motion.lock);
     }
     no_lock_known("after the release", world, case, book).await?;
     let expected = (0, v1::ClearanceVerdict::NoLockKnown.as_str_name());
-    at_the_command_line(world, ("`laufzettel case clearance`: no lock known", case), expected, book).await
+    for act in ["removal_scheduled", "removal_executed"] {
+        at_the_command_line(world, ("`laufzettel case clearance`: no lock known", case, act), expected, book).await?;
+    }
+    Ok(())
 }

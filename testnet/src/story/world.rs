@@ -41,7 +41,7 @@ pub(super) struct Seen {
     pub(super) after: Duration,
 }
 
-fn members() -> Vec<Member> {
+pub(super) fn members() -> Vec<Member> {
     let member = |id: &str, label_de: &str, label_en: &str, role: &str, host: &str| Member {
         id: id.to_owned(),
         label_de: label_de.to_owned(),

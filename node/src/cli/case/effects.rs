@@ -107,7 +107,7 @@ pub(in crate::cli) fn notice_text(notice: &v1::Notice) -> String {
 pub(super) fn effects_json(case: &v1::Case) -> Value {
     let lock = |lock: &v1::Lock| {
         json!({ "effect": hex(&lock.effect_id), "code": lock.code, "labels": labels_json(lock.labels.as_ref()),
-                "stops": lock.statuses, "rule": lock.rule, "basis": lock.basis, "cause": hex(&lock.cause),
+                "stops": lock.statuses, "alarms": lock.alarms, "rule": lock.rule, "basis": lock.basis, "cause": hex(&lock.cause),
                 "cause_effect": hex(&lock.cause_effect_id), "since_ms": lock.since_ms })
     };
     let marker = |marker: &v1::Marker| {
@@ -178,7 +178,7 @@ pub(super) fn tables(case: &v1::Case, output: &Output) {
         let state = state_text(notice.state().as_str_name(), "NOTICE_STATE_");
         let urgent = if notice.urgent { "urgent" } else { "" };
         let by = instant_or_none(notice.acknowledge_by_ms);
-        let whom = notice.recipients.iter().map(|one| whom(&one.role, &one.authority)).collect::<Vec<_>>();
+        let whom = notice.recipients.iter().map(recipient).collect::<Vec<_>>();
         vec![notice.code.clone(), notice_text(notice), urgent.into(), state, by, whom.join(", ")]
     });
     output.details(&["notice", "", "", "state", "acknowledge by", "for"], notices.collect());
@@ -191,6 +191,15 @@ pub(super) fn tables(case: &v1::Case, output: &Output) {
         vec![format!("{} {name}", kind_text(effect.kind())), instant_or_none(effect.withdrawn_ms)]
     });
     output.details(&["withdrawn", "at"], withdrawn.collect());
+}
+
+/// Whom a notice is for, and when they acknowledged it.
+fn recipient(found: &v1::NoticeRecipient) -> String {
+    let whom = whom(&found.role, &found.authority);
+    match found.acknowledged_ms {
+        0 => whom,
+        ms => format!("{whom} (acknowledged {})", instant_text(ms)),
+    }
 }
 
 /// The authority, or the role while nobody holds it in the case.

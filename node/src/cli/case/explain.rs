@@ -82,43 +82,77 @@ impl Explain {
         }
     }
 
+    fn either(&self, de: &'static str, en: &'static str) -> &'static str {
+        match self.language {
+            Words::De => de,
+            Words::En => en,
+        }
+    }
+
+    /// What kind of effect, in the language that was asked for.
+    fn kind(&self, kind: v1::EffectKind) -> String {
+        let en = kind_text(kind);
+        let de = match kind {
+            v1::EffectKind::Deadline => "Frist",
+            v1::EffectKind::Task => "Aufgabe",
+            v1::EffectKind::Notice => "Mitteilung",
+            v1::EffectKind::Lock => "Sperre",
+            v1::EffectKind::Marker => "Merkmal",
+            v1::EffectKind::Unspecified => "",
+        };
+        if self.language == Words::De && !de.is_empty() { de.to_owned() } else { en }
+    }
+
     /// What made a rule run or ended something, and by which report.
     fn because(&self, reason: &v1::Reason) -> String {
         let trigger = self.word(reason.trigger_labels.as_ref());
         let when = when_text(reason.occurred.as_ref());
+        let report = self.either("Meldung", "report");
         let from = match (reason.slot.is_empty(), reason.authority.as_str()) {
             (true, _) => String::new(),
-            (false, _) if reason.withheld => format!(", report {} (not for this reader)", hex(&reason.slot)),
-            (false, "") => format!(", report {} (not in force any more)", hex(&reason.slot)),
-            (false, authority) => format!(", {when} by {authority}, report {}", hex(&reason.slot)),
+            (false, _) if reason.withheld => {
+                format!(
+                    ", {report} {} ({})",
+                    hex(&reason.slot),
+                    self.either("nicht für diesen Leser", "not for this reader")
+                )
+            }
+            (false, "") => {
+                let gone = self.either("gilt nicht mehr", "not in force any more");
+                format!(", {report} {} ({gone})", hex(&reason.slot))
+            }
+            (false, authority) => {
+                let by = self.either("von", "by");
+                format!(", {when} {by} {authority}, {report} {}", hex(&reason.slot))
+            }
         };
         format!("{trigger}{from}")
     }
 
     fn lines(&self, explanation: &v1::Explanation) -> Vec<String> {
-        let kind = kind_text(explanation.kind());
+        let kind = self.kind(explanation.kind());
         let (name, state) = (self.word(explanation.labels.as_ref()), self.word(explanation.state.as_ref()));
         let mut lines = vec![format!("{kind} {}: {name}, {state}", explanation.code)];
         let mut line = |name: &str, value: &str| {
             if !value.is_empty() {
-                lines.push(format!("  {name:<9} {value}"));
+                lines.push(format!("  {name:<12} {value}"));
             }
         };
-        line("effect", &hex(&explanation.effect_id));
-        line("since", &instant_or_none(explanation.since_ms));
-        line("withdrawn", &instant_or_none(explanation.withdrawn_ms));
-        line("basis", &explanation.basis);
+        line(self.either("Kennung", "effect"), &hex(&explanation.effect_id));
+        line(self.either("seit", "since"), &instant_or_none(explanation.since_ms));
+        line(self.either("weggefallen", "withdrawn"), &instant_or_none(explanation.withdrawn_ms));
+        line(self.either("Grundlage", "basis"), &explanation.basis);
         for reason in &explanation.reasons {
             let why = self.word(reason.labels.as_ref());
             let basis = if reason.basis.is_empty() { String::new() } else { format!(" ({})", reason.basis) };
-            line("rule", &format!("{}: {why}{basis}", reason.rule));
-            line("because", &self.because(reason));
+            line(self.either("Regel", "rule"), &format!("{}: {why}{basis}", reason.rule));
+            line(self.either("wegen", "because"), &self.because(reason));
         }
         if let Some(reason) = &explanation.ended_by {
-            line("ended", &self.because(reason));
+            line(self.either("beendet", "ended"), &self.because(reason));
         }
         for sentence in &explanation.derivation {
-            line("derived", self.word(Some(sentence)));
+            line(self.either("Herleitung", "derived"), self.word(Some(sentence)));
         }
         lines
     }

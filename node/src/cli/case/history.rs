@@ -15,7 +15,7 @@ use crate::cli::words::{hex, instant_text, when_text};
 const PAGE: i32 = 1_000;
 
 /// All events of a case, in ledger order, up to a height.
-pub(super) async fn fetch(target: &Target, case: &[u8], until: Option<u64>) -> Result<Vec<v1::Event>, Fault> {
+pub(in crate::cli) async fn fetch(target: &Target, case: &[u8], until: Option<u64>) -> Result<Vec<v1::Event>, Fault> {
     let (mut client, mut events, mut after_cursor) = (target.cases().await?, Vec::new(), String::new());
     loop {
         let request = v1::ListEventsRequest { case_id: case.to_vec(), after_cursor, page_size: PAGE, read_at: None };
@@ -28,6 +28,18 @@ pub(super) async fn fetch(target: &Target, case: &[u8], until: Option<u64>) -> R
             return Ok(events);
         }
     }
+}
+
+/// What a slot says now, and whose it is.
+pub(in crate::cli) fn standing<'e>(events: &'e [v1::Event], slot: &[u8]) -> Option<(&'e v1::Report, &'e str)> {
+    use v1::event::Action;
+    let last = events.iter().rev().find(|event| event.slot == slot)?;
+    let report = match last.action.as_ref()? {
+        Action::Report(report) => report,
+        Action::Correct(correct) => correct.report.as_ref()?,
+        Action::Retract(_) => return None,
+    };
+    Some((report, &last.authority))
 }
 
 /// What became of a report later.

@@ -6,7 +6,7 @@ use clap::Args;
 use laufzettel_proto::v1;
 use prost::Message as _;
 
-use super::{case_json, deviations_text, effects, end_of, history};
+use super::{case_json, deviations, deviations_text, effects, end_of, history};
 use crate::cli::client::Target;
 use crate::cli::fault::Fault;
 use crate::cli::output::Output;
@@ -70,11 +70,12 @@ impl Show {
             rows.push(("as known at", instant_text(known_at_ms)));
         }
         rows.extend(effects::rows(&case));
-        let events = match (self.history, &answer.position) {
+        let wanted = self.history || !case.deviations.is_empty();
+        let events = match (wanted, &answer.position) {
             (true, Some(position)) => history::fetch(target, &case.case_id, Some(position.height)).await?,
             _ => Vec::new(),
         };
-        let lines = history::lines(&events);
+        let lines = if self.history { history::lines(&events) } else { Vec::new() };
         let mut json = case_json(&case);
         if let Some(map) = json.as_object_mut() {
             for (name, ms) in [("at_ms", at_ms), ("known_at_ms", known_at_ms)].into_iter().filter(|(_, ms)| *ms > 0) {
@@ -89,6 +90,7 @@ impl Show {
         }
         output.record(&rows, &json);
         output.details(&["track", "status", "occurred", "outcome", "by"], tracks(&case));
+        output.details(&["deviation", "report", "", "what is wrong"], deviations::lines(&case, &events));
         effects::tables(&case, output);
         history::table(&lines, output);
         if let (Some(path), Some(proof)) = (&self.proof, &answer.proof) {

@@ -2,7 +2,10 @@
 
 use clap::Args;
 use laufzettel_proto::v1;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
+use crate::api::reasons::Reason;
 use crate::cli::case::effects::{instant_or_none, label, state_text, task_json};
 use crate::cli::client::Target;
 use crate::cli::fault::Fault;
@@ -119,31 +122,70 @@ impl Show {
     }
 }
 
+/// Those of a code that a repeat may be about. The first call may have answered the one that is meant, so that it waits no
+/// more; and of those that wait now none may be.
+fn of_code<T: Clone>(all: &[T], text: &str, what: &str, name: fn(&T) -> (&str, &[u8])) -> Result<Vec<T>, Fault> {
+    let fitting: Vec<T> = all.iter().filter(|one| name(one).0 == text).cloned().collect();
+    if fitting.is_empty() { one_of(all, text, what, name).map(|one| vec![one.clone()]) } else { Ok(fitting) }
+}
+
+/// Whether a transaction of an id that was given is known already: then this call is a repeat.
+async fn is_repeat(target: &Target, id: Option<&str>) -> Result<bool, Fault> {
+    let Some(id) = id else { return Ok(false) };
+    let request = v1::GetTransactionRequest { authority: String::new(), transaction_id: uuid(id)? };
+    match target.submission().await?.get_transaction(target.call(request)).await {
+        Ok(_) => Ok(true),
+        Err(status) if status.code() == Code::NotFound => Ok(false),
+        Err(status) => Err(Fault::refused(&status)),
+    }
+}
+
+/// Whether a transaction id stands for something else than was sent.
+fn is_taken(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == Reason::IdTaken.name())
+}
+
 impl Complete {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         let case = case_id(&self.case)?.0;
-        let mut view = case_of(target, &case).await?;
-        view.tasks.retain(|task| task.state() == v1::TaskState::Open);
-        // A repeat meets its own completion: then the id says enough.
-        let known = match (effect_id(&self.task), &self.outcome) {
-            (Ok(id), Some(outcome)) => (id.to_vec(), outcome.clone()),
-            _ => {
-                let task = one_of(&view.tasks, &self.task, "open task", task_name)?;
-                (task.effect_id.clone(), self.outcome_of(task)?)
-            }
+        let asked = match (effect_id(&self.task), &self.outcome) {
+            (Ok(id), Some(outcome)) => vec![(id.to_vec(), outcome.clone())],
+            _ => self.find(target, &case).await?,
         };
         let id = self.id.as_deref().map_or_else(|| random_id().map(Vec::from), uuid)?;
-        let request = v1::CompleteTaskRequest {
-            transaction_id: id.clone(),
-            case_id: case.to_vec(),
-            effect_id: known.0,
-            outcome: known.1,
-            valid_until_ms: 0,
-            wait: self.wait.policy().into(),
+        let mut client = target.tasks().await?;
+        submit::say_ids(&case, &id, output);
+        let mut answer = Err(Status::not_found(""));
+        for (effect_id, outcome) in asked {
+            let request = v1::CompleteTaskRequest {
+                transaction_id: id.clone(),
+                case_id: case.to_vec(),
+                effect_id,
+                outcome,
+                valid_until_ms: 0,
+                wait: self.wait.policy().into(),
+            };
+            answer = client.complete_task(target.call(request)).await;
+            if !answer.as_ref().is_err_and(is_taken) {
+                break;
+            }
+        }
+        let answer = answer.map_err(|status| Fault::submitted(&status, &hex(&id)))?.into_inner();
+        let outcome = answer.outcome.unwrap_or_default();
+        submit::print(&case, &id, &outcome, output)?;
+        submit::settled(&outcome, (self.wait, &id), target).await
+    }
+
+    /// The open task that is meant; of a repeat, those that may have been. Each with its outcome.
+    async fn find(&self, target: &Target, case: &[u8]) -> Result<Vec<(Vec<u8>, String)>, Fault> {
+        let mut view = case_of(target, case).await?;
+        let tasks = if is_repeat(target, self.id.as_deref()).await? {
+            of_code(&view.tasks, &self.task, "task", task_name)?
+        } else {
+            view.tasks.retain(|task| task.state() == v1::TaskState::Open);
+            vec![one_of(&view.tasks, &self.task, "open task", task_name)?.clone()]
         };
-        let answer = target.tasks().await?.complete_task(request).await;
-        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
-        submit::print(&case, &id, &answer.outcome.unwrap_or_default(), output)
+        tasks.iter().map(|task| Ok((task.effect_id.clone(), self.outcome_of(task)?))).collect()
     }
 
     fn outcome_of(&self, task: &v1::Task) -> Result<String, Fault> {
@@ -160,25 +202,43 @@ impl Complete {
 impl Acknowledge {
     pub(super) async fn run(&self, target: &Target, output: &Output) -> Result<(), Fault> {
         let case = case_id(&self.case)?.0;
-        let effect = match effect_id(&self.notice) {
-            Ok(id) => id.to_vec(),
-            Err(_) => {
-                let mut view = case_of(target, &case).await?;
-                view.notices.retain(|notice| notice.to_acknowledge);
-                one_of(&view.notices, &self.notice, "notice to be acknowledged", notice_name)?.effect_id.clone()
-            }
+        let asked = match effect_id(&self.notice) {
+            Ok(id) => vec![id.to_vec()],
+            Err(_) => self.find(target, &case).await?,
         };
         let id = self.id.as_deref().map_or_else(|| random_id().map(Vec::from), uuid)?;
-        let request = v1::AcknowledgeNoticeRequest {
-            transaction_id: id.clone(),
-            case_id: case.to_vec(),
-            effect_id: effect,
-            valid_until_ms: 0,
-            wait: self.wait.policy().into(),
+        let mut client = target.tasks().await?;
+        submit::say_ids(&case, &id, output);
+        let mut answer = Err(Status::not_found(""));
+        for effect_id in asked {
+            let request = v1::AcknowledgeNoticeRequest {
+                transaction_id: id.clone(),
+                case_id: case.to_vec(),
+                effect_id,
+                valid_until_ms: 0,
+                wait: self.wait.policy().into(),
+            };
+            answer = client.acknowledge_notice(target.call(request)).await;
+            if !answer.as_ref().is_err_and(is_taken) {
+                break;
+            }
+        }
+        let answer = answer.map_err(|status| Fault::submitted(&status, &hex(&id)))?.into_inner();
+        let outcome = answer.outcome.unwrap_or_default();
+        submit::print(&case, &id, &outcome, output)?;
+        submit::settled(&outcome, (self.wait, &id), target).await
+    }
+
+    /// The notice that is meant; of a repeat, those that may have been.
+    async fn find(&self, target: &Target, case: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut view = case_of(target, case).await?;
+        let notices = if is_repeat(target, self.id.as_deref()).await? {
+            of_code(&view.notices, &self.notice, "notice", notice_name)?
+        } else {
+            view.notices.retain(|notice| notice.to_acknowledge);
+            vec![one_of(&view.notices, &self.notice, "notice to be acknowledged", notice_name)?.clone()]
         };
-        let answer = target.tasks().await?.acknowledge_notice(request).await;
-        let answer = answer.map_err(|status| Fault::refused(&status))?.into_inner();
-        submit::print(&case, &id, &answer.outcome.unwrap_or_default(), output)
+        Ok(notices.into_iter().map(|notice| notice.effect_id).collect())
     }
 }
 

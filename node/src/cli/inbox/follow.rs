@@ -1,7 +1,7 @@
 //! `laufzettel tasks watch`: tasks and notices as they come and go, one a line. When the node goes away, it goes on by
 //! itself as soon as the node is back.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,7 +16,8 @@ use crate::cli::client::Target;
 use crate::cli::fault::Fault;
 use crate::cli::output::Output;
 use crate::cli::watch::{Ended, PAUSE_FIRST, PAUSE_MAX, next};
-use crate::cli::words::{case_text, hex, when_text};
+use crate::cli::words::{case_text, hex, instant_text, when_text};
+use crate::clock::now_ms;
 
 /// Arguments of `tasks watch`.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ impl Follow {
         let mut cursor = self.after.clone().unwrap_or_default();
         // The first time a fault is the user's to see: a wrong address does not get better by trying.
         let mut feed = open(target, &cursor).await?;
-        let mut shown = BTreeSet::new();
+        let mut shown = BTreeMap::new();
         for connection in 0_u64.. {
             let lost = match self.follow(&mut feed, (&mut cursor, &mut shown, connection == 0), output).await {
                 Ended::Done => return Ok(()),
@@ -55,7 +56,7 @@ impl Follow {
     async fn follow(
         &self,
         feed: &mut Feed,
-        (cursor, there, first): (&mut String, &mut BTreeSet<Vec<u8>>, bool),
+        (cursor, there, first): (&mut String, &mut BTreeMap<Vec<u8>, String>, bool),
         output: &Output,
     ) -> Ended {
         use v1::watch_inbox_response::Message;
@@ -66,15 +67,17 @@ impl Follow {
             };
             match message {
                 Some(Message::Entry(entry)) => {
-                    let new = there.insert(effect_of(&entry));
+                    let (id, name) = named(&entry);
+                    let new = there.insert(id, name).is_none();
                     if !entry.earlier || (new && !first) {
                         show(&entry, output);
                     }
                 }
                 Some(Message::Gone(gone)) => {
-                    there.remove(&gone.effect_id);
-                    let (case, effect) = (case_text(&gone.case_id), hex(&gone.effect_id));
-                    output.entry(&format!("gone    {case}  {effect}"), &json!({ "gone": effect, "case": case }));
+                    let name = there.remove(&gone.effect_id).unwrap_or_default();
+                    let (case, effect, now) = (case_text(&gone.case_id), hex(&gone.effect_id), instant_text(now_ms()));
+                    let json = json!({ "gone": effect, "case": case, "code": name });
+                    output.entry(&format!("{now}  gone    {case}  {name} ({effect})"), &json);
                 }
                 Some(Message::CaughtUp(progress)) => {
                     let text = format!("-- up to date; cursor {}", progress.cursor);
@@ -117,12 +120,13 @@ async fn reopen(target: &Target, cursor: &str) -> Result<Feed, Fault> {
     }
 }
 
-fn effect_of(entry: &v1::InboxEntry) -> Vec<u8> {
+/// The id and the code of what has come.
+fn named(entry: &v1::InboxEntry) -> (Vec<u8>, String) {
     use v1::inbox_entry::What;
     match &entry.what {
-        Some(What::Task(task)) => task.effect_id.clone(),
-        Some(What::Notice(notice)) => notice.effect_id.clone(),
-        None => Vec::new(),
+        Some(What::Task(task)) => (task.effect_id.clone(), task.code.clone()),
+        Some(What::Notice(notice)) => (notice.effect_id.clone(), notice.code.clone()),
+        None => (Vec::new(), String::new()),
     }
 }
 
@@ -134,12 +138,18 @@ fn show(entry: &v1::InboxEntry, output: &Output) {
             let (name, due) = (label(task.labels.as_ref(), &task.code), when_text(task.due_day.as_ref()));
             let due = if due.is_empty() { due } else { format!(", due {due}") };
             let json = of_case(&entry.case_id, json!({ "task": task_json(task) }));
-            output.entry(&format!("task    {case}  {}: {name}{due}", task.code), &json);
+            let (since, id) = (instant_text(task.since_ms), hex(&task.effect_id));
+            output.entry(&format!("{since}  task    {case}  {}: {name}{due} ({id})", task.code), &json);
         }
         Some(What::Notice(notice)) => {
             let urgent = if notice.urgent { "urgent " } else { "" };
             let acknowledge = if notice.to_acknowledge { ", to be acknowledged" } else { "" };
-            let text = format!("notice  {case}  {urgent}{}: {}{acknowledge}", notice.code, notice_text(notice));
+            let (since, id) = (instant_text(notice.since_ms), hex(&notice.effect_id));
+            let text = format!(
+                "{since}  notice  {case}  {urgent}{}: {}{acknowledge} ({id})",
+                notice.code,
+                notice_text(notice)
+            );
             output.entry(&text, &of_case(&entry.case_id, json!({ "notice": notice_json(notice) })));
         }
         None => {}

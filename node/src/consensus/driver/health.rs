@@ -9,7 +9,7 @@ use crate::consensus::action::{Health, PeerHealth, Reply};
 use crate::consensus::bodies::{BLOCK_BYTES_MAX, BLOCKS_MAX, UNASKED_MAX};
 use crate::consensus::core::Core;
 use crate::consensus::message::{MESSAGE_BYTES_MAX, SYNC_ENTRIES_MAX, VOTES_MAX};
-use crate::consensus::peers::Peer;
+use crate::consensus::peers::{Peer, PeerState};
 use crate::consensus::votes::ROUNDS_AHEAD;
 
 /// What a driver holds in memory for others, beside the pool. Each part has a bound that no peer can move.
@@ -73,6 +73,9 @@ impl Load {
 
 /// A beat goes out at least this often.
 pub(super) const BEAT_MS: u64 = 5_000;
+/// Who is connected and has sent no beat for so long is missing: two did not come, and the connection says nothing. A
+/// process that hangs keeps its connections for minutes.
+pub const SILENT_MS: u64 = 2 * BEAT_MS + 1_000;
 
 impl Driver {
     pub(super) fn on_health(&mut self, request: u64) {
@@ -106,8 +109,8 @@ impl Driver {
                 Flight::None => 0,
                 _ => self.now_ms.saturating_sub(self.flight_since_ms),
             },
-            quorum: self.quorum(),
-            failures_left: self.failures_left(missing.len()),
+            quorum: self.quorum_without(&missing),
+            failures_left: self.failures_left(&missing),
             missing,
             peers: peers.collect(),
             pending: self.pool.len(),
@@ -151,35 +154,43 @@ impl Driver {
         }
     }
 
+    /// Validators of which nothing is heard: without a connection, or silent on it.
     fn missing(&self) -> Vec<Peer> {
+        let heard_ms = |state: &PeerState| state.beat_at_ms.max(state.since_ms);
+        self.without(|state| state.connected && self.now_ms.saturating_sub(heard_ms(state)) <= SILENT_MS)
+    }
+
+    /// Other validators that are not there.
+    fn without(&self, is_there: impl Fn(&PeerState) -> bool) -> Vec<Peer> {
         let validators = self.tip.validators.all().iter();
         let others = validators.filter(|validator| validator.authority != self.config.authority);
         let peers = others.map(|validator| Peer(validator.authority.clone()));
-        peers.filter(|peer| !self.peers.get(peer).is_some_and(|state| state.connected)).collect()
+        peers.filter(|peer| !self.peers.get(peer).is_some_and(&is_there)).collect()
     }
 
-    /// Whether the validators in reach, this one among them, can decide.
+    /// Whether the validators with a connection, this one among them, can decide.
     pub(super) fn quorum(&self) -> bool {
-        let missing = self.missing();
+        self.quorum_without(&self.without(|state| state.connected))
+    }
+
+    fn quorum_without(&self, missing: &[Peer]) -> bool {
+        self.tip.validators.is_quorum(self.powers_without(missing).iter().sum())
+    }
+
+    fn powers_without(&self, missing: &[Peer]) -> Vec<u128> {
         let present = self.tip.validators.all().iter();
-        let present = present.filter(|validator| !missing.contains(&Peer(validator.authority.clone())));
-        self.tip.validators.is_quorum(present.map(|validator| u128::from(validator.power)).sum())
+        let present = present.filter(|validator| !missing.iter().any(|peer| peer.0 == validator.authority));
+        present.map(|validator| u128::from(validator.power)).collect()
     }
 
     /// How many more of the validators may fail, the strongest first, before nothing is decided any more.
-    fn failures_left(&self, missing: usize) -> usize {
+    fn failures_left(&self, missing: &[Peer]) -> usize {
         let validators = &self.tip.validators;
-        let mut powers: Vec<u128> = validators.all().iter().map(|validator| u128::from(validator.power)).collect();
+        let mut powers = self.powers_without(missing);
         powers.sort_unstable();
-        let gone = self.missing();
-        let mut present: u128 = validators
-            .all()
-            .iter()
-            .filter(|validator| !gone.contains(&Peer(validator.authority.clone())))
-            .map(|validator| u128::from(validator.power))
-            .sum();
+        let mut present: u128 = powers.iter().sum();
         let mut left = 0;
-        for power in powers.iter().rev().take(powers.len().saturating_sub(missing)) {
+        for power in powers.iter().rev() {
             present = present.saturating_sub(*power);
             if !validators.is_quorum(present) {
                 break;

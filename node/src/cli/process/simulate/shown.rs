@@ -159,7 +159,8 @@ fn in_force(force: &v1::SimulatedForce, output: &Output) {
         0 => instant_text(force.from_ms),
         height => format!("height {height}"),
     };
-    output.say(&format!("\nIn force from {from} on; cases opened before keep their version unless they are moved:"));
+    let scope = "a version of a process is for cases opened since and those that are moved, calendars are for all";
+    output.say(&format!("\nIn force from {from} on; {scope}:"));
     let of = force.difference.clone().unwrap_or_default();
     let moved = match force.base_version {
         0 => "none: no mapping was given".to_owned(),
