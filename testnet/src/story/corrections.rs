@@ -131,7 +131,7 @@ impl Teller {
         let (motion, stop) = (said.slot, Stop::of(&case, said.slot)?);
         let there = |shown: &Shown| named(&stop).iter().all(|id| shown.there.contains_key(&id.0));
         let first = self.on_all("a motion brings lock, notice, task and deadline", case, &said, there).await?;
-        self.delivered("they are delivered", &said, &stop).await?;
+        self.delivered("they are delivered", &said, &stop, false).await?;
         let said = self.world.report(FOREIGNERS, case, scheduled.clone()).await?;
         self.refused("the lock stops an announcement", FOREIGNERS, &said, "LOCKED", &stop.lock.0);
 
@@ -176,7 +176,8 @@ impl Teller {
             back,
         )
         .await?;
-        self.delivered("they are delivered again, the answer to their going is void", &said, &stop).await?;
+        self.delivered("they are delivered again, and that the stop stands again is urgent", &said, &stop, true)
+            .await?;
         let said = self.world.report(FOREIGNERS, case, scheduled).await?;
         self.refused("the lock stops again", FOREIGNERS, &said, "LOCKED", &stop.lock.0);
         Ok(())
@@ -193,7 +194,7 @@ impl Teller {
                 && named(&stop).iter().all(|id| shown.there.contains_key(&id.0))
         };
         self.on_all("a motion without an application deviates, and brings all the same", case, &said, there).await?;
-        self.delivered("it is delivered", &said, &stop).await?;
+        self.delivered("it is delivered", &said, &stop, false).await?;
 
         let said = self.world.report(POLICE, case, fast::at("removal_executed", clock::now_ms())?).await?;
         let alarm = fast::alarm(&case, said.slot)?;
@@ -248,14 +249,15 @@ impl Teller {
         Ok(())
     }
 
-    /// Notice and task are in the inboxes of those they are for, and the notice of the withdrawal is not.
-    async fn delivered(&mut self, name: &'static str, said: &Said, stop: &Stop) -> Result<(), Fault> {
+    /// Notice and task are in the inboxes of those they are for; of the lock, that it stands again if it does, urgent and to
+    /// be acknowledged, and never that it went.
+    async fn delivered(&mut self, name: &'static str, said: &Said, stop: &Stop, again: bool) -> Result<(), Fault> {
         let foreigners = self.world.inbox(FOREIGNERS, said.height).await?;
         let police = self.world.inbox(POLICE, said.height).await?;
         let held = foreigners.contains_key(&stop.task.0)
-            && [&foreigners, &police]
-                .iter()
-                .all(|inbox| inbox.contains_key(&stop.notice.0) && !inbox.contains_key(&stop.lock.0));
+            && [&foreigners, &police].iter().all(|inbox| {
+                inbox.contains_key(&stop.notice.0) && inbox.get(&stop.lock.0).copied() == again.then_some(true)
+            });
         self.step(name, FOREIGNERS, said, held, "notice at two authorities, task at one");
         Ok(())
     }

@@ -263,7 +263,7 @@ impl Plan {
     /// What cannot be carried over without a mapping.
     pub(super) fn unmapped(&self) -> Value {
         let no_show = self.count(&[Course::NoShow]);
-        json!([{ "status": RENAMED, "fault": "NOT_NEW", "reports": no_show, "cases": no_show }])
+        json!([{ "status": RENAMED, "rule": "", "fault": "NOT_NEW", "reports": no_show, "cases": no_show }])
     }
 
     fn appeal(&self) -> Value {
