@@ -24,7 +24,7 @@ mod definition;
 pub mod diff;
 pub mod effect;
 pub mod expression;
-pub mod finding;
+mod finding;
 mod fold;
 mod legal;
 pub mod limits;
@@ -40,7 +40,7 @@ pub use definition::{
     Notice, Opening, Outcome, OutcomeList, Precision, Regime, Role, Rule, Rules, Sending, StartDay, Status, Task,
     Track, Trigger, UnknownSeat,
 };
-pub use finding::Finding;
+pub use finding::{Finding, nearest};
 pub use fold::state::{CaseState, Deviation, DeviationKind, Proceeding, TrackState};
 pub use fold::{CaseFold, cost, fold};
 pub use legal::{

@@ -39,8 +39,6 @@ pub(super) struct Event {
     pub(super) effective: Option<i32>,
     /// The place of the report, if it is one.
     pub(super) this: Option<usize>,
-    /// Whether it is a report that departs from the rules. Then it silences nothing: no lock and no deadline.
-    pub(super) departs: bool,
 }
 
 /// What stands in one proceeding.
@@ -98,7 +96,7 @@ pub(super) struct Machine {
     /// How many effects were made, and how many of these are neither locks nor urgent notices.
     made: usize,
     made_last: usize,
-    /// Whether the report that is being taken departs from guards, locks or roles.
+    /// Whether the report that was taken last departs from guards, locks or roles.
     pub(super) departs: bool,
 }
 

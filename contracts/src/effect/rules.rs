@@ -12,7 +12,7 @@ use crate::definition::{Definition, Opening, Rule, Sending, StartDay, Trigger, U
 use crate::legal::{Due, DueError};
 use crate::limits::{DEADLINES_RUNNING_MAX, LOCKS_STANDING_MAX, TASKS_OPEN_MAX};
 use crate::name::Code;
-use crate::report::Slot;
+use crate::report::{Entry, Slot};
 use crate::when::When;
 
 /// What a rule makes, in the order in which its effects are counted: their places, which are part of their names.
@@ -76,7 +76,8 @@ impl Machine {
                 self.end_task(place, TaskState::Closed(event.cause));
             }
         }
-        if !rule.stop.is_empty() && !event.departs {
+        let silences = (!rule.stop.is_empty() || !rule.unlock.is_empty()) && !self.is_deviation(given, event);
+        if !rule.stop.is_empty() && silences {
             let deadlines = &self.effects.deadlines;
             let stopped = |place: &usize| {
                 deadlines.get(*place).is_some_and(|deadline| {
@@ -88,12 +89,19 @@ impl Machine {
                 self.end_deadline(place, DeadlineState::Stopped(event.cause));
             }
         }
-        if !rule.unlock.is_empty() && !event.departs {
+        if !rule.unlock.is_empty() && silences {
             self.unlock(given, event, &rule.unlock);
         }
         if !rule.clear.is_empty() {
             self.clear(event, &rule.clear);
         }
+    }
+
+    /// Whether the cause is a report that departs from the rules: then it silences nothing, no lock and no deadline.
+    fn is_deviation(&self, given: &Given<'_>, event: &Event) -> bool {
+        let report = event.this.and_then(|place| given.entries.get(place));
+        let is_out_of_order = |report: &Entry| given.deviations.iter().any(|found| found.slot == report.slot);
+        report.is_some_and(|report| self.departs || is_out_of_order(report))
     }
 
     /// Ends the locks of the proceeding that had been recorded when the report was: who reports what ends a lock speaks

@@ -14,7 +14,7 @@ impl Machine {
     /// Takes the report that is next in fold order.
     pub(super) fn step(&mut self, given: &Given<'_>, place: usize, entry: &Entry, proceeding: u32) {
         let report = &entry.report;
-        self.departs = given.deviations.iter().any(|deviation| deviation.slot == entry.slot);
+        self.departs = false;
         // A status the definition does not have has no rules; it may still be the first report of a proceeding.
         self.decide_regime(given, entry, proceeding);
         if let Some(status) = given.world.definition.status(report.status.as_str()) {
@@ -23,8 +23,8 @@ impl Machine {
             let cause = Cause::Report(entry.slot);
             self.meet(entry, proceeding, given);
             self.close_done(entry, proceeding, given);
-            let (start, effective, departs) = (report.occurred, report.effective, self.departs);
-            let event = Event { proceeding, cause, start, effective, this: Some(place), departs };
+            let event =
+                Event { proceeding, cause, start: report.occurred, effective: report.effective, this: Some(place) };
             self.fire(given, &event, &Trigger::Status(report.status.clone()));
         }
         self.record(&report.status, place, proceeding);

@@ -109,7 +109,7 @@ impl Machine {
             }
             (_, _) => return,
         };
-        let event = Event { proceeding, cause: Cause::Effect(id), start, effective: None, this: None, departs: false };
+        let event = Event { proceeding, cause: Cause::Effect(id), start, effective: None, this: None };
         self.fire(given, &event, &trigger);
     }
 
@@ -126,7 +126,6 @@ impl Machine {
             start: When::Instant(u64::try_from(timer.ms).unwrap_or(0)),
             effective: None,
             this: None,
-            departs: false,
         };
         self.fire(given, &event, &trigger);
     }

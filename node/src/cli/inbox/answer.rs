@@ -170,10 +170,7 @@ impl Complete {
                 break;
             }
         }
-        let answer = answer.map_err(|status| Fault::submitted(&status, &hex(&id)))?.into_inner();
-        let outcome = answer.outcome.unwrap_or_default();
-        submit::print(&case, &id, &outcome, output)?;
-        submit::settled(&outcome, (self.wait, &id), target).await
+        told(answer.map(|answer| answer.into_inner().outcome), (&case, &id, self.wait), (target, output)).await
     }
 
     /// The open task that is meant; of a repeat, those that may have been. Each with its outcome.
@@ -223,10 +220,7 @@ impl Acknowledge {
                 break;
             }
         }
-        let answer = answer.map_err(|status| Fault::submitted(&status, &hex(&id)))?.into_inner();
-        let outcome = answer.outcome.unwrap_or_default();
-        submit::print(&case, &id, &outcome, output)?;
-        submit::settled(&outcome, (self.wait, &id), target).await
+        told(answer.map(|answer| answer.into_inner().outcome), (&case, &id, self.wait), (target, output)).await
     }
 
     /// The notice that is meant; of a repeat, those that may have been.
@@ -240,6 +234,17 @@ impl Acknowledge {
         };
         Ok(notices.into_iter().map(|notice| notice.effect_id).collect())
     }
+}
+
+/// Prints what came of a transaction, and fails if it is not final.
+async fn told(
+    answer: Result<Option<v1::Outcome>, Status>,
+    (case, id, wait): (&[u8], &[u8], Wait),
+    (target, output): (&Target, &Output),
+) -> Result<(), Fault> {
+    let outcome = answer.map_err(|status| Fault::submitted(&status, &hex(id)))?.unwrap_or_default();
+    submit::print(case, id, &outcome, output)?;
+    submit::settled(&outcome, (wait, id), target).await
 }
 
 #[cfg(test)]

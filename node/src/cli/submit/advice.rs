@@ -2,8 +2,7 @@
 //! and the case as the caller sees it. Beside the refusal, never in place of it; what cannot be found out is left out.
 
 use laufzettel_chain::state::effects::guard_id;
-use laufzettel_contracts::finding::nearest;
-use laufzettel_contracts::{AttributeType, Code, Definition, Precision, Status};
+use laufzettel_contracts::{AttributeType, Code, Definition, Precision, Status, nearest};
 use laufzettel_proto::v1;
 
 use crate::cli::case::{effects, history};
